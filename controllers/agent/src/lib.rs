@@ -1,0 +1,1 @@
+//! Placements and what really runs to start, stop and report

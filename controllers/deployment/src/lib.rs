@@ -1,0 +1,1 @@
+//! Job to roster: which slots must exist, at which version

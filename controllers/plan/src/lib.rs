@@ -1,0 +1,1 @@
+//! The shape of a decision: what a controller sees and what it answers

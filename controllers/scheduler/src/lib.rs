@@ -1,0 +1,1 @@
+//! Roster slots without a placement to placements: where they run

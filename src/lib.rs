@@ -1,0 +1,1 @@
+//! Encamp: wiring only.
