@@ -1,1 +1,2 @@
 //! Encamp: wiring only.
+pub mod node;

@@ -1,0 +1,4 @@
+//! The node agent's side of the world: runtimes, folders, logs, fingerprints.
+//! Everything here waits, blocks or fails; what to do is decided in `controllers/agent`.
+
+pub mod drivers;
