@@ -6,6 +6,7 @@ pub mod codec;
 pub mod deployment;
 pub mod entry;
 pub mod key;
+pub mod leader;
 pub mod meta;
 pub mod node;
 pub mod placement;

@@ -1,1 +1,12 @@
-//! The shape of a decision: what a controller sees and what it answers
+//! The shape of a decision: what a controller sees and what it answers.
+//!
+//! A controller looks at a view, one consistent cut of the cluster, and answers a [`Plan`]: steps
+//! that may be committed in order, each atomic, so that the state after any prefix is safe. It never
+//! waits, never fails and never knows the time except as an argument: the same view, root and time give
+//! the same plan, byte for byte.
+
+mod guard;
+mod steps;
+
+pub use guard::{Guard, Write};
+pub use steps::{Note, Plan, Step};
