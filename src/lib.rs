@@ -1,2 +1,3 @@
 //! Encamp: wiring only.
 pub mod node;
+pub mod store;

@@ -4,6 +4,7 @@
 //! fixed per kind, and every key in the tree is made by a constructor of this file, so that the layout
 //! can be read (and changed) here alone.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -127,6 +128,12 @@ impl Key {
     }
 }
 
+/// A key orders and compares as its text does, so maps by key can be searched by text.
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

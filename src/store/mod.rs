@@ -1,0 +1,19 @@
+//! Where documents live: one contract, four stores behind it.
+//!
+//! [`Store`] is what the rest of the house sees: list, commit, watch. [`Memory`] is the pure core behind a
+//! lock, [`Embedded`] the same core with a durable journal, `Etcd` a production cluster and [`Http`] another
+//! server's store seen through its API. [`open`] chooses one by its address. This room knows no kind of document.
+
+mod contract;
+mod core;
+mod fanout;
+mod live;
+mod memory;
+
+pub use self::core::Limits;
+pub use contract::{
+    Batch, CommitError, Listing, MAX_BYTES, MAX_OPERATIONS, PROGRESS_EVERY, ReadError, Store, Txn, Watch,
+    WatchError,
+};
+pub use memory::Memory;
+pub use schemas::entry::{Change, Entry};
