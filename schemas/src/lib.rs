@@ -2,13 +2,30 @@
 //!
 //! No async, no clock, no I/O, no randomness. Only `text` and `validate` can fail.
 
+pub mod ask;
+mod canonical;
 pub mod codec;
+pub mod connect;
 pub mod deployment;
+pub mod duration;
 pub mod entry;
+pub mod group;
+pub mod identity;
+pub mod job;
 pub mod key;
 pub mod leader;
 pub mod meta;
+pub mod multiregion;
+pub mod network;
 pub mod node;
+pub mod periodic;
 pub mod placement;
+pub mod placement_rules;
+pub mod policy;
 pub mod report;
+pub mod resources;
 pub mod roster;
+pub mod service;
+pub mod task;
+pub mod template;
+pub mod volume;

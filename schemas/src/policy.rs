@@ -1,0 +1,442 @@
+//! How a group changes, moves, restarts and survives a silent node.
+//!
+//! These blocks merge field by field: task into group, group into job, job into the defaults of the job's type.
+//! A missing field therefore means "ask the next one out", and `canonicalize` fills all of them. The methods
+//! named like the fields give the plain value.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::Duration;
+use crate::job::JobType;
+
+/// How a new version of a group replaces the old one (service and system jobs).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Update {
+    /// How many instances change at a time; 0 changes all at once without a rollout. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<u32>,
+    /// What makes an instance healthy: `checks`, `task_states` or `manual`. Default: `checks`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// How long an instance must be healthy before it counts. Default: 10s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_healthy_time: Option<Duration>,
+    /// After how long an instance that is not healthy counts as unhealthy. Default: 5m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy_deadline: Option<Duration>,
+    /// How long a rollout may go without progress; 0 fails it with the first unhealthy instance. Default: 10m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress_deadline: Option<Duration>,
+    /// Whether a failed rollout goes back to the last version that worked. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_revert: Option<bool>,
+    /// Whether healthy canaries are promoted without being asked. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_promote: Option<bool>,
+    /// How many canaries run beside the old version first; for system jobs a percentage of the nodes. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<u32>,
+    /// Pause between batches of system jobs (kept for old job files). Default: 30s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stagger: Option<Duration>,
+}
+
+/// What makes an instance healthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthCheck {
+    /// All tasks run and all checks pass.
+    #[default]
+    Checks,
+    /// All tasks run.
+    TaskStates,
+    /// Somebody says so.
+    Manual,
+}
+
+impl Update {
+    /// This block with the gaps filled from `outer`.
+    pub fn or(&self, outer: &Update) -> Update {
+        let Update {
+            max_parallel,
+            health_check,
+            min_healthy_time,
+            healthy_deadline,
+            progress_deadline,
+            auto_revert,
+            auto_promote,
+            canary,
+            stagger,
+        } = *self;
+        Update {
+            max_parallel: max_parallel.or(outer.max_parallel),
+            health_check: health_check.or(outer.health_check),
+            min_healthy_time: min_healthy_time.or(outer.min_healthy_time),
+            healthy_deadline: healthy_deadline.or(outer.healthy_deadline),
+            progress_deadline: progress_deadline.or(outer.progress_deadline),
+            auto_revert: auto_revert.or(outer.auto_revert),
+            auto_promote: auto_promote.or(outer.auto_promote),
+            canary: canary.or(outer.canary),
+            stagger: stagger.or(outer.stagger),
+        }
+    }
+
+    /// This block without gaps.
+    pub fn filled(&self) -> Update {
+        Update {
+            max_parallel: Some(self.max_parallel()),
+            health_check: Some(self.health_check()),
+            min_healthy_time: Some(self.min_healthy_time()),
+            healthy_deadline: Some(self.healthy_deadline()),
+            progress_deadline: Some(self.progress_deadline()),
+            auto_revert: Some(self.auto_revert()),
+            auto_promote: Some(self.auto_promote()),
+            canary: Some(self.canary()),
+            stagger: Some(self.stagger()),
+        }
+    }
+
+    /// How many instances change at a time.
+    pub fn max_parallel(&self) -> u32 {
+        self.max_parallel.unwrap_or(1)
+    }
+
+    /// What makes an instance healthy.
+    pub fn health_check(&self) -> HealthCheck {
+        self.health_check.unwrap_or_default()
+    }
+
+    /// How long an instance must be healthy before it counts.
+    pub fn min_healthy_time(&self) -> Duration {
+        self.min_healthy_time.unwrap_or(Duration::from_seconds(10))
+    }
+
+    /// After how long an instance that is not healthy counts as unhealthy.
+    pub fn healthy_deadline(&self) -> Duration {
+        self.healthy_deadline.unwrap_or(Duration::from_minutes(5))
+    }
+
+    /// How long a rollout may go without progress.
+    pub fn progress_deadline(&self) -> Duration {
+        self.progress_deadline.unwrap_or(Duration::from_minutes(10))
+    }
+
+    /// Whether a failed rollout goes back.
+    pub fn auto_revert(&self) -> bool {
+        self.auto_revert.unwrap_or(false)
+    }
+
+    /// Whether healthy canaries are promoted without being asked.
+    pub fn auto_promote(&self) -> bool {
+        self.auto_promote.unwrap_or(false)
+    }
+
+    /// How many canaries run first.
+    pub fn canary(&self) -> u32 {
+        self.canary.unwrap_or(0)
+    }
+
+    /// Pause between batches of system jobs.
+    pub fn stagger(&self) -> Duration {
+        self.stagger.unwrap_or(Duration::from_seconds(30))
+    }
+}
+
+/// How instances leave a node that is drained (service jobs).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Migrate {
+    /// How many instances move at a time. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<u32>,
+    /// What makes a replacement healthy: `checks` or `task_states`. Default: `checks`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// How long a replacement must be healthy before the next one moves. Default: 10s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_healthy_time: Option<Duration>,
+    /// After how long a replacement that is not healthy counts as failed. Default: 5m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy_deadline: Option<Duration>,
+}
+
+impl Migrate {
+    /// This block with the gaps filled from `outer`.
+    pub fn or(&self, outer: &Migrate) -> Migrate {
+        Migrate {
+            max_parallel: self.max_parallel.or(outer.max_parallel),
+            health_check: self.health_check.or(outer.health_check),
+            min_healthy_time: self.min_healthy_time.or(outer.min_healthy_time),
+            healthy_deadline: self.healthy_deadline.or(outer.healthy_deadline),
+        }
+    }
+
+    /// This block without gaps.
+    pub fn filled(&self) -> Migrate {
+        Migrate {
+            max_parallel: Some(self.max_parallel()),
+            health_check: Some(self.health_check()),
+            min_healthy_time: Some(self.min_healthy_time()),
+            healthy_deadline: Some(self.healthy_deadline()),
+        }
+    }
+
+    /// How many instances move at a time.
+    pub fn max_parallel(&self) -> u32 {
+        self.max_parallel.unwrap_or(1)
+    }
+
+    /// What makes a replacement healthy.
+    pub fn health_check(&self) -> HealthCheck {
+        self.health_check.unwrap_or_default()
+    }
+
+    /// How long a replacement must be healthy before the next one moves.
+    pub fn min_healthy_time(&self) -> Duration {
+        self.min_healthy_time.unwrap_or(Duration::from_seconds(10))
+    }
+
+    /// After how long a replacement that is not healthy counts as failed.
+    pub fn healthy_deadline(&self) -> Duration {
+        self.healthy_deadline.unwrap_or(Duration::from_minutes(5))
+    }
+}
+
+/// How often a task that ended is started again on the same node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Restart {
+    /// How many restarts `interval` allows. Default: 2 (service, system), 3 (batch, sysbatch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// The window in which attempts are counted, at least 5s. Default: 30m (service, system), 24h (batch, sysbatch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    /// The wait before a restart; up to 25 % is added at random. Default: 15s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Duration>,
+    /// What happens when the attempts are used up: `fail` or `delay` until the next window. Default: `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<RestartMode>,
+    /// Whether templates are rendered again before a restart. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub render_templates: Option<bool>,
+}
+
+/// What happens when the restarts of a window are used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RestartMode {
+    /// The task fails for good on this node.
+    #[default]
+    Fail,
+    /// The task waits for the next window.
+    Delay,
+}
+
+impl Restart {
+    /// The defaults for jobs of a type.
+    pub fn of(job_type: JobType) -> Restart {
+        let (attempts, interval) = match job_type {
+            JobType::Service | JobType::System => (2, Duration::from_minutes(30)),
+            JobType::Batch | JobType::Sysbatch => (3, Duration::from_hours(24)),
+        };
+        Restart {
+            attempts: Some(attempts),
+            interval: Some(interval),
+            delay: Some(Duration::from_seconds(15)),
+            mode: Some(RestartMode::Fail),
+            render_templates: Some(false),
+        }
+    }
+
+    /// This block with the gaps filled from `outer`.
+    pub fn or(&self, outer: &Restart) -> Restart {
+        Restart {
+            attempts: self.attempts.or(outer.attempts),
+            interval: self.interval.or(outer.interval),
+            delay: self.delay.or(outer.delay),
+            mode: self.mode.or(outer.mode),
+            render_templates: self.render_templates.or(outer.render_templates),
+        }
+    }
+
+    /// How many restarts the window allows.
+    pub fn attempts(&self) -> u32 {
+        self.attempts.unwrap_or(2)
+    }
+
+    /// The window in which attempts are counted.
+    pub fn interval(&self) -> Duration {
+        self.interval.unwrap_or(Duration::from_minutes(30))
+    }
+
+    /// The wait before a restart.
+    pub fn delay(&self) -> Duration {
+        self.delay.unwrap_or(Duration::from_seconds(15))
+    }
+
+    /// What happens when the attempts are used up.
+    pub fn mode(&self) -> RestartMode {
+        self.mode.unwrap_or_default()
+    }
+
+    /// Whether templates are rendered again before a restart.
+    pub fn render_templates(&self) -> bool {
+        self.render_templates.unwrap_or(false)
+    }
+}
+
+/// How often a failed instance is placed again, on another node if possible (service and batch jobs).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reschedule {
+    /// How many times `interval` allows, when not unlimited. Default: 1 (batch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// The window in which attempts are counted, at least 15s. Default: 24h (batch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    /// The wait before the first time, at least 5s. Default: 30s (service), 5s (batch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Duration>,
+    /// How the wait grows: `constant`, `exponential` or `fibonacci`. Default: `exponential` (service), `constant` (batch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_function: Option<DelayFunction>,
+    /// The longest wait. Default: 1h.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_delay: Option<Duration>,
+    /// Whether there is no limit. Default: true (service), false (batch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlimited: Option<bool>,
+}
+
+/// How a wait grows from one attempt to the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DelayFunction {
+    /// It stays the same.
+    Constant,
+    /// It doubles.
+    #[default]
+    Exponential,
+    /// It is the sum of the last two.
+    Fibonacci,
+}
+
+impl Reschedule {
+    /// The defaults for jobs of a type; system and sysbatch jobs are bound to their nodes and have none.
+    pub fn of(job_type: JobType) -> Option<Reschedule> {
+        match job_type {
+            JobType::Service => Some(Reschedule {
+                attempts: Some(0),
+                interval: Some(Duration::ZERO),
+                delay: Some(Duration::from_seconds(30)),
+                delay_function: Some(DelayFunction::Exponential),
+                max_delay: Some(Duration::from_hours(1)),
+                unlimited: Some(true),
+            }),
+            JobType::Batch => Some(Reschedule {
+                attempts: Some(1),
+                interval: Some(Duration::from_hours(24)),
+                delay: Some(Duration::from_seconds(5)),
+                delay_function: Some(DelayFunction::Constant),
+                max_delay: Some(Duration::ZERO),
+                unlimited: Some(false),
+            }),
+            JobType::System | JobType::Sysbatch => None,
+        }
+    }
+
+    /// This block with the gaps filled from `outer`.
+    pub fn or(&self, outer: &Reschedule) -> Reschedule {
+        Reschedule {
+            attempts: self.attempts.or(outer.attempts),
+            interval: self.interval.or(outer.interval),
+            delay: self.delay.or(outer.delay),
+            delay_function: self.delay_function.or(outer.delay_function),
+            max_delay: self.max_delay.or(outer.max_delay),
+            unlimited: self.unlimited.or(outer.unlimited),
+        }
+    }
+
+    /// How many times the window allows, when not unlimited.
+    pub fn attempts(&self) -> u32 {
+        self.attempts.unwrap_or(0)
+    }
+
+    /// The window in which attempts are counted.
+    pub fn interval(&self) -> Duration {
+        self.interval.unwrap_or(Duration::ZERO)
+    }
+
+    /// The wait before the first time.
+    pub fn delay(&self) -> Duration {
+        self.delay.unwrap_or(Duration::from_seconds(30))
+    }
+
+    /// How the wait grows.
+    pub fn delay_function(&self) -> DelayFunction {
+        self.delay_function.unwrap_or_default()
+    }
+
+    /// The longest wait.
+    pub fn max_delay(&self) -> Duration {
+        self.max_delay.unwrap_or(Duration::from_hours(1))
+    }
+
+    /// Whether there is no limit.
+    pub fn is_unlimited(&self) -> bool {
+        self.unlimited.unwrap_or(false)
+    }
+
+    /// Whether failed instances are ever placed again.
+    pub fn is_enabled(&self) -> bool {
+        self.is_unlimited() || self.attempts() > 0
+    }
+}
+
+/// What happens to instances on a node that stopped answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Disconnect {
+    /// How long an unreachable instance may come back before it counts as lost; 0 gives no such time. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_after: Option<Duration>,
+    /// After how long without the servers the node itself stops the instance; excludes `lostAfter`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_on_client_after: Option<Duration>,
+    /// Whether a replacement starts while the instance is unreachable. Default: true.
+    pub replace: bool,
+    /// Which one stays when the instance comes back: `keep_original`, `keep_replacement`, `best_score` or
+    /// `longest_running`. Default: `best_score`.
+    pub reconcile: Reconcile,
+}
+
+impl Default for Disconnect {
+    fn default() -> Self {
+        Disconnect {
+            lost_after: None,
+            stop_on_client_after: None,
+            replace: true,
+            reconcile: Reconcile::BestScore,
+        }
+    }
+}
+
+/// Which instance stays when an unreachable one comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reconcile {
+    /// The one that came back.
+    KeepOriginal,
+    /// Its replacement.
+    KeepReplacement,
+    /// The one on the better node.
+    #[default]
+    BestScore,
+    /// The one that has run longer.
+    LongestRunning,
+}
