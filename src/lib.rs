@@ -1,3 +1,7 @@
-//! Encamp: wiring only.
+//! Encamp as a library: the rooms that `main` and the tests wire together.
+
+pub mod cache;
+pub mod control;
 pub mod node;
 pub mod store;
+pub mod telemetry;

@@ -25,6 +25,8 @@ pub struct Job {
     pub metadata: ObjectMeta,
     /// What it is to do.
     pub spec: JobSpec,
+    /// Which version of its history this is; the first is 1. Counted up by the API with every change of `spec`.
+    pub version: u64,
 }
 impl Document for Job {}
 

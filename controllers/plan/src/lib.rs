@@ -1,12 +1,18 @@
 //! The shape of a decision: what a controller sees and what it answers.
 //!
-//! A controller looks at a view, one consistent cut of the cluster, and answers a [`Plan`]: steps
+//! A [`Controller`] looks at a [`View`], one consistent cut of the cluster, and answers a [`Plan`]: steps
 //! that may be committed in order, each atomic, so that the state after any prefix is safe. It never
 //! waits, never fails and never knows the time except as an argument: the same view, root and time give
 //! the same plan, byte for byte.
 
+mod controller;
+#[cfg(feature = "fixture")]
+pub mod fixture;
 mod guard;
 mod steps;
+pub mod view;
 
+pub use controller::Controller;
 pub use guard::{Guard, Write};
 pub use steps::{Note, Plan, Step};
+pub use view::View;

@@ -1,0 +1,1 @@
+//! Pictures of a cluster for the tests of the controllers.

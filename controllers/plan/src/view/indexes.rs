@@ -1,0 +1,216 @@
+//! What follows from the tables, kept up to date change by change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::key::Key;
+use schemas::node::Amount;
+use schemas::placement::Placement;
+use schemas::report::{AllocationReport, Report};
+
+use super::table::Table;
+
+/// A job by namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobRef {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub job: String,
+}
+
+/// A group by namespace, job and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupRef {
+    /// The namespace.
+    pub namespace: String,
+    /// The job.
+    pub job: String,
+    /// The group.
+    pub group: String,
+}
+
+/// What is taken on a node: by every placement that has not been reported to have ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// In all.
+    pub amount: Amount,
+    /// Ports, and by how many allocations each.
+    pub ports: BTreeMap<u16, u32>,
+    /// Cores, and by how many allocations each.
+    pub cores: BTreeMap<u16, u32>,
+    /// How many allocations there are.
+    pub allocations: u32,
+}
+
+/// What is taken on a node without allocations.
+static NOTHING: Usage = Usage {
+    amount: Amount { cpu_mhz: 0, memory_mb: 0, disk_mb: 0 },
+    ports: BTreeMap::new(),
+    cores: BTreeMap::new(),
+    allocations: 0,
+};
+
+/// The indexes of a view.
+#[derive(Clone, Debug, Default)]
+pub struct Indexes {
+    placements_of_group: BTreeMap<GroupRef, BTreeSet<Key>>,
+    placement_of_allocation: BTreeMap<(String, String), BTreeSet<Key>>,
+    reports: BTreeMap<Key, AllocationReport>,
+    usage: BTreeMap<String, Usage>,
+}
+
+impl Indexes {
+    /// The placements of a group, living and ended, on any node.
+    pub fn placements_of_group(&self, group: &GroupRef) -> impl Iterator<Item = &Key> {
+        self.placements_of_group.get(group).into_iter().flatten()
+    }
+
+    /// The placements of all groups of a job.
+    pub fn placements_of_job<'a>(&'a self, job: &'a JobRef) -> impl Iterator<Item = &'a Key> {
+        let first = GroupRef { namespace: job.namespace.clone(), job: job.job.clone(), group: String::new() };
+        self.placements_of_group
+            .range(first..)
+            .take_while(|(group, _)| group.namespace == job.namespace && group.job == job.job)
+            .flat_map(|(_, keys)| keys)
+    }
+
+    /// The placements with an allocation's name: one, unless a fault doubled it.
+    pub fn placements_of_allocation(&self, namespace: &str, allocation: &str) -> impl Iterator<Item = &Key> {
+        self.placement_of_allocation.get(&(namespace.to_owned(), allocation.to_owned())).into_iter().flatten()
+    }
+
+    /// What the node's agent last said about a placement's allocation.
+    pub fn report(&self, placement: &Key) -> Option<&AllocationReport> {
+        self.reports.get(placement)
+    }
+
+    /// Whether a placement takes nothing any more: its agent reported the end.
+    pub fn is_gone(&self, placement: &Key) -> bool {
+        self.report(placement).is_some_and(|report| report.state.is_terminal())
+    }
+
+    /// What is taken on a node.
+    pub fn usage(&self, node: &str) -> &Usage {
+        self.usage.get(node).unwrap_or(&NOTHING)
+    }
+
+    /// Folds in that a placement was `old` and is `new`.
+    pub(super) fn placement(&mut self, key: &Key, old: Option<&Placement>, new: Option<&Placement>) {
+        if let Some(old) = old {
+            self.unlist(key, old);
+            if !self.is_gone(key) {
+                self.charge(key, old, Sign::Minus);
+            }
+        }
+        if let Some(new) = new {
+            self.list(key, new);
+            if !self.is_gone(key) {
+                self.charge(key, new, Sign::Plus);
+            }
+        }
+    }
+
+    /// Folds in that a report document was `old` and is `new`.
+    pub(super) fn report_document(
+        &mut self,
+        key: &Key,
+        old: Option<&Report>,
+        new: Option<&Report>,
+        placements: &Table<Placement>,
+    ) {
+        let node = key.segment(1);
+        let named = |report: Option<&Report>| -> BTreeSet<String> {
+            report.map(|report| report.allocations.keys().cloned().collect()).unwrap_or_default()
+        };
+        for name in &named(old) | &named(new) {
+            let Some((namespace, allocation)) = name.split_once('/') else { continue };
+            let placement = Key::placement(node, namespace, allocation);
+            let was_gone = self.is_gone(&placement);
+            match new.and_then(|report| report.allocations.get(&name)) {
+                Some(report) => drop(self.reports.insert(placement.clone(), report.clone())),
+                None => drop(self.reports.remove(&placement)),
+            }
+            let Some(claim) = placements.get(&placement) else { continue };
+            match (was_gone, self.is_gone(&placement)) {
+                (false, true) => self.charge(&placement, claim, Sign::Minus),
+                (true, false) => self.charge(&placement, claim, Sign::Plus),
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+
+    fn list(&mut self, key: &Key, placement: &Placement) {
+        self.placements_of_group.entry(group_of(key, placement)).or_default().insert(key.clone());
+        self.placement_of_allocation.entry(allocation_of(key)).or_default().insert(key.clone());
+    }
+
+    fn unlist(&mut self, key: &Key, placement: &Placement) {
+        let group = group_of(key, placement);
+        if let Some(keys) = self.placements_of_group.get_mut(&group) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.placements_of_group.remove(&group);
+            }
+        }
+        let allocation = allocation_of(key);
+        if let Some(keys) = self.placement_of_allocation.get_mut(&allocation) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.placement_of_allocation.remove(&allocation);
+            }
+        }
+    }
+
+    fn charge(&mut self, key: &Key, placement: &Placement, sign: Sign) {
+        let usage = self.usage.entry(key.segment(1).to_owned()).or_default();
+        usage.amount = match sign {
+            Sign::Plus => usage.amount.plus(placement.claim),
+            Sign::Minus => usage.amount.without(placement.claim),
+        };
+        for port in &placement.ports {
+            count(&mut usage.ports, port.host_port, sign);
+        }
+        for core in &placement.cores {
+            count(&mut usage.cores, *core, sign);
+        }
+        usage.allocations = sign.of(usage.allocations);
+        if usage.allocations == 0 {
+            self.usage.remove(key.segment(1));
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Sign {
+    Plus,
+    Minus,
+}
+
+impl Sign {
+    fn of(self, number: u32) -> u32 {
+        match self {
+            Sign::Plus => number + 1,
+            Sign::Minus => number.saturating_sub(1),
+        }
+    }
+}
+
+fn count(counts: &mut BTreeMap<u16, u32>, what: u16, sign: Sign) {
+    let number = counts.entry(what).or_default();
+    *number = sign.of(*number);
+    if *number == 0 {
+        counts.remove(&what);
+    }
+}
+
+fn group_of(key: &Key, placement: &Placement) -> GroupRef {
+    GroupRef {
+        namespace: key.segment(2).to_owned(),
+        job: placement.job.clone(),
+        group: placement.group.clone(),
+    }
+}
+
+fn allocation_of(key: &Key) -> (String, String) {
+    (key.segment(2).to_owned(), key.segment(3).to_owned())
+}

@@ -1,0 +1,52 @@
+//! The time of day, as a value that tests can own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// Tells the time of day: the machine's, or a simulated one that follows tokio's (possibly paused) clock
+/// and can jump.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Simulated { start: Timestamp, since: Instant, offset_ms: Arc<AtomicI64> },
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Clock {
+        Clock(Source::System)
+    }
+    /// A clock that shows `start` now and goes on with tokio's time.
+    pub fn simulated(start: Timestamp) -> Clock {
+        Clock(Source::Simulated { start, since: Instant::now(), offset_ms: Arc::default() })
+    }
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => Timestamp::now(),
+            Source::Simulated { start, since, offset_ms } => {
+                let passed = SignedDuration::try_from(since.elapsed()).unwrap_or(SignedDuration::MAX);
+                let offset = SignedDuration::from_millis(offset_ms.load(Ordering::Relaxed));
+                start.saturating_add(passed.saturating_add(offset)).unwrap_or(*start)
+            }
+        }
+    }
+    /// How long until `at`; nothing if that is past.
+    pub fn until(&self, at: Timestamp) -> Duration {
+        at.duration_since(self.now()).try_into().unwrap_or_default()
+    }
+    /// Makes a simulated clock jump; the machine's clock does not.
+    pub fn jump(&self, by: SignedDuration) {
+        if let Source::Simulated { offset_ms, .. } = &self.0 {
+            let by_ms = i64::try_from(by.as_millis()).unwrap_or_default();
+            offset_ms.fetch_add(by_ms, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The loop around one controller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use plan::{Controller, Guard, Plan, Step, Write};
+use schemas::key::{Key, Revision};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Clock, Queue};
+use crate::cache::{Cache, Changes, Pulse};
+use crate::store::{CommitError, Store, Txn};
+use crate::telemetry;
+
+/// How a runner behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many plans may be on their way to the store at once: etcd gains nothing beyond a few.
+    pub in_flight: usize,
+    /// Every root is planned again this often, in case a controller forgot to name one.
+    pub resync_every: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { in_flight: 8, resync_every: Duration::from_secs(300) }
+    }
+}
+
+/// Runs one controller during one term of leadership.
+pub struct Runner<S> {
+    /// Decides.
+    pub controller: Arc<dyn Controller<Effect = Write>>,
+    /// Where plans are committed.
+    pub store: S,
+    /// What plans are made of.
+    pub cache: Cache,
+    /// What time it is.
+    pub clock: Clock,
+    /// The guard that every write carries.
+    pub term: Guard,
+    /// How it behaves.
+    pub settings: Settings,
+}
+
+/// What became of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There was nothing to write.
+    Nothing,
+    /// All of it is written, last at this revision.
+    Committed(Revision),
+    /// Not all of it: plan again.
+    Again,
+}
+
+impl<S: Store> Runner<S> {
+    /// Plans and commits until told to stop; what is on its way is awaited.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut changes = self.cache.subscribe();
+        let mut queue = Queue::default();
+        let mut flights = FuturesUnordered::new();
+        let mut resync = tokio::time::interval(self.settings.resync_every);
+        loop {
+            while flights.len() < self.settings.in_flight {
+                let Some(root) = queue.pop(self.cache.revision(), Instant::now()) else { break };
+                match self.decide(&root, &mut queue) {
+                    plan if plan.is_empty() => queue.done(&root, None),
+                    plan => flights.push(self.commit(root, plan)),
+                }
+            }
+            tokio::select! { biased;
+                () = stop.cancelled() => break,
+                Some((root, outcome)) = flights.next() => settle(&mut queue, &root, outcome),
+                pulse = changes.recv() => {
+                    if !self.name_roots(pulse, &mut changes, &mut queue) { break }
+                }
+                _ = resync.tick() => self.name_all(&mut queue),
+                () = sleep_until(queue.next_timer()) => {}
+            }
+        }
+        while flights.next().await.is_some() {}
+    }
+
+    fn decide(&self, root: &Key, queue: &mut Queue) -> Plan<Write> {
+        let name = self.controller.name();
+        let began = std::time::Instant::now();
+        let (plan, revision) = {
+            let view = self.cache.view();
+            (self.controller.plan(&view, root, self.clock.now()), view.revision)
+        };
+        telemetry::PLAN_SECONDS.with_label_values(&[name]).observe(began.elapsed().as_secs_f64());
+        telemetry::QUEUE_ROOTS.with_label_values(&[name]).set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
+        if let Some(at) = plan.wake_at {
+            queue.push_at(root.clone(), Instant::now() + self.clock.until(at));
+        }
+        tracing::debug!(controller = name, %root, %revision, steps = plan.steps.len(), "planned");
+        plan.notes.iter().for_each(|note| tracing::trace!(controller = name, %root, "{note}"));
+        plan
+    }
+
+    /// Commits the steps in order and stops at the first that fails.
+    async fn commit(&self, root: Key, plan: Plan<Write>) -> (Key, Outcome) {
+        let mut outcome = Outcome::Nothing;
+        for step in plan.steps {
+            outcome = self.commit_step(&root, step).await;
+            if outcome == Outcome::Again {
+                break;
+            }
+        }
+        (root, outcome)
+    }
+
+    async fn commit_step(&self, root: &Key, step: Step<Write>) -> Outcome {
+        let name = self.controller.name();
+        let began = std::time::Instant::now();
+        let mut guards = step.guards;
+        guards.push(self.term.clone());
+        let answer = self.store.commit(Txn { guards, writes: step.effects }).await;
+        let seconds = telemetry::COMMIT_SECONDS.with_label_values(&[name]);
+        seconds.observe(began.elapsed().as_secs_f64());
+        let error = match answer {
+            Ok(revision) => return Outcome::Committed(revision),
+            Err(error) => error,
+        };
+        telemetry::COMMIT_FAILURES.with_label_values(&[name, telemetry::failure(error)]).inc();
+        match error {
+            CommitError::Conflict => tracing::debug!(controller = name, %root, "a guard no longer holds"),
+            CommitError::TooLarge => tracing::error!(controller = name, %root, "a step is too large: a bug"),
+            CommitError::NotApplied | CommitError::Unknown | CommitError::Full => {
+                tracing::warn!(controller = name, %root, "{error}");
+            }
+        }
+        // Whatever the reason, the next plan is made from a fresh view, and its guards refuse whatever an
+        // unknown outcome has already done: names are derived, so nothing can double.
+        Outcome::Again
+    }
+
+    fn name_roots(&self, pulse: Result<Pulse, RecvError>, changes: &mut Changes, queue: &mut Queue) -> bool {
+        match pulse {
+            Ok(pulse) => {
+                let view = self.cache.view();
+                for root in pulse.keys().flat_map(|key| self.controller.roots(&view, key)) {
+                    queue.push(root);
+                }
+                true
+            }
+            Err(RecvError::Lagged(_)) => {
+                *changes = self.cache.subscribe();
+                self.name_all(queue);
+                true
+            }
+            Err(RecvError::Closed) => false,
+        }
+    }
+
+    fn name_all(&self, queue: &mut Queue) {
+        let view = self.cache.view();
+        self.controller.all_roots(&view).into_iter().for_each(|root| queue.push(root));
+    }
+}
+
+fn settle(queue: &mut Queue, root: &Key, outcome: Outcome) {
+    match outcome {
+        Outcome::Nothing => queue.done(root, None),
+        Outcome::Committed(revision) => queue.done(root, Some(revision)),
+        Outcome::Again => queue.failed(root, Instant::now()),
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

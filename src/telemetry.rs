@@ -1,0 +1,74 @@
+//! Every metric and how logs are written: names and labels of the whole process stand here.
+
+use std::sync::LazyLock;
+
+use prometheus::{
+    HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, register_histogram_vec, register_int_counter,
+    register_int_counter_vec, register_int_gauge_vec,
+};
+
+use crate::store::CommitError;
+
+/// Seconds from 50 µs to 5 s: a plan takes microseconds, a commit through a busy etcd a second.
+const SECONDS: &[f64] = &[0.000_05, 0.000_2, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 0.3, 1.0, 5.0];
+
+/// Differences found between the cache and the store.
+pub static CACHE_DIFFERENCES: LazyLock<IntCounter> = LazyLock::new(|| {
+    register_int_counter!("encamp_cache_differences_total", "Keys in which the cache differed from the store")
+        .expect("registered once")
+});
+
+/// How long deciding took.
+pub static PLAN_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    register_histogram_vec!(
+        "encamp_controller_plan_seconds",
+        "Time a controller took to plan one root",
+        &["controller"],
+        SECONDS.to_vec()
+    )
+    .expect("registered once")
+});
+
+/// How long writing took.
+pub static COMMIT_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    register_histogram_vec!(
+        "encamp_controller_commit_seconds",
+        "Time the store took to commit one step",
+        &["controller"],
+        SECONDS.to_vec()
+    )
+    .expect("registered once")
+});
+
+/// What was not written, and why.
+pub static COMMIT_FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "encamp_controller_commit_failures_total",
+        "Steps that were not committed",
+        &["controller", "reason"]
+    )
+    .expect("registered once")
+});
+
+/// How many roots wait.
+pub static QUEUE_ROOTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!("encamp_controller_queue_roots", "Roots that wait to be planned", &["controller"])
+        .expect("registered once")
+});
+
+/// The `reason` of a failed commit.
+pub fn failure(error: CommitError) -> &'static str {
+    match error {
+        CommitError::Conflict => "conflict",
+        CommitError::NotApplied => "not_applied",
+        CommitError::Unknown => "unknown",
+        CommitError::TooLarge => "too_large",
+        CommitError::Full => "full",
+    }
+}
+
+/// All metrics in Prometheus' text format.
+pub fn render() -> String {
+    let families = prometheus::gather();
+    prometheus::TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+}
