@@ -7,6 +7,7 @@ mod canonical;
 pub mod codec;
 pub mod connect;
 pub mod deployment;
+pub mod diff;
 pub mod duration;
 pub mod entry;
 pub mod group;
