@@ -2,6 +2,7 @@
 
 mod contract {
     pub(crate) mod counters;
+    mod crash;
     pub(crate) mod guards;
     pub(crate) mod limits;
     pub(crate) mod listing;
@@ -65,3 +66,4 @@ macro_rules! on_every_case {
 }
 
 on_every_case!(memory, crate::contract::world::memory);
+on_every_case!(embedded, crate::contract::world::embedded);

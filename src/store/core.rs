@@ -63,6 +63,11 @@ impl Staged {
         &self.batches
     }
 
+    /// What the touched keys will be: `None` is deleted.
+    pub(super) fn changed(&self) -> &BTreeMap<Key, Option<Entry>> {
+        &self.changed
+    }
+
     /// The revision the store will stand at once these are published.
     pub(super) fn revision(&self) -> Revision {
         self.revision

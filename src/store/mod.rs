@@ -4,16 +4,20 @@
 //! lock, [`Embedded`] the same core with a durable journal, `Etcd` a production cluster and [`Http`] another
 //! server's store seen through its API. [`open`] chooses one by its address. This room knows no kind of document.
 
+mod any;
 mod contract;
 mod core;
+mod embedded;
 mod fanout;
 mod live;
 mod memory;
 
 pub use self::core::Limits;
+pub use any::{AnyStore, OpenError, Options, open};
 pub use contract::{
     Batch, CommitError, Listing, MAX_BYTES, MAX_OPERATIONS, PROGRESS_EVERY, ReadError, Store, Txn, Watch,
     WatchError,
 };
+pub use embedded::Embedded;
 pub use memory::Memory;
 pub use schemas::entry::{Change, Entry};

@@ -4,7 +4,9 @@ use std::any::Any;
 use std::time::Duration;
 
 use bytes::Bytes;
-use encamp::store::{Batch, Change, CommitError, Entry, Limits, Memory, Store, Txn, Watch, WatchError};
+use encamp::store::{
+    Batch, Change, CommitError, Embedded, Entry, Limits, Memory, Store, Txn, Watch, WatchError,
+};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use plan::{Guard, Write};
@@ -32,6 +34,18 @@ pub(crate) async fn memory() -> Option<World<Memory>> {
         Box::pin(async {})
     };
     Some(World { store, compact: Box::new(compact), _keep: Box::new(()) })
+}
+
+/// The store in a folder.
+pub(crate) async fn embedded() -> Option<World<Embedded>> {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let store = Embedded::open(folder.path(), Limits::default()).expect("an empty folder is fine");
+    let hand = store.clone();
+    let compact = move |revision| -> BoxFuture<'static, ()> {
+        hand.compact(revision);
+        Box::pin(async {})
+    };
+    Some(World { store, compact: Box::new(compact), _keep: Box::new(folder) })
 }
 
 impl<S: Store> World<S> {

@@ -1,0 +1,107 @@
+//! One store or another, chosen when the process starts.
+
+use std::path::PathBuf;
+
+use schemas::key::{Prefix, Revision};
+
+use super::contract::{CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
+use super::core::Limits;
+use super::embedded::Embedded;
+use super::memory::Memory;
+
+/// Why a store could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Stop the other process, or point this one elsewhere.
+    #[error("the store in {} is in use by another process; only one may have it open", .0.display())]
+    InUse(PathBuf),
+    /// Something about the place has to be mended first.
+    #[error("cannot use {what} as a store: {why}")]
+    Unusable {
+        /// The folder, file or server.
+        what: String,
+        /// What it said.
+        why: String,
+    },
+    /// Write another address.
+    #[error(
+        "{address:?} is no store: {why}; write embedded:FOLDER, etcd://HOST:PORT[,HOST:PORT…] or memory:"
+    )]
+    Address {
+        /// What was written.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// What an address alone does not say; only etcd asks for any of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How much recent history `memory:` and `embedded:` remember for watches.
+    pub limits: Limits,
+    /// What every key in etcd begins with, so that clusters may share one etcd.
+    pub root: String,
+    /// User and password for etcd.
+    pub login: Option<(String, String)>,
+    /// The certificate authority that signed the servers of etcd (PEM); without it the system's are trusted.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate and its key for etcd (PEM).
+    pub identity_files: Option<(PathBuf, PathBuf)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let root = "/encamp".to_owned();
+        Options { limits: Limits::default(), root, login: None, ca_file: None, identity_files: None }
+    }
+}
+
+/// Whichever store this process was told to use.
+#[derive(Clone)]
+pub enum AnyStore {
+    /// Lives and dies with the process.
+    Memory(Memory),
+    /// A folder on this machine.
+    Embedded(Embedded),
+}
+
+/// Opens the store at an address: `embedded:FOLDER`, `etcd://HOST:PORT,HOST:PORT` or `memory:`.
+pub async fn open(address: &str, options: &Options) -> Result<AnyStore, OpenError> {
+    let wrong = |why: &str| OpenError::Address { address: address.to_owned(), why: why.to_owned() };
+    let (scheme, rest) = address.split_once(':').ok_or_else(|| wrong("it has no scheme"))?;
+    match scheme {
+        "memory" if rest.is_empty() => Ok(AnyStore::Memory(Memory::new(options.limits))),
+        "memory" => Err(wrong("memory takes no path")),
+        "embedded" if rest.is_empty() => Err(wrong("it names no folder")),
+        "embedded" => {
+            let (folder, limits) = (PathBuf::from(rest), options.limits);
+            let opened = tokio::task::spawn_blocking(move || Embedded::open(folder, limits)).await;
+            opened.expect("opening does not panic").map(AnyStore::Embedded)
+        }
+        other => Err(wrong(&format!("{other} is not a kind of store"))),
+    }
+}
+
+impl Store for AnyStore {
+    async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
+        match self {
+            AnyStore::Memory(store) => store.list(prefix).await,
+            AnyStore::Embedded(store) => store.list(prefix).await,
+        }
+    }
+
+    async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
+        match self {
+            AnyStore::Memory(store) => store.commit(txn).await,
+            AnyStore::Embedded(store) => store.commit(txn).await,
+        }
+    }
+
+    async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, WatchError> {
+        match self {
+            AnyStore::Memory(store) => store.watch(prefix, after).await,
+            AnyStore::Embedded(store) => store.watch(prefix, after).await,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The core with a durable journal: the store of `dev` and of a single server.
+//!
+//! One thread owns the file. It takes whatever transactions are waiting, decides them in order, writes them in one
+//! journal commit with one fsync, and only then shows and acknowledges them: a lone transaction is
+//! never held back, and a crowd shares an fsync. What was acknowledged survives `kill -9` at any moment; what was
+//! not is there whole or not at all. The journal holds the present only, so after a restart a watch
+//! from an older revision is told `Compacted`.
+
+mod journal;
+mod store;
+mod writer;
+
+pub use store::Embedded;
