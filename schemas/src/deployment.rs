@@ -19,6 +19,10 @@ pub struct Deployment {
     pub description: String,
     /// By group.
     pub groups: BTreeMap<String, GroupProgress>,
+    /// The version that the job runs instead since this rollout failed: its latest that worked. The job
+    /// itself stays as its users wrote it; the next version they submit ends the going back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverted_to: Option<u64>,
     /// When it began, by the controller's clock.
     #[schemars(with = "Option<String>")]
     pub created_at: Option<Timestamp>,

@@ -6,6 +6,7 @@
 //! the same plan, byte for byte.
 
 mod controller;
+mod draft;
 #[cfg(feature = "fixture")]
 pub mod fixture;
 mod guard;
@@ -13,6 +14,7 @@ mod steps;
 pub mod view;
 
 pub use controller::Controller;
+pub use draft::{Draft, STEP_LIMIT};
 pub use guard::{Guard, Write};
 pub use steps::{Note, Plan, Step};
 pub use view::View;

@@ -18,8 +18,10 @@ use schemas::placement::Placement;
 use schemas::report::{Details, Report};
 use schemas::roster::Roster;
 
+use crate::Guard;
+
 pub use indexes::{GroupRef, Indexes, JobRef, Usage};
-pub use table::{Stored, Table};
+pub use table::{Counters, Stored, Table};
 
 /// The cluster at one revision.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +80,34 @@ impl View {
             }
         }
         self.revision = revision;
+    }
+
+    /// How often and when a document was written, if the view holds one there.
+    pub fn counters(&self, key: &Key) -> Option<Counters> {
+        match key.kind() {
+            "jobs" => self.jobs.counters(key),
+            "versions" => self.versions.counters(key),
+            "rosters" => self.rosters.counters(key),
+            "deployments" => self.deployments.counters(key),
+            "placements" => self.placements.counters(key),
+            "reports" => self.reports.counters(key),
+            "details" => self.details.counters(key),
+            "fingerprints" => self.fingerprints.counters(key),
+            "nodes" => self.nodes.counters(key),
+            "links" => self.links.counters(key),
+            "beats" => self.beats.counters(key),
+            "health" => self.health.counters(key),
+            "leaders" => self.leaders.counters(key),
+            _ => None,
+        }
+    }
+
+    /// The guard that a document is as this view knows it, or still is not there.
+    pub fn as_seen(&self, key: &Key) -> Guard {
+        match self.counters(key) {
+            Some(counters) => Guard::At(key.clone(), counters.modified),
+            None => Guard::Absent(key.clone()),
+        }
     }
 
     fn put(&mut self, entry: &Entry) {

@@ -20,6 +20,17 @@ pub struct Stored<T> {
     pub version: u64,
 }
 
+/// When and how often a document was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// The revision that made it.
+    pub created: Revision,
+    /// The revision that wrote it last.
+    pub modified: Revision,
+    /// How many times it was written.
+    pub version: u64,
+}
+
 /// All documents of one kind.
 #[derive(Clone, Debug)]
 pub struct Table<T> {
@@ -40,6 +51,11 @@ impl<T> Table<T> {
     /// One document with its counters.
     pub fn stored(&self, key: &Key) -> Option<&Stored<T>> {
         self.rows.get(key)
+    }
+    /// When and how often one document was written.
+    pub fn counters(&self, key: &Key) -> Option<Counters> {
+        let Stored { created, modified, version, value: _ } = self.rows.get(key)?;
+        Some(Counters { created: *created, modified: *modified, version: *version })
     }
     /// All documents, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Stored<T>)> {

@@ -1,1 +1,0 @@
-//! Pictures of a cluster for the tests of the controllers.
