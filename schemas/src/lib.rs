@@ -2,6 +2,8 @@
 //!
 //! No async, no clock, no I/O, no randomness. Only `text` and `validate` can fail.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod ask;
 mod canonical;
 pub mod codec;
@@ -29,4 +31,5 @@ pub mod roster;
 pub mod service;
 pub mod task;
 pub mod template;
+pub mod validate;
 pub mod volume;

@@ -305,10 +305,10 @@ pub struct Reschedule {
     /// How the wait grows: `constant`, `exponential` or `fibonacci`. Default: `exponential` (service), `constant` (batch).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_function: Option<DelayFunction>,
-    /// The longest wait. Default: 1h.
+    /// The longest wait, for delays that grow. Default: 1h (service).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_delay: Option<Duration>,
-    /// Whether there is no limit. Default: true (service), false (batch).
+    /// Whether there is no limit. Default: true (service without `attempts`), false (batch).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unlimited: Option<bool>,
 }

@@ -72,7 +72,7 @@ pub struct Template {
     pub destination: String,
     /// What happens when the result changes: `noop`, `restart`, `signal` or `script`. Default: `restart`.
     pub change_mode: ChangeMode,
-    /// The signal of change mode `signal`, such as `SIGHUP`.
+    /// The signal of change mode `signal`. Default: `SIGHUP`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change_signal: Option<String>,
     /// The command of change mode `script`.

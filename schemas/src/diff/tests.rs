@@ -61,7 +61,7 @@ fn needs_new_instances() {
             group.networks = vec![Network { ports: vec![Port::default()], ..Network::default() }];
         }),
         group_after(|group| {
-            group.restart = Some(Restart { render_templates: Some(true), ..Restart::default() })
+            group.restart = Some(Restart { render_templates: Some(true), ..Restart::default() });
         }),
     ];
     insta::assert_snapshot!(table.join("\n"), @r#"

@@ -1,0 +1,136 @@
+//! A group and everything in it.
+
+use super::names::{name, not_negative, unique};
+use super::problem::{Place, Report};
+use super::{identity, network, policy, rules, service, task, volume};
+use crate::group::Group;
+use crate::job::{JobSpec, JobType};
+use crate::task::Task;
+
+/// One group: `group` as written, `merged` in canonical form.
+pub(super) fn group(report: &mut Report, place: &Place, job: &JobSpec, group: &Group, merged: &Group) {
+    name(report, &place.key("name"), "group", &group.name);
+    count(report, place, job.job_type, group);
+    rules::constraints(report, place, &group.constraints, true);
+    rules::affinities(report, place, &group.affinities);
+    rules::spreads(report, place, &group.spreads);
+    not_for_every_node(report, place, job.job_type, [group.affinities.is_empty(), group.spreads.is_empty()]);
+    network::networks(report, place, group);
+    volume::volumes(report, place, merged, job.job_type.is_per_node());
+    policy::policies(report, place, job, group, merged);
+    disk(report, place, group);
+    scaling(report, place, job.job_type, group);
+    identity::vault(report, &place.key("vault"), group.vault.as_ref());
+    identity::secrets(report, place, &group.secrets);
+    let service_names = merged.services.iter().filter_map(|service| service.name.as_deref());
+    service::services(report, place, group, &group.services, service_names);
+    service::one_provider(report, place, group);
+    not_negative(report, &place.key("shutdownDelay"), group.shutdown_delay);
+    run_duration(report, place, job.job_type, group);
+    tasks(report, place, group, merged);
+}
+
+/// Preferences and spreads choose between nodes; a job that runs on every node has no choice.
+pub(super) fn not_for_every_node(report: &mut Report, place: &Place, job_type: JobType, is_empty: [bool; 2]) {
+    for (key, is_empty) in ["affinities", "spreads"].into_iter().zip(is_empty) {
+        if job_type.is_per_node() && !is_empty {
+            report
+                .error(&place.key(key), format!("a {job_type} job has no {key}"))
+                .hint("it runs on every node that meets its constraints");
+        }
+    }
+}
+
+fn count(report: &mut Report, place: &Place, job_type: JobType, group: &Group) {
+    if job_type.is_per_node() && group.count.is_some_and(|count| count > 1) {
+        report
+            .error(&place.key("count"), format!("a {job_type} job runs once on every node"))
+            .hint("leave `count` out");
+    }
+}
+
+fn tasks(report: &mut Report, place: &Place, group: &Group, merged: &Group) {
+    if group.tasks.is_empty() {
+        report.error(&place.key("tasks"), "the group has no tasks");
+    } else if !group.tasks.iter().any(Task::is_main) {
+        report
+            .error(&place.key("tasks"), "every task has a lifecycle, so nothing is the main task")
+            .hint("leave `lifecycle` out of at least one");
+    }
+    let leaders = place.each("tasks", &group.tasks).filter(|(_, task)| task.leader);
+    for (place, task) in leaders.skip(1) {
+        report
+            .error(&place.key("leader"), format!("`{}` is a second leader", task.name))
+            .hint("a group has at most one");
+    }
+    unique(
+        report,
+        "task",
+        place.each("tasks", &group.tasks).map(|(place, task)| (place.key("name"), task.name.as_str())),
+    );
+    for ((place, each), merged_task) in place.each("tasks", &group.tasks).zip(&merged.tasks) {
+        task::task(report, &place, group, each, merged_task);
+        kill_timeout(report, &place, merged, each);
+    }
+}
+
+/// An instance that may take longer to stop than a rollout may stand still would fail the rollout.
+fn kill_timeout(report: &mut Report, place: &Place, merged: &Group, task: &Task) {
+    let Some(update) = merged.update else { return };
+    let deadline = update.progress_deadline();
+    if !deadline.is_zero() && task.kill_timeout > deadline {
+        report.error(
+            &place.key("killTimeout"),
+            format!("{} is longer than the rollout's `progressDeadline` ({deadline})", task.kill_timeout),
+        );
+    }
+}
+
+/// The logs of all tasks must fit into the instance's disk.
+fn disk(report: &mut Report, place: &Place, group: &Group) {
+    let kept = group.tasks.iter().filter(|task| !task.logs.disabled);
+    let logs_mb: u64 = kept.fold(0, |sum, task| {
+        let size = u64::from(task.logs.max_files) * u64::from(task.logs.max_file_size);
+        sum.saturating_add(size)
+    });
+    let disk_mb = group.ephemeral_disk.size;
+    if logs_mb > disk_mb {
+        report
+            .error(
+                &place.key("ephemeralDisk").key("size"),
+                format!("{disk_mb} MB do not hold {logs_mb} MB of logs"),
+            )
+            .hint("make the disk larger or the logs smaller");
+    }
+}
+
+fn scaling(report: &mut Report, place: &Place, job_type: JobType, group: &Group) {
+    let Some(scaling) = &group.scaling else { return };
+    let place = place.key("scaling");
+    if job_type.is_per_node() {
+        report.error(&place, format!("a {job_type} job cannot be scaled"));
+    }
+    let Some(most) = scaling.max else {
+        report.error(&place.key("max"), "the greatest count is missing");
+        return;
+    };
+    let (least, count) = (scaling.min.unwrap_or(0), group.count());
+    if least > most {
+        report.error(&place.key("min"), format!("{least} is greater than `max` ({most})"));
+    } else if !(least..=most).contains(&count) {
+        report.error(&place, format!("the count {count} is not between {least} and {most}"));
+    }
+}
+
+fn run_duration(report: &mut Report, place: &Place, job_type: JobType, group: &Group) {
+    let Some(longest) = group.max_run_duration else { return };
+    let place = place.key("maxRunDuration");
+    if longest.as_nanoseconds() <= 0 {
+        report.error(&place, format!("{longest} is no time to run"));
+    }
+    if !job_type.is_batch() {
+        report
+            .error(&place, format!("a {job_type} job runs until it is stopped"))
+            .hint("only batch jobs have it");
+    }
+}
