@@ -1,0 +1,243 @@
+//! A whole cluster of real processes over loopback, in a directory of its own.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+
+use crate::{
+    api::{Allocation, Api},
+    etcd::Etcd,
+    ports,
+    process::{self, Process},
+    wait,
+};
+
+/// How the cluster is put together.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// `encamp dev`: server, agent and embedded store in one process.
+    Dev,
+    /// `encamp server` with a store of its own, and this many `encamp agent`s.
+    Embedded {
+        /// How many agents.
+        agents: usize,
+    },
+    /// `encamp server` over a real etcd, and this many `encamp agent`s.
+    Etcd {
+        /// How many agents.
+        agents: usize,
+    },
+}
+
+/// The running cluster. Dropping it ends every process it started and every task these left behind.
+pub struct Cluster {
+    /// The API, seen as a user sees it.
+    pub api: Api,
+    agents: Vec<Option<Process>>,
+    server: Option<Process>,
+    /// The store's own process, where there is one.
+    pub etcd: Option<Etcd>,
+    shape: Shape,
+    port: u16,
+    directory: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// Starts everything and waits until all nodes are ready.
+    pub async fn start(shape: Shape) -> Cluster {
+        let directory =
+            tempfile::Builder::new().prefix("encamp-e2e-").tempdir().expect("/tmp can be written");
+        for inner in ["witness", "jobs"] {
+            std::fs::create_dir(directory.path().join(inner)).expect("a new directory can be made");
+        }
+        let etcd = match shape {
+            Shape::Etcd { .. } => Some(Etcd::start(directory.path()).await),
+            Shape::Dev | Shape::Embedded { .. } => None,
+        };
+        let port = ports::free();
+        let api = Api::new(format!("http://127.0.0.1:{port}"));
+        let mut cluster = Cluster { api, agents: Vec::new(), server: None, etcd, shape, port, directory };
+        cluster.start_server().await;
+        for index in 0..cluster.agent_count() {
+            cluster.agents.push(None);
+            cluster.start_agent(index);
+        }
+        cluster.until_nodes_are_ready(cluster.agent_count().max(1)).await;
+        cluster
+    }
+
+    /// Starts the server (or `dev`) and waits for `/readyz`.
+    pub async fn start_server(&mut self) {
+        let mut command = self.encamp();
+        command.args([match self.shape {
+            Shape::Dev => "dev",
+            Shape::Embedded { .. } | Shape::Etcd { .. } => "server",
+        }]);
+        command.args(["--bind", &format!("127.0.0.1:{}", self.port), "--data-dir"]);
+        command.arg(self.path("server"));
+        if let Some(etcd) = &self.etcd {
+            command.args(["--store", &etcd.address()]);
+        }
+        self.server = Some(Process::start("server", &mut command, self.directory.path()));
+        wait::until(wait::START, "the server to be ready", async || {
+            let server = self.server.as_mut().expect("it was just started");
+            assert!(server.is_running(), "the server ended\n{}", server.last_words());
+            self.api.is_ready().await.map_err(|error| format!("{error}\n{}", server.last_words()))
+        })
+        .await;
+    }
+
+    /// Starts the agent of node `n<index>`, over the data it left.
+    pub fn start_agent(&mut self, index: usize) {
+        let mut command = self.encamp();
+        command.args(["agent", "--name", &node(index), "--servers", self.api.address(), "--data-dir"]);
+        command.arg(self.path(&node(index)));
+        command.args(["--enable-raw-exec", "--bind", &format!("127.0.0.1:{}", ports::free())]);
+        self.agents[index] = Some(Process::start(&node(index), &mut command, self.directory.path()));
+    }
+
+    /// Ends the server as a power cut would.
+    pub fn kill_server(&mut self) {
+        self.server.take().expect("the server runs").kill_9();
+    }
+
+    /// Ends an agent as a power cut would; its tasks go on.
+    pub fn kill_agent(&mut self, index: usize) {
+        self.agents[index].take().expect("the agent runs").kill_9();
+    }
+
+    /// Asks the server (or `dev`) to end, and says whether it did so well.
+    pub fn stop_server(&mut self) -> bool {
+        self.server.take().expect("the server runs").terminate(Duration::from_secs(20))
+    }
+
+    /// Waits until this many nodes are ready.
+    pub async fn until_nodes_are_ready(&self, count: usize) {
+        wait::until(wait::START, "the nodes to be ready", async || {
+            let ready = self.api.ready_nodes().await?;
+            if ready.len() == count {
+                Ok(())
+            } else {
+                Err(format!("ready: {ready:?}\n{}", self.last_words()))
+            }
+        })
+        .await;
+    }
+
+    /// Applies a job file with our own command line.
+    pub fn apply(&self, name: &str, text: &str) {
+        let file = self.path("jobs").join(format!("{name}.hcl"));
+        std::fs::write(&file, text).expect("the job file can be written");
+        self.run(&["apply", file.to_str().expect("the path is plain text")]);
+    }
+
+    /// Applies a job file that is accepted and cannot become healthy: whether the command waits for that or not.
+    pub fn apply_broken(&self, name: &str, text: &str) {
+        let file = self.path("jobs").join(format!("{name}.hcl"));
+        std::fs::write(&file, text).expect("the job file can be written");
+        let output = self.try_run(&["apply", file.to_str().expect("the path is plain text")]);
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Waits until a job has exactly this many instances, all wanted, running and healthy.
+    pub async fn until_healthy(&self, job: &str, count: usize) {
+        wait::until(wait::ROLLOUT, &format!("{count} healthy instances of {job}"), async || {
+            let allocations = self.api.allocations(job).await?;
+            let serving = allocations.iter().filter(|one| one.is_serving()).count();
+            let live =
+                allocations.iter().filter(|one| matches!(one.state.as_str(), "running" | "pending")).count();
+            let done = serving == count && live == count;
+            if done { Ok(()) } else { Err(format!("{allocations:#?}\n{}", self.last_words())) }
+        })
+        .await;
+    }
+
+    /// The names of the instances of a job that serve.
+    pub async fn names(&self, job: &str) -> BTreeSet<String> {
+        let allocations = self.api.allocations(job).await.expect("the API answers");
+        allocations.into_iter().filter(Allocation::is_serving).map(|one| one.name).collect()
+    }
+
+    /// Ends a node as a power cut would: its agent and every task on it.
+    pub fn kill_node(&mut self, index: usize) {
+        self.kill_agent(index);
+        process::clear_away(&self.path(&node(index)));
+    }
+
+    /// Runs our command line against the cluster and gives what it printed.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.try_run(arguments);
+        let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert!(status.success(), "encamp {} ended with {status}\n{stdout}\n{stderr}", arguments.join(" "));
+        stdout.into_owned()
+    }
+
+    /// Runs our command line and gives all it answered.
+    pub fn try_run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.encamp();
+        command.args(arguments).env("ENCAMP_ADDR", self.api.address());
+        command.output().expect("the binary under test runs")
+    }
+
+    /// Where tasks write who they are.
+    pub fn witness(&self) -> PathBuf {
+        self.path("witness")
+    }
+
+    /// A path of the cluster's own directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The ends of all logs, for the message of a failing test.
+    pub fn last_words(&self) -> String {
+        let running = self.server.iter().chain(self.agents.iter().flatten());
+        running.map(Process::last_words).collect::<Vec<_>>().join("\n")
+    }
+
+    fn agent_count(&self) -> usize {
+        match self.shape {
+            Shape::Dev => 0,
+            Shape::Embedded { agents } | Shape::Etcd { agents } => agents,
+        }
+    }
+
+    fn encamp(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_encamp"));
+        command
+            .env_remove("ENCAMP_ADDR")
+            .env("HOME", self.directory.path())
+            .current_dir(self.directory.path());
+        command.env("NO_COLOR", "1");
+        command
+    }
+}
+
+/// The name of an agent's node.
+pub fn node(index: usize) -> String {
+    format!("n{index}")
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.agents.clear();
+        self.server = None;
+        process::clear_away(self.directory.path());
+    }
+}
+
+/// Everything that lives below a directory, by the tasks' own word.
+pub fn witnesses(directory: &Path) -> Vec<process::Identity> {
+    let entries = std::fs::read_dir(directory).expect("the directory of witnesses is there");
+    let pids = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        name.rsplit('.').next()?.parse().ok()
+    });
+    let mut alive: Vec<_> = pids.filter_map(process::Identity::of).collect();
+    alive.sort();
+    alive
+}

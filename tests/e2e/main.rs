@@ -1,0 +1,69 @@
+//! The real binary in real processes: every scenario over the embedded store and over a real etcd.
+//!
+//! Each test has a cluster of its own, on its own ports and in its own directory, and leaves nothing
+//! behind. A test whose service cannot run here says so in one line that starts with `skipped:`.
+
+#![expect(unreachable_pub, reason = "a test exports nothing: `pub` says what the other files of it may use")]
+
+mod api;
+mod cluster;
+mod docker;
+mod etcd;
+mod jobs;
+mod kubectl;
+mod outside;
+mod ports;
+mod process;
+mod scenarios;
+mod wait;
+
+use cluster::{Cluster, Shape};
+
+macro_rules! over_both_stores {
+    ($($name:ident: $agents:literal agents, $scenario:path;)*) => {
+        mod embedded {
+            use super::{Cluster, Shape, scenarios};
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                $scenario(Cluster::start(Shape::Embedded { agents: $agents }).await).await;
+            })*
+        }
+        mod over_etcd {
+            use super::{Cluster, Shape, scenarios};
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                $scenario(Cluster::start(Shape::Etcd { agents: $agents }).await).await;
+            })*
+        }
+    };
+}
+
+over_both_stores! {
+    three_instances_of_two_tasks: 1 agents, scenarios::kinds::three_instances_of_two_tasks;
+    batch_runs_to_completion: 1 agents, scenarios::kinds::batch_runs_to_completion;
+    system_job_runs_on_every_node: 3 agents, scenarios::kinds::system_job_runs_on_every_node;
+    scale_up_and_down: 1 agents, scenarios::web::scale_up_and_down;
+    rolling_update_never_fails_a_client: 1 agents, scenarios::web::rolling_update_never_fails_a_client;
+    broken_version_leaves_the_old_one: 1 agents, scenarios::web::broken_version_leaves_the_old_one;
+    docker_static_port: 1 agents, scenarios::docker_web::static_port;
+    docker_dynamic_ports: 1 agents, scenarios::docker_web::dynamic_ports;
+    tasks_outlive_agent_and_server: 1 agents, scenarios::crash::tasks_outlive_agent_and_server;
+    lost_node_is_replaced: 2 agents, scenarios::crash::lost_node_is_replaced;
+    kubectl_reads_and_writes: 1 agents, scenarios::kubectl_verbs::reads_and_writes;
+    kubectl_watches_and_waits: 1 agents, scenarios::kubectl_verbs::watches_and_waits;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_outlive_etcd() {
+    scenarios::crash::tasks_outlive_etcd(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_picks_up_after_kill_9() {
+    scenarios::crash::dev_picks_up_after_kill_9(Cluster::start(Shape::Dev).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dev_stops_its_tasks_when_asked() {
+    scenarios::crash::dev_stops_its_tasks_when_asked(Cluster::start(Shape::Dev).await).await;
+}

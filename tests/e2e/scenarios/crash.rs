@@ -1,0 +1,120 @@
+//! Processes that die without a word, and what must not notice.
+
+use std::time::Duration;
+
+use crate::{
+    cluster::{Cluster, witnesses},
+    jobs, wait,
+};
+
+/// How long tasks are watched after something came back, to see that nothing is done to them.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
+/// Agent and server are killed and come back in both orders: the same processes go on, and scaling works.
+pub async fn tasks_outlive_agent_and_server(mut cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
+    cluster.until_healthy("pairs", 2).await;
+    let before = witnesses(&cluster.witness());
+    assert_eq!(before.len(), 4);
+
+    cluster.kill_agent(0);
+    cluster.start_agent(0);
+    cluster.until_nodes_are_ready(1).await;
+    until_still_untouched(&cluster, &before).await;
+
+    cluster.kill_server();
+    cluster.start_server().await;
+    cluster.until_nodes_are_ready(1).await;
+    until_still_untouched(&cluster, &before).await;
+
+    cluster.kill_agent(0);
+    cluster.kill_server();
+    cluster.start_server().await;
+    cluster.start_agent(0);
+    cluster.until_nodes_are_ready(1).await;
+    until_still_untouched(&cluster, &before).await;
+
+    cluster.run(&["scale", "pairs", "3"]);
+    cluster.until_healthy("pairs", 3).await;
+    let after = witnesses(&cluster.witness());
+    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+}
+
+/// etcd is killed and comes back: tasks, and the cluster's ability to change, survive.
+pub async fn tasks_outlive_etcd(mut cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
+    cluster.until_healthy("pairs", 2).await;
+    let before = witnesses(&cluster.witness());
+
+    let etcd = cluster.etcd.as_mut().expect("this cluster stores in etcd");
+    etcd.kill_9();
+    tokio::time::sleep(AFTERMATH).await; // long enough for beats and leases to be missed
+    cluster.etcd.as_mut().expect("this cluster stores in etcd").restart().await;
+    until_still_untouched(&cluster, &before).await;
+
+    wait::until(wait::STEP, "the server to write again", async || {
+        let answer = cluster.try_run(&["scale", "pairs", "3"]);
+        if answer.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&answer.stderr).into_owned())
+        }
+    })
+    .await;
+    cluster.until_healthy("pairs", 3).await;
+    let after = witnesses(&cluster.witness());
+    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+}
+
+/// A node dies with its tasks: within the grace its instances run elsewhere.
+pub async fn lost_node_is_replaced(mut cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 4, &cluster.witness()));
+    cluster.until_healthy("pairs", 4).await;
+    let victim = cluster.api.allocations("pairs").await.expect("the API answers")[0].node.clone();
+    let index = usize::from(victim != "n0");
+
+    cluster.kill_node(index);
+    wait::until(wait::ROLLOUT, "four instances on the other node", async || {
+        let allocations = cluster.api.allocations("pairs").await?;
+        let elsewhere = allocations.iter().filter(|one| one.is_serving() && one.node != victim).count();
+        if elsewhere == 4 { Ok(()) } else { Err(format!("{allocations:#?}\n{}", cluster.last_words())) }
+    })
+    .await;
+
+    // The node returns with nothing running, and what was replaced stays where it is.
+    cluster.start_agent(index);
+    cluster.until_nodes_are_ready(2).await;
+    tokio::time::sleep(AFTERMATH).await;
+    assert_eq!(witnesses(&cluster.witness()).len(), 8, "{}", cluster.last_words());
+}
+
+/// `dev` is killed: its tasks go on, and the next `dev` over the same directory knows them.
+pub async fn dev_picks_up_after_kill_9(mut cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
+    cluster.until_healthy("pairs", 2).await;
+    let before = witnesses(&cluster.witness());
+
+    cluster.kill_server();
+    assert_eq!(witnesses(&cluster.witness()), before, "tasks end with the process that watched them");
+    cluster.start_server().await;
+    cluster.until_nodes_are_ready(1).await;
+    until_still_untouched(&cluster, &before).await;
+    cluster.until_healthy("pairs", 2).await;
+}
+
+/// `dev` that is asked to stop stops its tasks first.
+pub async fn dev_stops_its_tasks_when_asked(mut cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
+    cluster.until_healthy("pairs", 2).await;
+    assert!(cluster.stop_server(), "dev did not end well");
+    assert_eq!(witnesses(&cluster.witness()), [], "tasks outlive a dev that was asked to stop");
+}
+
+async fn until_still_untouched(cluster: &Cluster, before: &[crate::process::Identity]) {
+    let until = tokio::time::Instant::now() + AFTERMATH;
+    while tokio::time::Instant::now() < until {
+        let now = witnesses(&cluster.witness());
+        assert_eq!(now, before, "tasks were touched\n{}", cluster.last_words());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,50 @@
+//! Service, batch and system jobs of plain processes.
+
+use crate::{
+    cluster::{Cluster, witnesses},
+    jobs, wait,
+};
+
+/// Three instances of a group of two tasks are six processes.
+pub async fn three_instances_of_two_tasks(cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 3, &cluster.witness()));
+    cluster.until_healthy("pairs", 3).await;
+    assert_eq!(witnesses(&cluster.witness()).len(), 6, "{}", cluster.last_words());
+
+    cluster.run(&["delete", "job", "pairs"]);
+    wait::until(wait::STEP, "all tasks to end", async || {
+        let alive = witnesses(&cluster.witness());
+        if alive.is_empty() { Ok(()) } else { Err(format!("{alive:?}")) }
+    })
+    .await;
+}
+
+/// Every instance of a batch job ends well once, and the job is complete.
+pub async fn batch_runs_to_completion(cluster: Cluster) {
+    cluster.apply("work", &jobs::batch("work", 3, &cluster.witness()));
+    wait::until(wait::STEP, "three complete instances", async || {
+        let allocations = cluster.api.allocations("work").await?;
+        let complete = allocations.iter().filter(|one| one.state == "complete").count();
+        if complete == 3 { Ok(()) } else { Err(format!("{allocations:?}\n{}", cluster.last_words())) }
+    })
+    .await;
+    let started = std::fs::read_dir(cluster.witness()).expect("the directory is there").count();
+    assert_eq!(started, 3, "each instance ran exactly once");
+}
+
+/// A system job has one instance on each of three nodes, and on none twice.
+pub async fn system_job_runs_on_every_node(cluster: Cluster) {
+    cluster.apply("daemon", &jobs::on_every_node("daemon", &cluster.witness()));
+    cluster.until_healthy("daemon", 3).await;
+    let mut nodes: Vec<String> = cluster
+        .api
+        .allocations("daemon")
+        .await
+        .expect("the API answers")
+        .into_iter()
+        .map(|one| one.node)
+        .collect();
+    nodes.sort();
+    assert_eq!(nodes, ["n0", "n1", "n2"]);
+    assert_eq!(witnesses(&cluster.witness()).len(), 3);
+}

@@ -1,0 +1,7 @@
+//! What must be true of a cluster, each told once and run over every store.
+
+pub mod crash;
+pub mod docker_web;
+pub mod kinds;
+pub mod kubectl_verbs;
+pub mod web;
