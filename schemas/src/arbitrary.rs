@@ -8,10 +8,23 @@ use crate::job::JobSpec;
 /// Any job that the types can hold.
 pub(crate) fn any_job() -> impl Strategy<Value = JobSpec> {
     let schema = schemars::schema_for!(JobSpec).to_value();
-    (any::<u64>(), 5..60_u64).prop_map(move |(seed, percent)| {
+    (any::<u64>(), 5..30_u64).prop_map(move |(seed, percent)| {
         let mut draw = Draw { state: seed, percent, root: &schema };
         let value = draw.value(&schema, 0);
         serde_json::from_value(value).expect("what the schema allows can be read")
+    })
+}
+
+/// Any job whose groups and tasks have names of their own, as those that passed validation do.
+pub(crate) fn any_named_job() -> impl Strategy<Value = JobSpec> {
+    any_job().prop_map(|mut spec| {
+        for (index, group) in spec.groups.iter_mut().enumerate() {
+            group.name = format!("group{index}");
+            for (index, task) in group.tasks.iter_mut().enumerate() {
+                task.name = format!("task{index}");
+            }
+        }
+        spec
     })
 }
 

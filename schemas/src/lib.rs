@@ -29,6 +29,7 @@ pub mod report;
 pub mod resources;
 pub mod roster;
 pub mod service;
+pub mod support;
 pub mod task;
 pub mod template;
 pub mod validate;

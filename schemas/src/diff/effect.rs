@@ -2,6 +2,7 @@
 //!
 //! Every field of a job, group and task is named here once: a new field does not compile until somebody decides.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::group::Group;
@@ -12,8 +13,8 @@ use crate::service::Service;
 use crate::task::{Logs, Task};
 
 /// What an update does to the instances of a group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Effect {
     /// Nothing.
     Unchanged,

@@ -6,5 +6,7 @@
 mod effect;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 pub use effect::{Effect, replaces};
+pub use tree::{Change, FieldDiff, GroupDiff, JobDiff, ObjectDiff, diff};
