@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::difference::{Known, difference, learn};
+use crate::control::Clock;
 use crate::store::{Batch, Store, WatchError};
 
 /// How many revisions a subscriber may lag behind before it must start over: a slow one costs memory.
@@ -45,14 +46,15 @@ pub struct Cache {
     revision: Arc<watch::Sender<Revision>>,
     pulses: broadcast::Sender<Pulse>,
     digest_every: Duration,
+    clock: Clock,
 }
 
 impl Cache {
     /// An empty cache; [`Cache::run`] fills it. Every `digest_every` it is compared with the store.
-    pub fn new(digest_every: Duration) -> Cache {
+    pub fn new(digest_every: Duration, clock: Clock) -> Cache {
         let (revision, _) = watch::channel(Revision::default());
         let (pulses, _) = broadcast::channel(BACKLOG);
-        Cache { view: Arc::default(), revision: Arc::new(revision), pulses, digest_every }
+        Cache { view: Arc::default(), revision: Arc::new(revision), pulses, digest_every, clock }
     }
 
     /// The view, borrowed. Never hold it across an `.await`.
@@ -167,7 +169,14 @@ impl Cache {
             return; // A store that goes back in time is not followed.
         }
         changes.iter().for_each(|change| learn(known, change));
-        self.view.write().unwrap_or_else(PoisonError::into_inner).apply(revision, &changes);
+        {
+            let now = self.clock.now();
+            let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+            view.apply(revision, &changes);
+            view.sight.news(now);
+            let beats = changes.iter().map(Change::key).filter(|key| key.kind() == "beats");
+            beats.for_each(|key| view.sight.heard(key.segment(1), now));
+        }
         self.revision.send_replace(revision);
         if !changes.is_empty() {
             // Nobody listening is fine.

@@ -4,6 +4,7 @@
 //! for by another way than the key is an index that each change updates.
 
 mod indexes;
+mod sight;
 mod table;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use schemas::roster::Roster;
 use crate::Guard;
 
 pub use indexes::{GroupRef, Indexes, JobRef, Usage};
+pub use sight::Sight;
 pub use table::{Counters, Stored, Table};
 
 /// The cluster at one revision.
@@ -56,6 +58,8 @@ pub struct View {
     pub leaders: Table<Leader>,
     /// What follows from the tables.
     pub indexes: Indexes,
+    /// When this process heard from the servers; kept by whoever applies the changes.
+    pub sight: Sight,
     /// Documents that could not be read, and why: noted, never guessed at.
     pub unreadable: BTreeMap<Key, String>,
 }

@@ -1,0 +1,173 @@
+//! The decision, for one node and for one server.
+
+use jiff::{SignedDuration, Timestamp};
+use plan::{Controller, Draft, Plan, View, Write};
+use schemas::key::Key;
+use schemas::node::{Health, Link, NodeState};
+
+/// How long a server may be silent before its nodes count as unheard. Agents find another server within one
+/// beat (2 s), so six seconds leave room for two lost tries, and are the promise for a node's death too.
+pub const GRACE: SignedDuration = SignedDuration::from_secs(6);
+
+/// Decides which nodes are up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heartbeat;
+
+impl Controller for Heartbeat {
+    type Effect = Write;
+
+    fn name(&self) -> &'static str {
+        "heartbeat"
+    }
+
+    fn roots(&self, _: &View, changed: &Key) -> Vec<Key> {
+        match changed.kind() {
+            "links" | "health" => vec![Key::health(changed.segment(1))],
+            "beats" => vec![changed.clone()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn all_roots(&self, view: &View) -> Vec<Key> {
+        let nodes = view.links.iter().map(|(key, _)| Key::health(key.segment(1)));
+        let servers = view.links.iter().map(|(_, link)| Key::beat(&link.value.server));
+        let mut roots: Vec<Key> = nodes.chain(servers).collect();
+        roots.sort();
+        roots.dedup();
+        roots
+    }
+
+    fn plan(&self, view: &View, root: &Key, now: Timestamp) -> Plan<Write> {
+        match root.kind() {
+            "health" => node(view, root.segment(1), now),
+            "beats" => server(view, root.segment(1), now),
+            _ => Plan::empty(),
+        }
+    }
+}
+
+/// One node, by what its link says.
+fn node(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
+    let Some(link) = view.links.stored(&Key::link(name)) else {
+        return Plan::nothing(name, "no server has heard it yet");
+    };
+    let Link { server, connected } = &link.value;
+    let health = view.health.stored(&Key::health(name));
+    let state = health.map(|health| health.value.state);
+    if !connected {
+        return match state {
+            Some(NodeState::Down) => Plan::empty(),
+            Some(NodeState::Ready | NodeState::Initializing) | None => {
+                turn(view, name, NodeState::Down, &format!("{server} has missed three of its beats"), now)
+            }
+        };
+    }
+    match (state, health) {
+        (Some(NodeState::Ready), _) => Plan::empty(),
+        // Down it stays until a server hears it anew: an old link is no sign of life.
+        (Some(NodeState::Down), Some(health)) if health.modified > link.modified => {
+            Plan::nothing(name, "its link is older than its silence")
+        }
+        (Some(NodeState::Down | NodeState::Initializing) | None, _) => {
+            turn(view, name, NodeState::Ready, &format!("{server} hears it"), now)
+        }
+    }
+}
+
+/// One server: silent for longer than the grace, it hears none of its nodes.
+fn server(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
+    let mut unheard = view
+        .links
+        .iter()
+        .filter(|(_, link)| link.value.server == name && link.value.connected)
+        .map(|(key, _)| key.segment(1))
+        .filter(|node| {
+            view.health.get(&Key::health(node)).is_some_and(|health| health.state == NodeState::Ready)
+        })
+        .peekable();
+    if unheard.peek().is_none() {
+        return Plan::empty();
+    }
+    let Some(since) = view.sight.silent_since(name, now) else {
+        return Plan::nothing(name, "this process has not seen the store for a while")
+            .wake(Some(now + GRACE));
+    };
+    let until = since + GRACE;
+    if now < until {
+        return Plan::empty().wake(Some(until));
+    }
+    let reason = format!("{name}, the server that heard it, is silent");
+    let mut draft = Draft::new(view);
+    for node in unheard {
+        draft.add(&[Key::link(node), Key::beat(name)], [health(node, NodeState::Down, &reason, now)]);
+    }
+    Plan { steps: draft.steps(), ..Plan::nothing(name, "silent for longer than the grace") }
+}
+
+fn turn(view: &View, node: &str, state: NodeState, reason: &str, now: Timestamp) -> Plan<Write> {
+    let mut draft = Draft::new(view);
+    draft.add(&[Key::link(node)], [health(node, state, reason, now)]);
+    Plan { steps: draft.steps(), ..Plan::nothing(node, reason) }
+}
+
+fn health(node: &str, state: NodeState, reason: &str, now: Timestamp) -> Write {
+    Write::put(Key::health(node), &Health { state, since: Some(now), reason: reason.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use plan::fixture;
+
+    use super::*;
+
+    /// Everything decided at `seconds`, the store having moved every second until then; beats of the
+    /// picture were heard at the start and those of `alive` just now.
+    fn decide(picture: &str, seconds: i64, alive: &[&str]) -> String {
+        let mut view = fixture::read(picture);
+        view.sight.news(fixture::at(0));
+        view.beats.iter().for_each(|(key, _)| view.sight.heard(key.segment(1), fixture::at(0)));
+        (1..=seconds).for_each(|second| view.sight.news(fixture::at(second)));
+        alive.iter().for_each(|server| view.sight.heard(server, fixture::at(seconds)));
+        let plans = Heartbeat.all_roots(&view);
+        plans
+            .iter()
+            .map(|root| fixture::effects(&view, &Heartbeat.plan(&view, root, fixture::at(seconds))))
+            .collect()
+    }
+
+    #[test]
+    fn a_node_is_ready_when_heard_and_down_when_its_server_says_so() {
+        assert_snapshot!(decide("link n1 s1 · beat s1 1", 0, &["s1"]), @"
+        health n1 Ready: s1 hears it
+        note n1: s1 hears it
+        ");
+        assert_snapshot!(decide("link n1 s1 broken · health n1 ready · beat s1 1", 0, &["s1"]), @"
+        health n1 Down: s1 has missed three of its beats
+        note n1: s1 has missed three of its beats
+        ");
+    }
+
+    #[test]
+    fn a_silent_server_takes_its_nodes_down_after_the_grace() {
+        let picture = "health n1 ready · health n2 ready · link n1 s1 · link n2 s2 · beat s1 1 · beat s2 1";
+        assert_snapshot!(decide(picture, 5, &["s2"]), @"
+        wake at +6
+        wake at +11
+        ");
+        assert_snapshot!(decide(picture, 6, &["s2"]), @"
+        health n1 Down: s1, the server that heard it, is silent
+        note s1: silent for longer than the grace
+        wake at +12
+        ");
+    }
+
+    #[test]
+    fn an_old_link_is_no_sign_of_life() {
+        assert_snapshot!(decide("link n1 s1 · health n1 down · beat s1 1", 0, &["s1"]), @"note n1: its link is older than its silence");
+        assert_snapshot!(decide("health n1 down · link n1 s1 · beat s1 1", 0, &["s1"]), @"
+        health n1 Ready: s1 hears it
+        note n1: s1 hears it
+        ");
+    }
+}
