@@ -1,2 +1,10 @@
 //! The one binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = encamp::node::drivers::hidden::command(std::env::args_os()) {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,7 +1,13 @@
 //! Runtimes behind one contract. A driver knows tasks, never jobs; the runtime itself is the record of what runs.
 
+pub mod config;
 pub mod contract;
+pub mod exec;
+pub mod hidden;
+pub mod process;
+pub mod raw_exec;
 pub mod signal;
+pub mod supervisor;
 pub mod task_id;
 
 pub use contract::{Driver, Launch};

@@ -41,8 +41,7 @@ impl TaskId {
 
     /// 16 hexadecimal digits that name the task wherever length or alphabet is limited (folders, cgroups, sockets).
     pub fn digest(&self) -> String {
-        use sha2::Digest as _;
-        sha2::Sha256::digest(self.0.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        digest(&self.0)
     }
 }
 
@@ -72,8 +71,7 @@ impl fmt::Display for TaskId {
 /// A name as one path component: letters, digits, `.`, `_`, `-` stay, every other byte becomes `%XX`;
 /// `.`, `..` and the empty name cannot come out, and names too long for a file end in a digest.
 pub fn path_component(name: &str) -> String {
-    use sha2::Digest as _;
-    use std::fmt::Write as _;
+    use fmt::Write as _;
     let mut safe = String::with_capacity(name.len());
     for (at, byte) in name.bytes().enumerate() {
         match byte {
@@ -86,14 +84,19 @@ pub fn path_component(name: &str) -> String {
         return "%".to_owned();
     }
     if safe.len() > LONGEST_COMPONENT {
-        let digest = sha2::Sha256::digest(name.as_bytes());
         safe.truncate(LONGEST_COMPONENT - 17);
         safe.push('~');
-        for byte in &digest[..8] {
-            write!(safe, "{byte:02x}").expect("writing to a String succeeds");
-        }
+        safe.push_str(&digest(name));
     }
     safe
+}
+
+/// The first 16 hexadecimal digits of the text's SHA-256.
+pub(super) fn digest(text: &str) -> String {
+    use sha2::Digest as _;
+    let hash = sha2::Sha256::digest(text.as_bytes());
+    let first = hash.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    format!("{first:016x}")
 }
 
 /// File systems allow 255 bytes; the rest is room for suffixes such as `.stdout.12`.

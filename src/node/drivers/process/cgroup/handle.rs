@@ -1,0 +1,258 @@
+//! The layout-independent face of control groups.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{v1, v2};
+use crate::node::drivers::{contract::Usage, process::procfs::ProcessRef, signal::Signal};
+
+/// Which of the kernel's two layouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Layout {
+    /// One tree per controller.
+    V1,
+    /// One tree.
+    V2,
+}
+
+/// The part of the machine's control groups in which tasks get theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cgroups {
+    layout: Layout,
+    root: PathBuf,
+    parent: String,
+}
+
+/// The control group of one task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cgroup {
+    within: Cgroups,
+    name: String,
+    /// The trees it stands in; only the older layout has several.
+    controllers: Vec<String>,
+}
+
+/// What the kernel is to enforce; absent means free.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CgroupLimits {
+    /// Relative share of the processor under contention.
+    pub cpu_shares: Option<u64>,
+    /// The only cores it may use.
+    pub cores: Vec<u32>,
+    /// Hard limit of memory; swap is off with it.
+    pub memory_bytes: Option<u64>,
+    /// What is left to it longest when memory is short.
+    pub memory_promised_bytes: Option<u64>,
+    /// Most processes and threads.
+    pub processes: Option<u64>,
+}
+
+impl Cgroups {
+    /// Finds the layout and tries to make the parent group: `None` if this process may not.
+    pub fn detect(root: &Path, parent: &str) -> Option<Self> {
+        let layout = if root.join("cgroup.controllers").exists() { Layout::V2 } else { Layout::V1 };
+        let groups = Self { layout, root: root.to_owned(), parent: parent.to_owned() };
+        let made = match layout {
+            Layout::V1 => fs::create_dir_all(root.join("freezer").join(parent)),
+            Layout::V2 => v2::make_parent(root, parent),
+        };
+        let known = root.join("freezer/tasks").exists() || layout == Layout::V2;
+        (known && made.is_ok()).then_some(groups)
+    }
+
+    /// Names the group of a task; nothing is made yet.
+    pub fn group(&self, name: &str, limits: &CgroupLimits) -> Cgroup {
+        let controllers = match self.layout {
+            Layout::V1 => v1::controllers(&self.root, limits),
+            Layout::V2 => Vec::new(),
+        };
+        Cgroup { within: self.clone(), name: name.to_owned(), controllers }
+    }
+
+    /// Which layout the machine has.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+}
+
+impl Cgroup {
+    fn relative(&self) -> String {
+        format!("{}/{}", self.within.parent, self.name)
+    }
+
+    /// Its folder in the one tree, or in that of a controller.
+    fn folder(&self, controller: &str) -> PathBuf {
+        match self.within.layout {
+            Layout::V1 => self.within.root.join(controller).join(self.relative()),
+            Layout::V2 => self.within.root.join(self.relative()),
+        }
+    }
+
+    /// Makes the group and writes its limits.
+    pub fn create(&self, limits: &CgroupLimits) -> io::Result<()> {
+        match self.within.layout {
+            Layout::V1 => v1::create(&self.controllers, |controller| self.folder(controller), limits),
+            Layout::V2 => v2::create(&self.folder(""), limits),
+        }
+    }
+
+    /// Puts the calling process, which must have one thread, into the group, so that its next child is born there.
+    /// The answer brings it back.
+    pub fn enter(&self) -> io::Result<Homeward> {
+        let home = fs::read_to_string("/proc/self/cgroup")?;
+        let (back, forth): (Vec<PathBuf>, Vec<PathBuf>) = match self.within.layout {
+            Layout::V1 => self.controllers.iter().map(|name| self.v1_ways(name, &home)).unzip(),
+            Layout::V2 => {
+                let own = home.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+                let back = self.within.root.join(own).join("cgroup.procs");
+                (vec![back], vec![self.folder("").join("cgroup.procs")])
+            }
+        };
+        let homeward = Homeward(back);
+        for path in forth {
+            fs::write(path, "0")?;
+        }
+        Ok(homeward)
+    }
+
+    /// `tasks` rather than `cgroup.procs`: a thread moving itself needs no global lock, which costs 16 ms when cold.
+    fn v1_ways(&self, controller: &str, home: &str) -> (PathBuf, PathBuf) {
+        let own = home.lines().find_map(|line| {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let controllers = parts.next()?;
+            controllers.split(',').any(|name| name == controller).then(|| parts.next())?
+        });
+        let own = own.unwrap_or("/").trim_start_matches('/');
+        let back = self.within.root.join(controller).join(own).join("tasks");
+        (back, self.folder(controller).join("tasks"))
+    }
+
+    /// Every process in the group.
+    pub fn processes(&self) -> Vec<i32> {
+        let list = fs::read_to_string(self.folder("freezer").join("cgroup.procs")).unwrap_or_default();
+        list.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// Kills every process in the group; forks cannot outrun it.
+    pub fn kill(&self) -> io::Result<()> {
+        let folder = self.folder("freezer");
+        if !folder.exists() {
+            return Ok(());
+        }
+        match self.within.layout {
+            Layout::V1 => v1::kill(&folder, || self.signal_all()),
+            Layout::V2 => v2::kill(&folder, || self.signal_all()),
+        }
+    }
+
+    /// Only called while the group is frozen: a frozen process keeps its pid.
+    fn signal_all(&self) -> io::Result<()> {
+        for process in self.processes().into_iter().filter_map(ProcessRef::of) {
+            process.signal(Signal::KILL)?;
+        }
+        Ok(())
+    }
+
+    /// Kills, waits until the group is empty (at most `patience`), and removes it.
+    pub fn kill_and_remove(&self, patience: Duration) -> io::Result<()> {
+        let pause = Duration::from_millis(2);
+        let mut waited = Duration::ZERO;
+        self.kill()?;
+        while !self.processes().is_empty() {
+            if waited >= patience {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "processes survive SIGKILL"));
+            }
+            std::thread::sleep(pause);
+            waited += pause;
+            self.kill()?;
+        }
+        self.remove()
+    }
+
+    /// Removes the empty group.
+    pub fn remove(&self) -> io::Result<()> {
+        let folders: Vec<PathBuf> = match self.within.layout {
+            Layout::V1 => self.controllers.iter().map(|name| self.folder(name)).collect(),
+            Layout::V2 => vec![self.folder("")],
+        };
+        for folder in folders {
+            match fs::remove_dir(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How many of its processes died by its memory limit.
+    pub fn oom_kills(&self) -> u64 {
+        let folder = self.folder("memory");
+        let file = match self.within.layout {
+            Layout::V1 => "memory.oom_control",
+            Layout::V2 => "memory.events",
+        };
+        fs::read_to_string(folder.join(file)).ok().and_then(|text| counter(&text, "oom_kill")).unwrap_or(0)
+    }
+
+    /// What the group has used.
+    pub fn usage(&self) -> Usage {
+        match self.within.layout {
+            Layout::V1 => v1::usage(|controller| self.folder(controller)),
+            Layout::V2 => v2::usage(&self.folder("")),
+        }
+    }
+
+    /// Where the task's group lies, for `NOMAD_PARENT_CGROUP` and for people.
+    pub fn path(&self) -> String {
+        self.relative()
+    }
+}
+
+/// The way back of a process that entered a group; taken on drop, too.
+#[derive(Debug)]
+pub struct Homeward(Vec<PathBuf>);
+
+impl Homeward {
+    /// Returns to where the process was.
+    pub fn go(mut self) -> io::Result<()> {
+        self.leave()
+    }
+
+    fn leave(&mut self) -> io::Result<()> {
+        std::mem::take(&mut self.0).into_iter().try_for_each(|path| fs::write(path, "0"))
+    }
+}
+
+impl Drop for Homeward {
+    fn drop(&mut self) {
+        if let Err(error) = self.leave() {
+            tracing::warn!(%error, "could not leave a task's control group");
+        }
+    }
+}
+
+/// The number behind a name in the kernel's `name number` lists.
+pub(super) fn counter(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+pub(super) fn number_in(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_found_by_their_whole_name() {
+        let text = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        assert_eq!(counter(text, "oom_kill"), Some(3));
+        assert_eq!(counter(text, "oom"), None);
+    }
+}

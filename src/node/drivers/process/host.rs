@@ -1,0 +1,412 @@
+//! The agent's side: starts supervisors, finds them again, and turns what they say into events.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use futures::{StreamExt as _, stream::BoxStream};
+use tokio::{
+    net::UnixStream,
+    sync::{broadcast, mpsc, oneshot},
+    time::timeout,
+};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{
+    cgroup::Cgroups,
+    connection::{Asked, Connection},
+    orphan,
+    record::{ExitRecord, Found, Record, StateFolder},
+    survey,
+    wire::{Notice, Order, ProcessLaunch},
+};
+use crate::node::drivers::{
+    Signal, TaskId,
+    contract::{Event, RunningTask, SignalFailure, StartError, Started, Unavailable, Usage},
+    task_id::digest,
+};
+
+/// A supervisor answers in milliseconds; a machine short of memory may need longer.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+/// Orders are carried out at once.
+const ORDER_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at a supervisor that does not listen.
+const PURSUIT_PAUSE: Duration = Duration::from_millis(20);
+/// Events kept for a slow listener before it must resync.
+const EVENT_ROOM: usize = 1024;
+/// Orders on their way to one supervisor.
+const ORDER_ROOM: usize = 16;
+
+/// Where and how tasks are supervised.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// One folder per task goes here; of one driver alone, and kept over restarts of the agent.
+    pub state_root: PathBuf,
+    /// The binary with the hidden commands: this one, unless a test says otherwise.
+    pub program: PathBuf,
+    /// Where tasks get their control groups, if this process may make any.
+    pub cgroups: Option<Cgroups>,
+}
+
+/// All supervised tasks of one driver. Dropping it leaves the tasks alone.
+#[derive(Clone)]
+pub struct ProcessHost {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: HostOptions,
+    events: broadcast::Sender<Event>,
+    links: Mutex<BTreeMap<TaskId, Link>>,
+    turns: Mutex<BTreeMap<TaskId, Arc<tokio::sync::Mutex<()>>>>,
+    stop: CancellationToken,
+    _stop_on_drop: DropGuard,
+}
+
+/// A connection to a supervisor.
+#[derive(Clone)]
+struct Link {
+    incarnation: u32,
+    orders: mpsc::Sender<Asked>,
+}
+
+impl ProcessHost {
+    /// Finds what its predecessors left running and attaches to it.
+    pub async fn open(options: HostOptions) -> io::Result<Self> {
+        std::fs::create_dir_all(&options.state_root)?;
+        let stop = CancellationToken::new();
+        let (events, _) = broadcast::channel(EVENT_ROOM);
+        let inner = Inner {
+            options,
+            events,
+            links: Mutex::default(),
+            turns: Mutex::default(),
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+        };
+        let host = Self { inner: Arc::new(inner) };
+        host.running().await.map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(host)
+    }
+
+    /// The options it was opened with.
+    pub fn options(&self) -> &HostOptions {
+        &self.inner.options
+    }
+
+    /// The control group of a task: distinct even from that of another agent on this machine.
+    pub fn group_name(&self, id: &TaskId) -> String {
+        digest(&format!("{}/{id}", self.inner.options.state_root.display()))
+    }
+
+    /// See [`crate::node::drivers::Driver::running`].
+    pub async fn running(&self) -> Result<Vec<RunningTask>, Unavailable> {
+        let root = self.inner.options.state_root.clone();
+        let looked = tokio::task::spawn_blocking(move || survey::look_everywhere(&root)).await;
+        let looked = looked.map_err(|error| Unavailable(error.to_string()))?;
+        let mut tasks = Vec::new();
+        for (folder, found) in looked.map_err(|error| Unavailable(format!("state folder: {error}")))? {
+            match found {
+                survey::Seen::Alive(record) => {
+                    if let Err(error) = self.attach(&folder, &record).await {
+                        tracing::debug!(%error, id = %record.id, "no way to the supervisor yet");
+                        self.pursue(folder);
+                    }
+                    tasks.push(survey::alive(&record));
+                }
+                survey::Seen::Ended(exit) => tasks.push(survey::ended(exit)),
+            }
+        }
+        tasks.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(tasks)
+    }
+
+    /// See [`crate::node::drivers::Driver::start`].
+    pub async fn start(&self, launch: ProcessLaunch) -> Result<Started, StartError> {
+        let turn = self.turn(&launch.id);
+        let _mine = turn.lock().await;
+        let folder = StateFolder::of(&self.inner.options.state_root, &launch.id);
+        if let Some(known) = self.known(&folder, &launch).await? {
+            return Ok(known);
+        }
+        folder.create().map_err(|error| recoverable("cannot make the state folder", &error))?;
+        let started = match timeout(START_PATIENCE, self.launch(&folder, launch)).await {
+            Ok(started) => started,
+            Err(_) => Err(StartError::Recoverable("the supervisor did not answer".into())),
+        };
+        if started.is_err() {
+            self.settle(&folder).await;
+        }
+        started
+    }
+
+    /// One start at a time for each task; the map holds only tasks whose start is under way.
+    fn turn(&self, id: &TaskId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.inner.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        turns.entry(id.clone()).or_default().clone()
+    }
+
+    /// Whether this launch, or one that forbids it, has been there before.
+    async fn known(
+        &self,
+        folder: &StateFolder,
+        launch: &ProcessLaunch,
+    ) -> Result<Option<Started>, StartError> {
+        let mut found = folder.look().map_err(|error| recoverable("cannot read the state folder", &error))?;
+        if matches!(found, Found::Orphaned(..)) {
+            drop(found);
+            self.settle(folder).await;
+            found = folder.look().map_err(|error| recoverable("cannot read the state folder", &error))?;
+        }
+        let busy = |what: &str| Err(StartError::Recoverable(format!("an earlier start of this task {what}")));
+        match found {
+            Found::Orphaned(..) => busy("cannot be cleaned up"),
+            Found::Supervised(Some(record)) if record.incarnation == launch.incarnation => {
+                let at = record.started;
+                self.attach(folder, &record).await.map_err(|error| recoverable("no supervisor", &error))?;
+                Ok(Some(Started { at, already: true, address: None }))
+            }
+            Found::Supervised(_) => busy("is still alive"),
+            Found::Ended(exit) if exit.incarnation == launch.incarnation => {
+                Ok(Some(Started { at: exit.started, already: true, address: None }))
+            }
+            Found::Nothing | Found::Ended(_) => Ok(None),
+        }
+    }
+
+    async fn launch(&self, folder: &StateFolder, launch: ProcessLaunch) -> Result<Started, StartError> {
+        let stream = self.spawn(folder).map_err(|error| recoverable("cannot start a supervisor", &error))?;
+        let broken = |error: &io::Error| recoverable("the supervisor failed", error);
+        let mut link = Connection::new(stream);
+        link.send(&Order::Launch(Box::new(launch))).await.map_err(|error| broken(&error))?;
+        match link.next().await.map_err(|error| broken(&error))? {
+            Some(Notice::Running(record)) => {
+                let at = record.started;
+                self.adopt(&record, link);
+                self.tell(Event::Started { id: record.id, incarnation: record.incarnation });
+                Ok(Started { at, already: false, address: None })
+            }
+            Some(Notice::Failed(failure)) if failure.is_recoverable => {
+                Err(StartError::Recoverable(failure.text))
+            }
+            Some(Notice::Failed(failure)) => Err(StartError::Fatal(failure.text)),
+            Some(Notice::Exited(_) | Notice::Done(_)) | None => {
+                Err(StartError::Recoverable("the supervisor ended before the task began".into()))
+            }
+        }
+    }
+
+    /// The supervisor is born with one end of a socket as its standard input.
+    fn spawn(&self, folder: &StateFolder) -> io::Result<UnixStream> {
+        let (own, other) = std::os::unix::net::UnixStream::pair()?;
+        own.set_nonblocking(true)?;
+        let words = File::options().create(true).append(true).open(folder.path().join("supervisor.log"))?;
+        let child = tokio::process::Command::new(&self.inner.options.program)
+            .arg("__supervise")
+            .arg(folder.path())
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(other)))
+            .stdout(Stdio::null())
+            .stderr(words)
+            .spawn()?;
+        // Not waited for here: the runtime reaps dropped children, and the socket tells all that matters.
+        drop(child);
+        UnixStream::from_std(own)
+    }
+
+    /// Connects to a supervisor unless there is a connection.
+    async fn attach(&self, folder: &StateFolder, record: &Record) -> io::Result<()> {
+        if self.link(&record.id).is_some_and(|link| link.incarnation == record.incarnation) {
+            return Ok(());
+        }
+        // Through the descriptor, since a socket's path may have 107 bytes only.
+        let pinned = File::open(folder.path())?;
+        let path = format!("/proc/self/fd/{}/socket", pinned.as_raw_fd());
+        let link = Connection::new(timeout(ORDER_PATIENCE, UnixStream::connect(path)).await??);
+        self.adopt(record, link);
+        Ok(())
+    }
+
+    /// A supervisor that holds its lock but does not listen is being born or is dying: it is watched until it is clear.
+    fn pursue(&self, folder: StateFolder) {
+        let (inner, stop) = (Arc::downgrade(&self.inner), self.inner.stop.clone());
+        tokio::spawn(async move {
+            while let Some(host) = inner.upgrade().map(|inner| Self { inner }) {
+                // A look at an orphan holds its lock, so it must be over before settling looks again.
+                let supervised = match folder.look() {
+                    Ok(Found::Supervised(record)) => Some(record),
+                    Ok(Found::Nothing | Found::Ended(_) | Found::Orphaned(..)) => None,
+                    Err(_) => Some(None),
+                };
+                match supervised {
+                    None => return host.settle(&folder).await,
+                    Some(Some(record)) if host.attach(&folder, &record).await.is_ok() => return,
+                    Some(_) => {}
+                }
+                drop(host);
+                tokio::select! { biased;
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(PURSUIT_PAUSE) => {}
+                }
+            }
+        });
+    }
+
+    fn link(&self, id: &TaskId) -> Option<Link> {
+        self.inner.links.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn adopt(&self, record: &Record, connection: Connection) {
+        let (orders, asked) = mpsc::channel(ORDER_ROOM);
+        let link = Link { incarnation: record.incarnation, orders };
+        self.inner.links.lock().unwrap_or_else(PoisonError::into_inner).insert(record.id.clone(), link);
+        let (inner, stop) = (Arc::downgrade(&self.inner), self.inner.stop.clone());
+        let record = record.clone();
+        tokio::spawn(async move {
+            tokio::select! { biased;
+                () = stop.cancelled() => {}
+                exit = connection.follow(asked) => Self::lost(&inner, &record, exit),
+            }
+        });
+    }
+
+    /// A connection is over: the task has ended, or its supervisor was killed.
+    fn lost(inner: &Weak<Inner>, record: &Record, exit: Option<ExitRecord>) {
+        let Some(inner) = inner.upgrade() else { return };
+        let host = Self { inner };
+        {
+            let mut links = host.inner.links.lock().unwrap_or_else(PoisonError::into_inner);
+            if links.get(&record.id).is_some_and(|link| link.incarnation == record.incarnation) {
+                links.remove(&record.id);
+            }
+        }
+        match exit {
+            Some(exit) => host.tell_exit(exit),
+            // Its socket is closed before its lock: at this moment it may still look alive.
+            None => host.pursue(StateFolder::of(&host.inner.options.state_root, &record.id)),
+        }
+    }
+
+    /// Cleans up after a dead supervisor, and tells an end that is on record.
+    async fn settle(&self, folder: &StateFolder) {
+        let folder = folder.clone();
+        match tokio::task::spawn_blocking(move || orphan::settle(&folder)).await {
+            Ok(Ok(Some(exit))) => self.tell_exit(exit),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a task without supervisor could not be cleaned up");
+                self.tell(Event::Resync);
+            }
+            Err(error) => tracing::error!(%error, "cleaning up panicked"),
+        }
+    }
+
+    fn tell_exit(&self, exit: ExitRecord) {
+        let ExitRecord { id, incarnation, started: _, exit } = exit;
+        self.tell(Event::Exited { id, incarnation, exit });
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listening is fine: events are hints.
+        match self.inner.events.send(event) {
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// See [`crate::node::drivers::Driver::events`].
+    pub fn events(&self) -> BoxStream<'static, Event> {
+        let events = BroadcastStream::new(self.inner.events.subscribe());
+        events.map(|event| event.unwrap_or(Event::Resync)).boxed()
+    }
+
+    /// Gives an order to a live supervisor.
+    async fn order(&self, id: &TaskId, order: Order) -> Result<(), SignalFailure> {
+        let link = match self.link(id) {
+            Some(link) => link,
+            None => self.reach(id).await?,
+        };
+        let (answer, answered) = oneshot::channel();
+        let unanswered = || SignalFailure::Unavailable(Unavailable("the supervisor does not answer".into()));
+        link.orders.send((order, answer)).await.map_err(|_| SignalFailure::NotRunning)?;
+        match timeout(ORDER_PATIENCE, answered).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(refusal))) => Err(SignalFailure::Refused(refusal)),
+            Ok(Err(_)) => Err(SignalFailure::NotRunning),
+            Err(_) => Err(unanswered()),
+        }
+    }
+
+    async fn reach(&self, id: &TaskId) -> Result<Link, SignalFailure> {
+        let folder = StateFolder::of(&self.inner.options.state_root, id);
+        let unknown = |error: io::Error| SignalFailure::Unavailable(Unavailable(error.to_string()));
+        let Found::Supervised(Some(record)) = folder.look().map_err(unknown)? else {
+            return Err(SignalFailure::NotRunning);
+        };
+        self.attach(&folder, &record).await.map_err(unknown)?;
+        self.link(id).ok_or(SignalFailure::NotRunning)
+    }
+
+    /// See [`crate::node::drivers::Driver::signal`].
+    pub async fn signal(&self, id: &TaskId, signal: Signal) -> Result<(), SignalFailure> {
+        self.order(id, Order::Signal(signal.number())).await
+    }
+
+    /// See [`crate::node::drivers::Driver::stop`].
+    pub async fn stop(&self, id: &TaskId, signal: Signal, grace: Duration) -> Result<(), Unavailable> {
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        match self.order(id, Order::Stop { signal: signal.number(), grace_ms }).await {
+            Ok(()) | Err(SignalFailure::NotRunning) => Ok(()),
+            Err(SignalFailure::Refused(text)) => Err(Unavailable(text)),
+            Err(SignalFailure::Unavailable(error)) => Err(error),
+        }
+    }
+
+    /// See [`crate::node::drivers::Driver::forget`].
+    pub async fn forget(&self, id: &TaskId) -> Result<(), Unavailable> {
+        let turn = self.turn(id);
+        let _mine = turn.lock().await;
+        let folder = StateFolder::of(&self.inner.options.state_root, id);
+        let forgotten = tokio::task::spawn_blocking(move || match folder.look()? {
+            Found::Ended(_) => {
+                // The supervisor leaves right after writing the exit; its folder must not vanish under it.
+                let _lock = folder.lock()?;
+                folder.remove()
+            }
+            Found::Nothing => folder.remove(),
+            Found::Supervised(_) | Found::Orphaned(..) => Ok(()),
+        });
+        let forgotten = forgotten.await.map_err(|error| Unavailable(error.to_string()))?;
+        forgotten.map_err(|error| Unavailable(format!("state folder: {error}")))
+    }
+
+    /// See [`crate::node::drivers::contract::Stats::stats`].
+    pub fn stats(&self, id: &TaskId) -> Result<Usage, SignalFailure> {
+        let record = self.record(id)?;
+        let cgroup = record.cgroup.ok_or_else(|| SignalFailure::Refused("no control groups here".into()))?;
+        Ok(cgroup.usage())
+    }
+
+    /// The record of a live task.
+    pub fn record(&self, id: &TaskId) -> Result<Record, SignalFailure> {
+        let folder = StateFolder::of(&self.inner.options.state_root, id);
+        match folder.look().map_err(|error| Unavailable(error.to_string()))? {
+            Found::Supervised(Some(record)) => Ok(record),
+            Found::Supervised(None) | Found::Nothing | Found::Ended(_) | Found::Orphaned(..) => {
+                Err(SignalFailure::NotRunning)
+            }
+        }
+    }
+}
+
+fn recoverable(what: &str, error: &io::Error) -> StartError {
+    StartError::Recoverable(format!("{what}: {error}"))
+}

@@ -1,0 +1,153 @@
+//! From the first order to a running task.
+
+use std::{
+    ffi::OsString,
+    io::{self, BufRead as _, BufReader},
+    os::{fd::AsFd as _, unix::net::UnixListener, unix::net::UnixStream},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use jiff::Timestamp;
+use nix::sys::{
+    signal::{SigSet, Signal},
+    signalfd::{SfdFlags, SignalFd},
+};
+
+use super::{
+    child::{self, TaskProcess},
+    peer::Peer,
+    watch::Watch,
+};
+use crate::node::drivers::process::{
+    procfs::{self, ProcessRef},
+    record::{Found, Record, StateFolder},
+    wire::{Failure, Notice, Order, ProcessLaunch},
+};
+
+/// Runs one supervisor; the only argument is the state folder.
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let Some(path) = arguments.next() else { return ExitCode::FAILURE };
+    close_inherited();
+    let Ok((mut agent, launch)) = first_order() else { return ExitCode::FAILURE };
+    match prepare(&StateFolder::at(PathBuf::from(path)), &launch) {
+        Ok(watch) => {
+            watch.run(agent);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            agent.tell(&Notice::Failed(failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whatever the agent's own starter forgot to close must not reach the task.
+fn close_inherited() {
+    let listed = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers: Vec<i32> = listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // The listing's own descriptor is among them and is closed already.
+        match nix::unistd::close(number) {
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+/// The agent's end of the socket is standard input.
+fn first_order() -> io::Result<(Peer, ProcessLaunch)> {
+    let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line)?;
+    match serde_json::from_str(&line)? {
+        Order::Launch(launch) => Ok((Peer::new(stream)?, *launch)),
+        Order::Signal(_) | Order::Stop { .. } => Err(io::Error::other("the first order is to launch")),
+    }
+}
+
+fn prepare(folder: &StateFolder, launch: &ProcessLaunch) -> Result<Watch, Failure> {
+    let detached = detach(folder).map_err(|error| temporary("cannot leave the agent", &error))?;
+    let lock = take_lock(folder)?;
+    let mut record = Record {
+        id: launch.id.clone(),
+        incarnation: launch.incarnation,
+        boot: procfs::boot_id(),
+        started: Timestamp::now(),
+        supervisor: own_process(),
+        task: None,
+        cgroup: launch.cgroup.as_ref().map(|(cgroup, _)| cgroup.clone()),
+    };
+    folder.write_record(&record).map_err(|error| temporary("cannot write the record", &error))?;
+    let child = match child::spawn(launch) {
+        Ok(child) => child,
+        Err(failure) => return Err(withdraw(folder, &record, failure)),
+    };
+    match finish_record(folder, &mut record, &child) {
+        Ok(listener) => Ok(Watch::new(folder.clone(), lock, record, (child, detached, listener))),
+        Err(error) => {
+            drop(child);
+            Err(withdraw(folder, &record, temporary("cannot write the record", &error)))
+        }
+    }
+}
+
+fn finish_record(folder: &StateFolder, record: &mut Record, child: &TaskProcess) -> io::Result<UnixListener> {
+    record.task = Some(child.process);
+    folder.write_record(record)?;
+    // Relative, since a socket's path may have 107 bytes only and this process stands in the folder.
+    let socket = "socket";
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(socket)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// A session of its own, the folder as home, and signals as something to read.
+fn detach(folder: &StateFolder) -> io::Result<SignalFd> {
+    rustix::process::setsid()?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    std::env::set_current_dir(folder.path())?;
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+    Ok(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
+}
+
+/// Held locks mean a live supervisor, unless it is about to leave: then its exit is written already.
+fn take_lock(folder: &StateFolder) -> Result<std::fs::File, Failure> {
+    let busy =
+        || Failure { text: "an earlier start of this task is still alive".into(), is_recoverable: true };
+    let found = folder.look().map_err(|error| temporary("cannot read the state folder", &error))?;
+    match found {
+        Found::Supervised(_) | Found::Orphaned(..) => Err(busy()),
+        Found::Ended(_) => folder.lock().map_err(|error| temporary("cannot lock the state folder", &error)),
+        Found::Nothing => folder.try_lock().ok().flatten().ok_or_else(busy),
+    }
+}
+
+/// Nothing was started: leave no trace that looks like a task.
+fn withdraw(folder: &StateFolder, record: &Record, failure: Failure) -> Failure {
+    if let Some(cgroup) = &record.cgroup {
+        child::sweep_group(cgroup);
+    }
+    for file in ["running.json", "exit.json"] {
+        match std::fs::remove_file(folder.path().join(file)) {
+            Ok(()) | Err(_) => {}
+        }
+    }
+    failure
+}
+
+fn own_process() -> ProcessRef {
+    let pid = i32::try_from(std::process::id()).expect("pids are positive and fit");
+    ProcessRef::of(pid).expect("this process exists")
+}
+
+fn temporary(what: &str, error: &io::Error) -> Failure {
+    Failure { text: format!("{what}: {error}"), is_recoverable: true }
+}

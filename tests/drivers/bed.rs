@@ -1,0 +1,195 @@
+//! A place to run tasks in: folders, one driver, and the eyes to see what became of a task.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use encamp::node::{
+    alloc_dir::{AllocDir, TaskFolders},
+    drivers::{
+        Driver, Launch, Signal, TaskId,
+        contract::{Event, Exit, Limits, LogPolicy, Started, TaskState},
+        exec::{Exec, ExecOptions},
+        process::{HostOptions, cgroup::Cgroups, record::StateFolder},
+        raw_exec::RawExec,
+    },
+};
+use futures::{StreamExt as _, stream::BoxStream};
+
+/// Nothing here takes longer unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    RawExec,
+    Exec,
+}
+
+pub(crate) struct Bed {
+    pub(crate) kind: Kind,
+    root: tempfile::TempDir,
+    driver: Option<Arc<dyn Driver>>,
+    events: BoxStream<'static, Event>,
+}
+
+impl Bed {
+    /// A fresh place, or `None` and a loud line.
+    pub(crate) async fn new(kind: Kind) -> Option<Self> {
+        if !nix::unistd::Uid::effective().is_root() {
+            eprintln!("SKIPPED: {kind:?} tests need root");
+            return None;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let driver = open(kind, root.path()).await;
+        let seen = driver.fingerprint().await;
+        if !seen.healthy {
+            eprintln!("SKIPPED: {kind:?} is not healthy here: {}", seen.reason);
+            return None;
+        }
+        let events = driver.events();
+        Some(Self { kind, root, driver: Some(driver), events })
+    }
+
+    /// The agent goes and comes back; tasks must not notice.
+    pub(crate) async fn restart_agent(&mut self) {
+        self.stop_agent();
+        self.start_agent().await;
+    }
+
+    pub(crate) fn stop_agent(&mut self) {
+        self.driver = None;
+        self.events = futures::stream::empty().boxed();
+    }
+
+    pub(crate) async fn start_agent(&mut self) {
+        let driver = open(self.kind, self.root.path()).await;
+        self.events = driver.events();
+        self.driver = Some(driver);
+    }
+
+    pub(crate) fn driver(&self) -> &dyn Driver {
+        self.driver.as_deref().expect("the agent is there")
+    }
+
+    pub(crate) fn folders(&self, task: &str) -> AllocDir {
+        AllocDir::new(&self.root.path().join("alloc"), "default", &format!("web.{task}.0-v1.0"))
+    }
+
+    /// A shell script as a task, with all its folders made.
+    pub(crate) fn launch(&self, task: &str, script: &str) -> Launch {
+        let folders = self.folders(task);
+        folders.create().unwrap();
+        let dirs = folders.create_task(task, TaskFolders::default()).unwrap();
+        let config = serde_json::json!({"command": "/bin/sh", "args": ["-c", script]});
+        Launch {
+            id: TaskId::new("default", &format!("web.{task}.0-v1.0"), task).unwrap(),
+            incarnation: 0,
+            labels: BTreeMap::new(),
+            config: config.as_object().unwrap().clone(),
+            env: [("GREETING".to_owned(), "hello".to_owned())].into(),
+            user: None,
+            dirs,
+            limits: Limits { cpu_mhz: 100, memory_mb: 64, ..Limits::default() },
+            ports: Vec::new(),
+            log: LogPolicy::default(),
+        }
+    }
+
+    /// Starts a script and gives its id.
+    pub(crate) async fn start(&self, task: &str, script: &str) -> TaskId {
+        let launch = self.launch(task, script);
+        let id = launch.id.clone();
+        let started: Started = self.driver().start(launch).await.unwrap();
+        assert!(!started.already);
+        id
+    }
+
+    /// Waits for the event of a task's end.
+    pub(crate) async fn exit_of(&mut self, wanted: &TaskId) -> Exit {
+        let found = async {
+            while let Some(event) = self.events.next().await {
+                if let Event::Exited { id, exit, .. } = event
+                    && id == *wanted
+                {
+                    return exit;
+                }
+            }
+            panic!("the events ended")
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("the task's end was never told")
+    }
+
+    pub(crate) async fn state_of(&self, id: &TaskId) -> Option<TaskState> {
+        let tasks = self.driver().running().await.unwrap();
+        tasks.into_iter().find(|task| task.id == *id).map(|task| task.state)
+    }
+
+    /// All output of a stream that is on disk.
+    pub(crate) fn log(&self, id: &TaskId, stream: &str) -> String {
+        let folder = self.folders(id.task()).logs();
+        let prefix = format!("{}.{stream}.", id.task());
+        let mut files: Vec<(u64, PathBuf)> = fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| {
+                let path = entry.unwrap().path();
+                let index = path.file_name()?.to_str()?.strip_prefix(&prefix)?.parse().ok()?;
+                Some((index, path))
+            })
+            .collect();
+        files.sort();
+        files.iter().map(|(_, path)| fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// Waits until a line is in the log: the task itself says how far it is.
+    pub(crate) async fn line(&self, id: &TaskId, wanted: &str) {
+        let seen = async {
+            while !self.log(id, "stdout").lines().any(|line| line == wanted) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let timely = tokio::time::timeout(PATIENCE, seen).await;
+        assert!(timely.is_ok(), "no line {wanted:?} in {:?}", self.log(id, "stdout"));
+    }
+
+    /// The state folder of a supervised task.
+    pub(crate) fn state(&self, id: &TaskId) -> StateFolder {
+        StateFolder::of(&self.root.path().join("state"), id)
+    }
+
+    pub(crate) async fn stop(&self, id: &TaskId, grace: Duration) {
+        self.driver().stop(id, Signal::TERM, grace).await.unwrap();
+    }
+}
+
+impl Drop for Bed {
+    /// No test leaves a process, a control group or a mount behind, not even one that failed.
+    fn drop(&mut self) {
+        for folder in StateFolder::all(&self.root.path().join("state")).unwrap_or_default() {
+            let Some(record) = folder.record() else { continue };
+            record.supervisor.signal(Signal::KILL).ok();
+            if let Some(cgroup) = record.cgroup {
+                cgroup.kill_and_remove(PATIENCE).ok();
+            }
+        }
+        for entry in fs::read_dir(self.root.path().join("alloc/default")).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            AllocDir::new(&self.root.path().join("alloc"), "default", &name).remove().ok();
+        }
+    }
+}
+
+async fn open(kind: Kind, root: &Path) -> Arc<dyn Driver> {
+    let options = HostOptions {
+        state_root: root.join("state"),
+        program: env!("CARGO_BIN_EXE_encamp").into(),
+        cgroups: Cgroups::detect(Path::new("/sys/fs/cgroup"), "encamp-tests"),
+    };
+    match kind {
+        Kind::RawExec => Arc::new(RawExec::open(options).await.unwrap()),
+        Kind::Exec => Arc::new(Exec::open(options, ExecOptions::default()).await.unwrap()),
+    }
+}

@@ -1,0 +1,246 @@
+//! The promises that every driver keeps.
+
+use std::time::Duration;
+
+use encamp::node::drivers::{
+    Signal,
+    contract::{Ending, SignalFailure, StartError, TaskState},
+};
+
+use crate::bed::{Bed, Kind};
+
+/// One test per promise and driver.
+macro_rules! every_driver {
+    ($($promise:ident),* $(,)?) => {
+        mod raw_exec { $( #[tokio::test] async fn $promise() { run(crate::bed::Kind::RawExec, super::$promise).await } )* use super::run; }
+        mod exec { $( #[tokio::test] async fn $promise() { run(crate::bed::Kind::Exec, super::$promise).await } )* use super::run; }
+    };
+}
+
+every_driver!(
+    exits_are_told,
+    signals_reach_the_task,
+    starting_twice_starts_once,
+    a_new_incarnation_waits_for_the_old,
+    output_lands_in_files,
+    a_polite_stop,
+    a_stop_that_must_kill,
+    children_end_with_the_task,
+    the_agent_comes_and_goes,
+    an_exit_nobody_saw_is_told_later,
+    forgetting,
+    wrong_config_is_explained,
+    a_missing_program_leaves_nothing,
+    memory_is_limited,
+    environment_and_folders,
+);
+
+async fn run(kind: Kind, promise: impl AsyncFnOnce(Bed)) {
+    if let Some(bed) = Bed::new(kind).await {
+        promise(bed).await;
+    }
+}
+
+async fn exits_are_told(mut bed: Bed) {
+    for (task, script, ending) in [
+        ("well", "exit 0", Ending::Code(0)),
+        ("ill", "exit 7", Ending::Code(7)),
+        ("shot", "kill -9 $$", Ending::Signal(9)),
+    ] {
+        let id = bed.start(task, script).await;
+        let exit = bed.exit_of(&id).await;
+        assert_eq!((exit.ending, exit.oom), (ending, false), "{task}");
+        assert_eq!(bed.state_of(&id).await, Some(TaskState::Exited(exit)));
+    }
+}
+
+async fn signals_reach_the_task(mut bed: Bed) {
+    let id = bed
+        .start("listener", "trap 'echo heard; exit 5' USR1; echo ready; while :; do sleep 0.01; done")
+        .await;
+    bed.line(&id, "ready").await;
+    bed.driver().signal(&id, "SIGUSR1".parse().unwrap()).await.unwrap();
+    assert_eq!(bed.exit_of(&id).await.ending, Ending::Code(5));
+    assert_eq!(bed.log(&id, "stdout"), "ready\nheard\n");
+    assert_eq!(bed.driver().signal(&id, Signal::TERM).await, Err(SignalFailure::NotRunning));
+}
+
+async fn starting_twice_starts_once(mut bed: Bed) {
+    let launch = bed.launch("twice", "echo started; read never < /dev/zero");
+    let (one, other) = tokio::join!(bed.driver().start(launch.clone()), bed.driver().start(launch.clone()));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!(one.already != other.already && one.at == other.at);
+    bed.line(&launch.id, "started").await;
+    bed.stop(&launch.id, Duration::ZERO).await;
+    bed.exit_of(&launch.id).await;
+    assert!(
+        bed.driver().start(launch.clone()).await.unwrap().already,
+        "an ended incarnation is not run again"
+    );
+    assert_eq!(bed.log(&launch.id, "stdout"), "started\n");
+}
+
+async fn a_new_incarnation_waits_for_the_old(mut bed: Bed) {
+    let mut launch = bed.launch("again", "echo run; read never < /dev/zero");
+    bed.driver().start(launch.clone()).await.unwrap();
+    bed.line(&launch.id, "run").await;
+    launch.incarnation = 1;
+    let refused = bed.driver().start(launch.clone()).await.unwrap_err();
+    assert!(matches!(&refused, StartError::Recoverable(text) if text.contains("alive")), "{refused:?}");
+    bed.stop(&launch.id, Duration::ZERO).await;
+    bed.exit_of(&launch.id).await;
+    assert!(!bed.driver().start(launch.clone()).await.unwrap().already);
+    let tasks = bed.driver().running().await.unwrap();
+    assert_eq!(tasks.iter().map(|task| task.incarnation).collect::<Vec<_>>(), [1]);
+    bed.stop(&launch.id, Duration::ZERO).await;
+    bed.exit_of(&launch.id).await;
+}
+
+async fn output_lands_in_files(mut bed: Bed) {
+    let mut launch = bed.launch(
+        "loud",
+        "i=0; while [ $i -lt 70000 ]; do echo line $i of a longer text, out; i=$((i+1)); done; echo oops >&2",
+    );
+    launch.log.max_file_size_mb = 1;
+    launch.log.max_files = 2;
+    let id = launch.id.clone();
+    bed.driver().start(launch).await.unwrap();
+    assert!(bed.exit_of(&id).await.is_success());
+    assert_eq!(bed.log(&id, "stderr"), "oops\n");
+    let out = bed.log(&id, "stdout");
+    assert!(
+        out.ends_with("line 69999 of a longer text, out\n") && out.starts_with("line "),
+        "whole lines only"
+    );
+    let logs = bed.folders("loud").logs();
+    let mut files: Vec<_> = std::fs::read_dir(logs).unwrap().map(|file| file.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["loud.stderr.0", "loud.stdout.1", "loud.stdout.2"].map(std::ffi::OsString::from));
+}
+
+async fn a_polite_stop(mut bed: Bed) {
+    let id =
+        bed.start("polite", "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done").await;
+    bed.line(&id, "ready").await;
+    bed.stop(&id, Duration::from_mins(10)).await;
+    assert_eq!(bed.exit_of(&id).await.ending, Ending::Code(3));
+    assert_eq!(bed.log(&id, "stdout"), "ready\nbye\n");
+    bed.stop(&id, Duration::ZERO).await;
+}
+
+async fn a_stop_that_must_kill(mut bed: Bed) {
+    let id = bed.start("stubborn", "trap 'echo no' TERM; echo ready; while :; do sleep 0.01; done").await;
+    bed.line(&id, "ready").await;
+    bed.stop(&id, Duration::from_mins(10)).await;
+    bed.line(&id, "no").await;
+    bed.stop(&id, Duration::from_millis(50)).await;
+    assert_eq!(bed.exit_of(&id).await.ending, Ending::Signal(9));
+}
+
+async fn children_end_with_the_task(mut bed: Bed) {
+    let script = "(trap '' TERM; while :; do date +%s%N > ${BEAT}; sleep 0.005; done) & echo ready; read line < /alloc/pipe";
+    let mut launch = bed.launch("parent", "");
+    let shared = launch.dirs.shared.clone();
+    nix::unistd::mkfifo(&shared.join("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+    std::fs::write(shared.join("beat"), "").unwrap();
+    std::fs::set_permissions(shared.join("beat"), std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .unwrap();
+    let inside = if bed.kind == Kind::RawExec { shared.display().to_string() } else { "/alloc".to_owned() };
+    let script = script
+        .replace("${BEAT}", &format!("{inside}/beat"))
+        .replace("/alloc/pipe", &format!("{inside}/pipe"));
+    launch.config.insert("args".into(), serde_json::json!(["-c", script]));
+    bed.driver().start(launch.clone()).await.unwrap();
+    bed.line(&launch.id, "ready").await;
+    std::fs::write(shared.join("pipe"), "end\n").unwrap();
+    assert!(bed.exit_of(&launch.id).await.is_success());
+    let beat = std::fs::read_to_string(shared.join("beat")).unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(std::fs::read_to_string(shared.join("beat")).unwrap(), beat, "a child outlived its task");
+}
+
+async fn the_agent_comes_and_goes(mut bed: Bed) {
+    let id = bed.start("steady", "echo $$ begins; trap 'exit 4' TERM; while :; do sleep 0.01; done").await;
+    let before = bed.driver().running().await.unwrap();
+    for _ in 0..3 {
+        bed.restart_agent().await;
+        assert_eq!(bed.driver().running().await.unwrap(), before);
+    }
+    assert!(bed.driver().start(bed.launch("steady", "exit 1")).await.unwrap().already);
+    bed.stop(&id, Duration::from_mins(10)).await;
+    assert_eq!(bed.exit_of(&id).await.ending, Ending::Code(4));
+    assert_eq!(bed.log(&id, "stdout").lines().count(), 1);
+}
+
+async fn an_exit_nobody_saw_is_told_later(mut bed: Bed) {
+    let mut launch = bed.launch("alone", "");
+    let pipe = launch.dirs.shared.join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+    std::fs::set_permissions(&pipe, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let inside =
+        if bed.kind == Kind::RawExec { pipe.display().to_string() } else { "/alloc/pipe".to_owned() };
+    launch.config.insert(
+        "args".into(),
+        serde_json::json!(["-c", format!("read line < {inside}; echo $line; exit 9")]),
+    );
+    bed.driver().start(launch.clone()).await.unwrap();
+    bed.stop_agent();
+    std::fs::write(&pipe, "alone\n").unwrap();
+    bed.line(&launch.id, "alone").await;
+    bed.start_agent().await;
+    let ending = match bed.state_of(&launch.id).await {
+        Some(TaskState::Exited(exit)) => exit.ending,
+        Some(TaskState::Running) | None => bed.exit_of(&launch.id).await.ending,
+    };
+    assert_eq!(ending, Ending::Code(9));
+}
+
+async fn forgetting(mut bed: Bed) {
+    let id = bed.start("brief", "read never < /dev/zero").await;
+    bed.driver().forget(&id).await.unwrap();
+    assert_eq!(bed.state_of(&id).await, Some(TaskState::Running), "a live task is left alone");
+    bed.stop(&id, Duration::ZERO).await;
+    bed.exit_of(&id).await;
+    bed.driver().forget(&id).await.unwrap();
+    bed.driver().forget(&id).await.unwrap();
+    assert_eq!(bed.state_of(&id).await, None);
+    assert!(!bed.driver().start(bed.launch("brief", "exit 0")).await.unwrap().already);
+    bed.exit_of(&id).await;
+}
+
+async fn wrong_config_is_explained(bed: Bed) {
+    let mut launch = bed.launch("wrong", "exit 0");
+    launch.config.insert("arsg".into(), serde_json::json!([]));
+    let refused = bed.driver().start(launch).await.unwrap_err();
+    assert!(
+        matches!(&refused, StartError::Fatal(text) if text.contains("did you mean `args`")),
+        "{refused:?}"
+    );
+    assert_eq!(bed.driver().running().await.unwrap(), []);
+}
+
+async fn a_missing_program_leaves_nothing(bed: Bed) {
+    let mut launch = bed.launch("missing", "");
+    launch.config.insert("command".into(), serde_json::json!("/no/such/program"));
+    let refused = bed.driver().start(launch).await.unwrap_err();
+    assert!(matches!(&refused, StartError::Fatal(text) if text.contains("/no/such/program")), "{refused:?}");
+    assert_eq!(bed.driver().running().await.unwrap(), []);
+}
+
+async fn memory_is_limited(mut bed: Bed) {
+    if bed.kind == Kind::RawExec {
+        return;
+    }
+    let id = bed.start("greedy", "echo ready; tail /dev/zero").await;
+    let exit = bed.exit_of(&id).await;
+    assert!(exit.oom, "{exit:?}");
+    assert_ne!(exit.ending, Ending::Code(0));
+}
+
+async fn environment_and_folders(mut bed: Bed) {
+    let id = bed.start("curious", "echo $GREETING; pwd; ls -d local secrets").await;
+    assert!(bed.exit_of(&id).await.is_success(), "{}", bed.log(&id, "stderr"));
+    let root = bed.folders("curious").task("curious").root;
+    let home = if bed.kind == Kind::RawExec { root.display().to_string() } else { "/".to_owned() };
+    assert_eq!(bed.log(&id, "stdout"), format!("hello\n{home}\nlocal\nsecrets\n"));
+}

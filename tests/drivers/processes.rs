@@ -1,0 +1,115 @@
+//! What supervised processes promise beyond the contract.
+
+use std::time::{Duration, Instant};
+
+use encamp::node::drivers::{
+    Signal,
+    contract::{Ending, TaskState},
+};
+
+use crate::bed::{Bed, Kind};
+
+const BOTH: [Kind; 2] = [Kind::RawExec, Kind::Exec];
+
+#[tokio::test]
+async fn a_killed_supervisor_is_noticed_and_its_task_ended() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        let id = bed.start("watched", "(while :; do sleep 0.01; done) & while :; do sleep 0.01; done").await;
+        let record = bed.state(&id).record().unwrap();
+        assert!(record.supervisor.signal(Signal::KILL).unwrap());
+        let exit = bed.exit_of(&id).await;
+        assert_eq!(exit.ending, Ending::Unseen, "{kind:?}");
+        assert!(exit.message.as_ref().unwrap().contains("supervisor was killed"));
+        assert!(!record.task.unwrap().is_alive());
+        assert_eq!(record.cgroup.unwrap().processes(), Vec::<i32>::new());
+        assert_eq!(bed.state_of(&id).await, Some(TaskState::Exited(exit)));
+    }
+}
+
+#[tokio::test]
+async fn agent_and_supervisor_killed_together_leave_no_task_and_no_lie() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        let id = bed.start("watched", "while :; do sleep 0.01; done").await;
+        let record = bed.state(&id).record().unwrap();
+        bed.stop_agent();
+        record.supervisor.signal(Signal::KILL).unwrap();
+        bed.start_agent().await;
+        let ending = match bed.state_of(&id).await {
+            Some(TaskState::Exited(exit)) => exit.ending,
+            Some(TaskState::Running) | None => bed.exit_of(&id).await.ending,
+        };
+        assert_eq!(ending, Ending::Unseen, "{kind:?}");
+        assert!(!record.task.unwrap().is_alive());
+        let mut next = bed.launch("watched", "exit 0");
+        next.incarnation = 1;
+        assert!(!bed.driver().start(next).await.unwrap().already);
+        assert!(bed.exit_of(&id).await.is_success());
+    }
+}
+
+#[tokio::test]
+async fn the_process_stays_the_same_while_agents_change() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        let id = bed.start("steady", "while :; do sleep 0.01; done").await;
+        let before = bed.state(&id).record().unwrap();
+        for _ in 0..5 {
+            bed.restart_agent().await;
+            assert!(bed.driver().start(bed.launch("steady", "exit 1")).await.unwrap().already);
+        }
+        assert_eq!(bed.state(&id).record().unwrap(), before);
+        assert!(before.task.unwrap().is_alive());
+        let used = bed.driver().as_stats().unwrap().stats(&id).await.unwrap();
+        assert!(used.cpu_nanoseconds > 0 && used.memory_bytes > 0, "{used:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_an_end() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        let id = bed.start("brief", "read never < /dev/zero").await;
+        let record = bed.state(&id).record().unwrap();
+        bed.stop(&id, Duration::ZERO).await;
+        bed.exit_of(&id).await;
+        bed.driver().forget(&id).await.unwrap();
+        assert!(!bed.state(&id).path().exists());
+        let group = record.cgroup.unwrap().path();
+        assert!(!std::path::Path::new("/sys/fs/cgroup/freezer").join(group).exists());
+    }
+}
+
+#[tokio::test]
+async fn daemons_cannot_slip_away() {
+    let Some(mut bed) = Bed::new(Kind::RawExec).await else { return };
+    let id =
+        bed.start("sneaky", "setsid sh -c 'echo $$; exec sleep 600' & wait_for=$!; sleep 0.05; exit 0").await;
+    assert!(bed.exit_of(&id).await.is_success());
+    let pid: i32 = bed.log(&id, "stdout").trim().parse().unwrap();
+    assert!(encamp::node::drivers::process::procfs::ProcessRef::of(pid).is_none(), "the daemon lives");
+}
+
+/// The numbers of this machine, for people; the bound only catches a step of another order.
+#[tokio::test]
+async fn starting_is_quick() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        let mut starts = Vec::new();
+        let mut ends = Vec::new();
+        for round in 0..20 {
+            let launch = bed.launch(&format!("quick{round}"), "exit 0");
+            let id = launch.id.clone();
+            let begin = Instant::now();
+            bed.driver().start(launch).await.unwrap();
+            starts.push(begin.elapsed());
+            bed.exit_of(&id).await;
+            ends.push(begin.elapsed());
+        }
+        starts.sort();
+        ends.sort();
+        eprintln!("{kind:?}: started p50 {:?} max {:?}, end told p50 {:?}", starts[10], starts[19], ends[10]);
+        assert!(starts[10] < Duration::from_millis(500));
+    }
+}
