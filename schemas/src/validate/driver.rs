@@ -122,22 +122,32 @@ const QEMU: Words = Words {
     needed: &[&["image_path"]],
 };
 
+/// The keys that a driver understands in `config`; nothing for a word that is no driver.
+pub fn driver_keys(driver: &str) -> Option<&'static [&'static str]> {
+    words_of(driver).map(|words| words.keys)
+}
+
+fn words_of(driver: &str) -> Option<Words> {
+    match driver {
+        "docker" => Some(DOCKER),
+        "exec" => Some(EXEC),
+        "raw_exec" => Some(RAW_EXEC),
+        "java" => Some(JAVA),
+        "qemu" => Some(QEMU),
+        _ => None,
+    }
+}
+
 /// The driver of a task and what the task tells it.
 pub(super) fn driver(report: &mut Report, place: &Place, task: &Task) {
-    let words = match task.driver.as_str() {
-        "docker" => DOCKER,
-        "exec" => EXEC,
-        "raw_exec" => RAW_EXEC,
-        "java" => JAVA,
-        "qemu" => QEMU,
-        "" => {
-            report.error(&place.key("driver"), "the task has no driver").allow(DRIVERS.iter().copied());
-            return;
+    let Some(words) = words_of(&task.driver) else {
+        let place = place.key("driver");
+        if task.driver.is_empty() {
+            report.error(&place, "the task has no driver").allow(DRIVERS.iter().copied());
+        } else {
+            report.unknown(&place, "driver", &task.driver, DRIVERS);
         }
-        unknown => {
-            report.unknown(&place.key("driver"), "driver", unknown, DRIVERS);
-            return;
-        }
+        return;
     };
     let place = place.key("config");
     for key in task.config.keys() {

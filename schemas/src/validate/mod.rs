@@ -22,7 +22,7 @@ mod task;
 mod tests;
 mod volume;
 
-pub use driver::DRIVERS;
+pub use driver::{DRIVERS, driver_keys};
 pub use job::job;
 pub use nearest::nearest;
 pub use problem::{Place, Problem, Report, Severity};
