@@ -1,8 +1,12 @@
 //! One suite of promises over every store: what `src/store/contract.rs` says, each store must do.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
 mod contract {
     pub(crate) mod counters;
     mod crash;
+    mod faults;
     pub(crate) mod guards;
     pub(crate) mod limits;
     pub(crate) mod listing;
@@ -67,3 +71,4 @@ macro_rules! on_every_case {
 
 on_every_case!(memory, crate::contract::world::memory);
 on_every_case!(embedded, crate::contract::world::embedded);
+on_every_case!(etcd, crate::contract::world::etcd);

@@ -1,12 +1,15 @@
 //! One store or another, chosen when the process starts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemas::key::{Prefix, Revision};
 
 use super::contract::{CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
 use super::core::Limits;
 use super::embedded::Embedded;
+#[cfg(feature = "etcd")]
+use super::etcd::Etcd;
 use super::memory::Memory;
 
 /// Why a store could not be opened.
@@ -48,12 +51,30 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Our own certificate and its key for etcd (PEM).
     pub identity_files: Option<(PathBuf, PathBuf)>,
+    /// Whether to speak TLS to etcd even if none of these files is given.
+    pub is_tls: bool,
+    /// How long any one call to etcd may take.
+    pub timeout: Duration,
+}
+
+impl Options {
+    /// Whether etcd is spoken to over TLS.
+    pub fn speaks_tls(&self) -> bool {
+        self.is_tls || self.ca_file.is_some() || self.identity_files.is_some()
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let root = "/encamp".to_owned();
-        Options { limits: Limits::default(), root, login: None, ca_file: None, identity_files: None }
+        Options {
+            limits: Limits::default(),
+            root: "/encamp".to_owned(),
+            login: None,
+            ca_file: None,
+            identity_files: None,
+            is_tls: false,
+            timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -64,6 +85,9 @@ pub enum AnyStore {
     Memory(Memory),
     /// A folder on this machine.
     Embedded(Embedded),
+    /// A cluster of etcd.
+    #[cfg(feature = "etcd")]
+    Etcd(Etcd),
 }
 
 /// Opens the store at an address: `embedded:FOLDER`, `etcd://HOST:PORT,HOST:PORT` or `memory:`.
@@ -79,6 +103,17 @@ pub async fn open(address: &str, options: &Options) -> Result<AnyStore, OpenErro
             let opened = tokio::task::spawn_blocking(move || Embedded::open(folder, limits)).await;
             opened.expect("opening does not panic").map(AnyStore::Embedded)
         }
+        #[cfg(feature = "etcd")]
+        "etcd" => {
+            let hosts = rest.strip_prefix("//").unwrap_or(rest).trim_end_matches('/');
+            let endpoints: Vec<String> = hosts.split(',').map(str::to_owned).collect();
+            if endpoints.iter().any(|endpoint| !endpoint.contains(':') || endpoint.contains('/')) {
+                return Err(wrong("an endpoint is HOST:PORT"));
+            }
+            Etcd::open(&endpoints, options).await.map(AnyStore::Etcd)
+        }
+        #[cfg(not(feature = "etcd"))]
+        "etcd" => Err(wrong("this program was built without etcd")),
         other => Err(wrong(&format!("{other} is not a kind of store"))),
     }
 }
@@ -88,6 +123,8 @@ impl Store for AnyStore {
         match self {
             AnyStore::Memory(store) => store.list(prefix).await,
             AnyStore::Embedded(store) => store.list(prefix).await,
+            #[cfg(feature = "etcd")]
+            AnyStore::Etcd(store) => store.list(prefix).await,
         }
     }
 
@@ -95,6 +132,8 @@ impl Store for AnyStore {
         match self {
             AnyStore::Memory(store) => store.commit(txn).await,
             AnyStore::Embedded(store) => store.commit(txn).await,
+            #[cfg(feature = "etcd")]
+            AnyStore::Etcd(store) => store.commit(txn).await,
         }
     }
 
@@ -102,6 +141,8 @@ impl Store for AnyStore {
         match self {
             AnyStore::Memory(store) => store.watch(prefix, after).await,
             AnyStore::Embedded(store) => store.watch(prefix, after).await,
+            #[cfg(feature = "etcd")]
+            AnyStore::Etcd(store) => store.watch(prefix, after).await,
         }
     }
 }

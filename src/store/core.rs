@@ -77,7 +77,8 @@ impl Staged {
 impl Core {
     /// An empty store.
     pub(super) fn new(limits: Limits) -> Self {
-        Core::restored(BTreeMap::new(), FIRST, limits)
+        let compacted = Revision(0);
+        Core { compacted, ..Core::restored(BTreeMap::new(), FIRST, limits) }
     }
 
     /// A store as it was left; its history before now is gone.

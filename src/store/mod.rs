@@ -8,6 +8,8 @@ mod any;
 mod contract;
 mod core;
 mod embedded;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod fanout;
 mod live;
 mod memory;
@@ -19,5 +21,7 @@ pub use contract::{
     WatchError,
 };
 pub use embedded::Embedded;
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
 pub use memory::Memory;
 pub use schemas::entry::{Change, Entry};

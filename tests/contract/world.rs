@@ -1,16 +1,19 @@
 //! The worlds the suite runs in: a store, and a hand that compacts it.
 
 use std::any::Any;
+use std::future::{Ready, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use encamp::store::{
-    Batch, Change, CommitError, Embedded, Entry, Limits, Memory, Store, Txn, Watch, WatchError,
+    Batch, Change, CommitError, Embedded, Entry, Etcd, Limits, Memory, Options, Store, Txn, Watch, WatchError,
 };
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use plan::{Guard, Write};
 use schemas::key::{Key, Prefix, Revision};
+
+use crate::common::etcd::Etcd as Server;
 
 /// Nothing in the suite takes longer than this unless it hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -26,18 +29,18 @@ pub(crate) struct World<S> {
 }
 
 /// The store that lives in memory.
-pub(crate) async fn memory() -> Option<World<Memory>> {
+pub(crate) fn memory() -> Ready<Option<World<Memory>>> {
     let store = Memory::new(Limits::default());
     let hand = store.clone();
     let compact = move |revision| -> BoxFuture<'static, ()> {
         hand.compact(revision);
         Box::pin(async {})
     };
-    Some(World { store, compact: Box::new(compact), _keep: Box::new(()) })
+    ready(Some(World { store, compact: Box::new(compact), _keep: Box::new(()) }))
 }
 
 /// The store in a folder.
-pub(crate) async fn embedded() -> Option<World<Embedded>> {
+pub(crate) fn embedded() -> Ready<Option<World<Embedded>>> {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let store = Embedded::open(folder.path(), Limits::default()).expect("an empty folder is fine");
     let hand = store.clone();
@@ -45,7 +48,19 @@ pub(crate) async fn embedded() -> Option<World<Embedded>> {
         hand.compact(revision);
         Box::pin(async {})
     };
-    Some(World { store, compact: Box::new(compact), _keep: Box::new(folder) })
+    ready(Some(World { store, compact: Box::new(compact), _keep: Box::new(folder) }))
+}
+
+/// A real etcd, if there is one.
+pub(crate) async fn etcd() -> Option<World<Etcd>> {
+    let server = Server::start(&[]).await?;
+    let store = Etcd::open(&[server.endpoint()], &Options::default()).await.expect("etcd answers");
+    let hand = store.clone();
+    let compact = move |revision| -> BoxFuture<'static, ()> {
+        let hand = hand.clone();
+        Box::pin(async move { hand.compact(revision).await.expect("etcd compacts") })
+    };
+    Some(World { store, compact: Box::new(compact), _keep: Box::new(server) })
 }
 
 impl<S: Store> World<S> {

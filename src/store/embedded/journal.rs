@@ -43,9 +43,12 @@ impl Journal {
     pub(super) fn open(folder: &Path) -> Result<(Journal, Loaded), OpenError> {
         fs::create_dir_all(folder).map_err(|error| damaged(folder, &error))?;
         let builder = sized_builder();
-        let database = builder.create(folder.join(FILE_NAME)).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(folder.to_owned()),
-            other => damaged(folder, &other),
+        let database = builder.create(folder.join(FILE_NAME)).map_err(|error| {
+            if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+                OpenError::InUse(folder.to_owned())
+            } else {
+                damaged(folder, &error)
+            }
         })?;
         // The name of a new file is durable only once its folder is.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| damaged(folder, &error))?;

@@ -1,0 +1,48 @@
+//! How a member is spoken to: certificates, users, pings.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use etcd_client::{Certificate, Client, ConnectOptions, Error, Identity, TlsOptions};
+
+use crate::store::any::Options;
+
+/// HTTP/2 pings find a dead peer under an idle watch. etcd closes connections that ping more often than every
+/// 5 s, so a little less often than that.
+const PING_EVERY: Duration = Duration::from_secs(6);
+/// How long a ping may stay unanswered.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A client of one member. It connects when it is first used, but logs in now.
+pub(super) async fn connect(endpoint: &str, options: &Options) -> Result<Client, Error> {
+    let mut settings = ConnectOptions::new()
+        .with_keep_alive(PING_EVERY, PING_TIMEOUT)
+        .with_keep_alive_while_idle(false)
+        // Less than a call may take, so that it surely was not sent when this is over.
+        .with_connect_timeout(options.timeout / 3)
+        .with_require_leader(true);
+    if let Some((user, password)) = &options.login {
+        settings = settings.with_user(user, password).with_auto_token_refresh(true);
+    }
+    if options.speaks_tls() {
+        settings = settings.with_tls(tls(options)?);
+    }
+    Client::connect([endpoint], Some(settings)).await
+}
+
+fn tls(options: &Options) -> Result<TlsOptions, Error> {
+    let mut tls = TlsOptions::new();
+    match &options.ca_file {
+        Some(ca) => tls = tls.ca_certificate(Certificate::from_pem(read(ca)?)),
+        None => tls = tls.with_native_roots(),
+    }
+    if let Some((certificate, key)) = &options.identity_files {
+        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    Ok(tls)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(file).map_err(|error| Error::InvalidArgs(format!("cannot read {}: {error}", file.display())))
+}

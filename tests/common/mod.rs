@@ -1,0 +1,3 @@
+//! What several test programs share: the real services they run against.
+
+pub(crate) mod etcd;
