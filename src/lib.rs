@@ -1,5 +1,6 @@
 //! Encamp as a library: the rooms that `main` and the tests wire together.
 
+pub mod api;
 pub mod cache;
 pub mod control;
 pub mod node;

@@ -1,6 +1,26 @@
-//! The node agent's side of the world: runtimes, folders, logs, fingerprints.
+//! The node agent's side of the world: runtimes, folders, logs, fingerprints, and the loop around them.
 //! Everything here waits, blocks or fails; what to do is decided in `controllers/agent`.
 
 pub mod alloc_dir;
+pub mod config;
+mod details;
+pub mod disk;
+mod drain;
 pub mod drivers;
+mod feed;
+mod hear;
+mod launch;
+pub mod lifeline;
 pub mod logs;
+pub mod machine;
+mod reality;
+mod registration;
+mod reports;
+mod run;
+mod saved;
+mod settle;
+mod works;
+
+pub use config::AgentConfig;
+pub use drain::drain_all;
+pub use run::{World, run};

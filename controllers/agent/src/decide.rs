@@ -1,0 +1,212 @@
+//! The decision: one allocation at a time, or all.
+
+use jiff::{SignedDuration, Timestamp};
+use plan::{Plan, Step};
+use schemas::duration::Duration;
+use schemas::placement::Wish;
+use schemas::report::AllocationReport;
+
+use crate::act::Act;
+use crate::local::{AllocationId, Fact, Local, VersionFact, Wanted};
+use crate::memory::{AllocationMemory, Ending, Kill, Phase, TaskMemory, Why};
+use crate::restart::after;
+use crate::scene::Scene;
+use crate::{account, health, progress, report};
+
+/// How long after the end of its grace a task that still runs is asked to end again.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// What to do about everything.
+pub fn decide(local: &Local, now: Timestamp) -> Plan<Act> {
+    local.allocations().iter().map(|id| decide_one(local, id, now)).fold(Plan::empty(), |mut all, one| {
+        all.steps.extend(one.steps);
+        all.notes.extend(one.notes);
+        all.wake(one.wake_at)
+    })
+}
+
+/// What to do about one allocation. Allocations do not depend on each other.
+pub fn decide_one(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
+    let memory = local.memory.get(id);
+    if local.unreadable.contains(id) {
+        return Plan::nothing(id.as_str(), "its placement cannot be read");
+    }
+    let Some(wanted) = local.wishes.get(id) else { return clear_away(local, id, now) };
+    if memory.is_some_and(|memory| memory.created != wanted.created) {
+        // Made again under the same name: the old one goes first.
+        return clear_away(local, id, now);
+    }
+    let job = match &wanted.job {
+        VersionFact::Known(job) => job,
+        VersionFact::Fetching => return Plan::nothing(id.as_str(), "its job version is being fetched"),
+        VersionFact::Missing => return without_job(local, id, wanted, now),
+    };
+    let Some(group) = job.group(&wanted.placement.group) else { return without_job(local, id, wanted, now) };
+    if let Some(task) = group.tasks.iter().find(|task| local.blind.contains(&task.driver)) {
+        return Plan::nothing(id.as_str(), format!("driver {} has not answered yet", task.driver));
+    }
+    let scene = Scene {
+        id,
+        wanted,
+        job,
+        group,
+        tasks: local.tasks.get(id),
+        checks: local.checks.get(id),
+        reported: local.reports.get(id),
+        max_kill_timeout: local.max_kill_timeout,
+        now,
+    };
+    placed(&scene, memory)
+}
+
+/// A placed allocation: takes in what happened, then brings it up or winds it down, then tells.
+fn placed(scene: &Scene<'_>, remembered: Option<&AllocationMemory>) -> Plan<Act> {
+    let mut memory = remembered.cloned().unwrap_or_else(|| fresh(scene));
+    account::take_in(&mut memory, scene);
+    let mut doings = Doings::new(scene.id, scene.now);
+    if memory.ending.is_none() {
+        let why = account::reason_to_end(&memory, scene)
+            .or_else(|| progress::ran_too_long(&memory, scene, &mut doings));
+        memory.ending = why.map(|why| Ending { since: scene.now, why });
+    }
+    match memory.ending.clone() {
+        None => progress::bring_up(&mut memory, scene, &mut doings),
+        Some(ending) => progress::wind_down(&mut memory, scene, &ending, &mut doings),
+    }
+    let wake = health::judge(&mut memory, scene);
+    doings.wake(wake);
+    let report = report::report(&memory, scene);
+    doings.finish(scene.reported, report, remembered, memory)
+}
+
+/// What is remembered of an allocation about which nothing is.
+fn fresh(scene: &Scene<'_>) -> AllocationMemory {
+    let mut memory = AllocationMemory { created: scene.wanted.created, ..AllocationMemory::default() };
+    let Some(reported) = scene.reported.filter(|reported| reported.state.is_terminal()) else {
+        for task in &scene.group.tasks {
+            let own = memory.tasks.entry(task.name.clone()).or_default();
+            own.event("Received", scene.now, "Task received by the node");
+        }
+        return memory;
+    };
+    // The memory was lost, the report was not: an allocation that has ended stays ended.
+    memory.ending = Some(Ending { since: scene.now, why: Why::EndedBefore });
+    for task in &scene.group.tasks {
+        let failed = reported.state == schemas::report::ClientState::Failed;
+        let phase = Phase::Dead { failed, code: reported.exit_code, at: reported.since.unwrap_or(scene.now) };
+        memory.tasks.insert(task.name.clone(), TaskMemory { phase, ..TaskMemory::default() });
+    }
+    memory
+}
+
+/// A placement whose job version the store does not have: nothing can be started, but a wish to stop is heeded.
+fn without_job(local: &Local, id: &AllocationId, wanted: &Wanted, now: Timestamp) -> Plan<Act> {
+    let reason =
+        format!("version {} of job {} is not in the store", wanted.placement.spec, wanted.placement.job);
+    let mut doings = Doings::new(id, now);
+    let tasks = local.tasks.get(id);
+    let Wish::Stop { reason: why } = &wanted.placement.wish else {
+        return Plan::nothing(id.as_str(), reason);
+    };
+    for (task, observed) in tasks.into_iter().flatten() {
+        let own = local.memory.get(id).and_then(|memory| memory.tasks.get(task));
+        doings.stop(task, &observed.fact, own.and_then(|own| own.kill.clone()), why);
+    }
+    let is_over = tasks.is_none_or(|tasks| tasks.values().all(|seen| !seen.fact.is_alive()));
+    let reported = local.reports.get(id);
+    if is_over && local.blind.is_empty() && reported.is_none_or(|reported| !reported.state.is_terminal()) {
+        let report = AllocationReport {
+            state: schemas::report::ClientState::Complete,
+            spec: wanted.placement.spec,
+            since: Some(now),
+            reason: why.clone(),
+            ..AllocationReport::default()
+        };
+        doings.acts.push(Act::Report(id.clone(), Some(report)));
+    }
+    doings.plan()
+}
+
+/// An allocation without a placement: its tasks end, then everything of it goes.
+fn clear_away(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
+    if !local.complete {
+        return Plan::nothing(id.as_str(), "no placement, but the placements were not seen whole yet");
+    }
+    let mut doings = Doings::new(id, now);
+    let memory = local.memory.get(id);
+    let tasks = local.tasks.get(id);
+    for (task, observed) in tasks.into_iter().flatten() {
+        let kill = memory.and_then(|memory| memory.tasks.get(task)).and_then(|own| own.kill.clone());
+        if observed.fact.is_alive() {
+            doings.stop(task, &observed.fact, kill, "its placement is gone");
+        } else {
+            doings.acts.push(Act::Forget { allocation: id.clone(), task: task.clone() });
+        }
+    }
+    if tasks.is_none_or(std::collections::BTreeMap::is_empty) && local.blind.is_empty() {
+        doings.acts.extend(memory.map(|_| Act::Remove(id.clone())));
+        doings.acts.extend(local.reports.get(id).map(|_| Act::Report(id.clone(), None)));
+        doings.acts.extend(memory.map(|_| Act::Remember(id.clone(), None)));
+    }
+    doings.plan()
+}
+
+/// The acts of one allocation while they are gathered.
+pub(crate) struct Doings<'a> {
+    id: &'a AllocationId,
+    now: Timestamp,
+    acts: Vec<Act>,
+    wake_at: Option<Timestamp>,
+}
+
+impl<'a> Doings<'a> {
+    fn new(id: &'a AllocationId, now: Timestamp) -> Doings<'a> {
+        Doings { id, now, acts: Vec::new(), wake_at: None }
+    }
+
+    pub(crate) fn wake(&mut self, at: Option<Timestamp>) {
+        self.wake_at = match (self.wake_at, at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    pub(crate) fn start(&mut self, task: &str, incarnation: u32) {
+        self.acts.push(Act::Start { allocation: self.id.clone(), task: task.to_owned(), incarnation });
+    }
+
+    /// Asks a running task to end, once; again if it outlives its grace by far.
+    pub(crate) fn stop(&mut self, task: &str, fact: &Fact, kill: Option<Kill>, reason: &str) {
+        let Fact::Running { asked_to_stop, .. } = fact else { return };
+        if let Some(asked) = asked_to_stop {
+            let grace = kill.as_ref().map_or(Duration::from_seconds(5), |kill| kill.grace);
+            let again_at = after(after(*asked, grace.to_signed()), ASK_AGAIN);
+            if self.now < again_at {
+                return self.wake(Some(again_at));
+            }
+        }
+        let (allocation, task, reason) = (self.id.clone(), task.to_owned(), reason.to_owned());
+        self.acts.push(Act::Stop { allocation, task, kill, reason });
+    }
+
+    /// The plan: memory first, so that what is done next is known after a crash.
+    fn finish(
+        mut self,
+        reported: Option<&AllocationReport>,
+        report: AllocationReport,
+        remembered: Option<&AllocationMemory>,
+        memory: AllocationMemory,
+    ) -> Plan<Act> {
+        if reported != Some(&report) {
+            self.acts.push(Act::Report(self.id.clone(), Some(report)));
+        }
+        if remembered != Some(&memory) {
+            self.acts.insert(0, Act::Remember(self.id.clone(), Some(memory)));
+        }
+        self.plan()
+    }
+
+    fn plan(self) -> Plan<Act> {
+        Plan::empty().then(Step { guards: Vec::new(), effects: self.acts }).wake(self.wake_at)
+    }
+}

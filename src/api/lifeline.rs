@@ -1,0 +1,138 @@
+//! A server's side of the lifeline: which nodes it hears, written on a change only.
+//!
+//! The first beat of a node writes `/links/<node>`; three missed beats write it again. Nothing is written while a
+//! node goes on beating, so the cost of liveness follows transitions, never the number of nodes. Only this server's
+//! own monotonic clock counts. A node that now beats to another server is that server's to judge: a link is taken
+//! back only while it still names this one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use plan::{Guard, Write};
+use schemas::codec;
+use schemas::key::{Key, Prefix, Revision};
+use schemas::node::Link;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{CommitError, Store, Txn};
+
+/// After how long without a beat a node is silent: three missed beats of two seconds.
+const SILENCE: Duration = Duration::from_secs(6);
+/// How long to wait after a link that was not written.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The nodes that beat to this server. A clone hears for the same server.
+#[derive(Clone)]
+pub struct Hearing<S> {
+    store: S,
+    server: String,
+    nodes: Arc<Mutex<BTreeMap<String, Heard>>>,
+    changed: Arc<Notify>,
+}
+
+/// One node as this server hears it.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    last: Instant,
+    /// What its link says, as far as this server wrote it.
+    link: Option<bool>,
+}
+
+impl<S: Store> Hearing<S> {
+    /// Hears for the server of that name.
+    pub fn new(store: S, server: impl Into<String>) -> Hearing<S> {
+        Hearing { store, server: server.into(), nodes: Arc::default(), changed: Arc::default() }
+    }
+
+    /// A node beats. Never waits.
+    pub fn beat(&self, node: &str) {
+        let mut nodes = self.nodes.lock().expect("nothing panics while it holds the lock");
+        let now = Instant::now();
+        let heard = nodes.entry(node.to_owned()).or_insert(Heard { last: now, link: None });
+        heard.last = now;
+        if heard.link != Some(true) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Writes links until told to stop. Links stay as they are then: whether the nodes live is for the next server
+    /// to hear, and for the heartbeat controller to judge.
+    pub async fn run(self, stop: CancellationToken) {
+        loop {
+            let mut next = self.next_silence();
+            for (node, connected) in self.due() {
+                if self.write(&node, connected).await.is_err() {
+                    next = Some(Instant::now() + AGAIN);
+                }
+            }
+            tokio::select! { biased;
+                () = stop.cancelled() => return,
+                () = self.changed.notified() => {}
+                () = until(next) => {}
+            }
+        }
+    }
+
+    /// The links that should be written now, and what they should say.
+    fn due(&self) -> Vec<(String, bool)> {
+        let (now, nodes) =
+            (Instant::now(), self.nodes.lock().expect("nothing panics while it holds the lock"));
+        let wanted = |heard: &Heard| now < heard.last + SILENCE;
+        let due = nodes.iter().filter(|(_, heard)| heard.link != Some(wanted(heard)));
+        due.map(|(node, heard)| (node.clone(), wanted(heard))).collect()
+    }
+
+    /// When the next node may fall silent.
+    fn next_silence(&self) -> Option<Instant> {
+        let nodes = self.nodes.lock().expect("nothing panics while it holds the lock");
+        nodes.values().filter(|heard| heard.link != Some(false)).map(|heard| heard.last + SILENCE).min()
+    }
+
+    /// Writes one link, if it is this server's to write.
+    async fn write(&self, node: &str, connected: bool) -> Result<(), CommitError> {
+        let key = Key::link(node);
+        let (at, link) = self.read(&key).await?;
+        let wanted = Link { server: self.server.clone(), connected };
+        let is_ours = link.as_ref().is_some_and(|link| link.server == self.server);
+        if !connected && !is_ours {
+            // The node has gone to another server, or nobody knows it any more.
+            self.forget(node);
+            return Ok(());
+        }
+        if link.as_ref() != Some(&wanted) {
+            let guard = at.map_or(Guard::Absent(key.clone()), |at| Guard::At(key.clone(), at));
+            let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, &wanted)] };
+            self.store
+                .commit(txn)
+                .await
+                .inspect_err(|error| tracing::debug!(node, "link not written: {error}"))?;
+            tracing::info!(node, connected, "link");
+        }
+        let mut nodes = self.nodes.lock().expect("nothing panics while it holds the lock");
+        if let Some(heard) = nodes.get_mut(node) {
+            heard.link = Some(connected);
+        }
+        Ok(())
+    }
+
+    fn forget(&self, node: &str) {
+        let mut nodes = self.nodes.lock().expect("nothing panics while it holds the lock");
+        nodes.retain(|name, heard| name != node || Instant::now() < heard.last + SILENCE);
+    }
+
+    async fn read(&self, key: &Key) -> Result<(Option<Revision>, Option<Link>), CommitError> {
+        let listing = self.store.list(&Prefix::one(key)).await.map_err(|_| CommitError::NotApplied)?;
+        let entry = listing.entries.first();
+        Ok((entry.map(|entry| entry.modified), entry.and_then(|entry| codec::decode(&entry.value).ok())))
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,137 @@
+//! The agent's own files: folders of allocations and the memory between decisions. A simulation has none.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures::future::{BoxFuture, FutureExt};
+
+use super::drivers::TaskId;
+use super::drivers::contract::TaskDirs;
+use super::drivers::task_id::path_component;
+
+/// What the agent asks of a disk.
+pub trait Disk: Send + Sync + 'static {
+    /// Makes the folders of a task, and of its allocation. Making them twice is fine.
+    fn prepare<'a>(&'a self, task: &'a TaskId) -> BoxFuture<'a, io::Result<TaskDirs>>;
+    /// Removes all folders of an allocation; none is fine.
+    fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>>;
+    /// The memory as it was last saved; nothing if it was never.
+    fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>>;
+    /// Saves the memory: after a crash either the old or the new one is there.
+    fn save(&self, memory: Vec<u8>) -> BoxFuture<'_, io::Result<()>>;
+}
+
+/// The real thing.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+impl DataDir {
+    /// Under the agent's data directory.
+    pub fn new(root: impl Into<PathBuf>) -> DataDir {
+        DataDir { root: root.into() }
+    }
+    /// The folder of an allocation.
+    pub fn allocation(&self, namespace: &str, allocation: &str) -> PathBuf {
+        self.root.join("alloc").join(path_component(namespace)).join(path_component(allocation))
+    }
+    fn memory(&self) -> PathBuf {
+        self.root.join("agent").join("memory.json")
+    }
+}
+
+impl Disk for DataDir {
+    fn prepare<'a>(&'a self, task: &'a TaskId) -> BoxFuture<'a, io::Result<TaskDirs>> {
+        let allocation = self.allocation(task.namespace(), task.allocation());
+        let root = allocation.join(path_component(task.task()));
+        let shared = allocation.join("alloc");
+        let dirs = TaskDirs {
+            local: root.join("local"),
+            secrets: root.join("secrets"),
+            logs: shared.join("logs"),
+            shared,
+            root,
+        };
+        off_the_loop(move || {
+            for path in [&dirs.shared.join("data"), &dirs.shared.join("tmp"), &dirs.logs, &dirs.local] {
+                std::fs::create_dir_all(path)?;
+            }
+            make_private(&dirs.secrets)?;
+            Ok(dirs)
+        })
+    }
+
+    fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>> {
+        let path = self.allocation(namespace, allocation);
+        off_the_loop(move || absent_is_fine(std::fs::remove_dir_all(path), ()))
+    }
+
+    fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>> {
+        let path = self.memory();
+        off_the_loop(move || absent_is_fine(std::fs::read(path).map(Some), None))
+    }
+
+    fn save(&self, memory: Vec<u8>) -> BoxFuture<'_, io::Result<()>> {
+        let path = self.memory();
+        off_the_loop(move || {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            make_private(folder)?;
+            let fresh = path.with_extension("new");
+            std::fs::write(&fresh, memory)?;
+            std::fs::rename(fresh, path)
+        })
+    }
+}
+
+/// A folder that nobody else may look into.
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn absent_is_fine<T>(result: io::Result<T>, otherwise: T) -> io::Result<T> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(otherwise),
+        other => other,
+    }
+}
+
+/// Runs blocking work where it blocks nobody.
+fn off_the_loop<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> BoxFuture<'static, io::Result<T>> {
+    async move { tokio::task::spawn_blocking(work).await.map_err(io::Error::other)? }.boxed()
+}
+
+/// No disk: what is saved is kept in memory, folders are names only. For simulations.
+#[derive(Debug, Default)]
+pub struct NoDisk {
+    saved: std::sync::Mutex<Option<Vec<u8>>>,
+}
+
+impl Disk for NoDisk {
+    fn prepare<'a>(&'a self, task: &'a TaskId) -> BoxFuture<'a, io::Result<TaskDirs>> {
+        let root = Path::new("/none").join(task.as_str());
+        let dirs = TaskDirs {
+            shared: root.join("alloc"),
+            local: root.join("local"),
+            secrets: root.join("secrets"),
+            logs: root.join("logs"),
+            root,
+        };
+        std::future::ready(Ok(dirs)).boxed()
+    }
+    fn remove<'a>(&'a self, _namespace: &'a str, _allocation: &'a str) -> BoxFuture<'a, io::Result<()>> {
+        std::future::ready(Ok(())).boxed()
+    }
+    fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>> {
+        let saved =
+            self.saved.lock().map_err(|_| io::Error::other("a saver panicked")).map(|saved| saved.clone());
+        std::future::ready(saved).boxed()
+    }
+    fn save(&self, memory: Vec<u8>) -> BoxFuture<'_, io::Result<()>> {
+        let saved = self.saved.lock().map(|mut saved| *saved = Some(memory));
+        std::future::ready(saved.map_err(|_| io::Error::other("a saver panicked"))).boxed()
+    }
+}

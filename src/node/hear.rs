@@ -1,0 +1,265 @@
+//! What the loop makes of news, events and answers.
+
+use std::time::Duration;
+
+use agent::{AllocationId, VersionFact, Wanted};
+use schemas::codec;
+use schemas::entry::{Change, Entry};
+use schemas::key::Key;
+use schemas::placement::Placement;
+use tokio::task::JoinError;
+
+use super::drivers::contract::Event;
+use super::feed::{News, Whole};
+use super::reality::allocation_of;
+use super::run::{Agent, Saving};
+use super::works::{self, Done, Pause};
+use crate::store::{CommitError, Store};
+
+/// How long to wait before asking again what was not answered.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long to wait for a job version that the store does not have.
+const MISSING_AGAIN: Duration = Duration::from_secs(5);
+
+impl<S: Store> Agent<S> {
+    pub(super) fn on_news(&mut self, news: News) {
+        match news {
+            News::Silence => tracing::debug!("the store is out of reach; tasks go on"),
+            News::Whole(whole) => self.on_whole(whole),
+            News::Changes(batch) => {
+                self.seen.revision = batch.revision;
+                for change in batch.changes {
+                    match change {
+                        Change::Put(entry) => self.wish(&entry),
+                        Change::Delete { key } => self.unwish(&key),
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_whole(&mut self, whole: Whole) {
+        if !self.local.complete {
+            self.local.reports = self.reports.adopt(&whole.reports);
+        }
+        self.seen = whole.seen;
+        self.local.wishes.clear();
+        self.local.unreadable.clear();
+        whole.placements.iter().for_each(|entry| self.wish(entry));
+        self.local.complete = true;
+        self.dirty.extend(self.local.allocations());
+        self.save();
+    }
+
+    fn wish(&mut self, entry: &Entry) {
+        let Some(id) = AllocationId::of_placement(&entry.key) else { return };
+        let placement = match codec::decode::<Placement>(&entry.value) {
+            Ok(placement) => placement,
+            Err(error) => {
+                tracing::error!(key = %entry.key, "a placement cannot be read: {error}");
+                self.local.unreadable.insert(id);
+                return;
+            }
+        };
+        self.local.unreadable.remove(&id);
+        let key = Key::version(id.namespace(), &placement.job, placement.spec);
+        let job = self.version(key);
+        self.local.wishes.insert(id.clone(), Wanted { placement, created: entry.created, job });
+        self.dirty.insert(id);
+    }
+
+    fn unwish(&mut self, key: &Key) {
+        let Some(id) = AllocationId::of_placement(key) else { return };
+        self.local.unreadable.remove(&id);
+        self.local.wishes.remove(&id);
+        self.dirty.insert(id);
+        self.forget_versions();
+    }
+
+    /// What is known of a job version; fetches it if nothing is.
+    fn version(&mut self, key: Key) -> VersionFact {
+        if let Some(known) = self.versions.get(&key) {
+            return known.clone();
+        }
+        self.versions.insert(key.clone(), VersionFact::Fetching);
+        self.works.spawn(works::fetch(self.world.store.clone(), key));
+        VersionFact::Fetching
+    }
+
+    /// Drops job versions that no placement refers to any more.
+    fn forget_versions(&mut self) {
+        if self.versions.len() > 2 * self.local.wishes.len() + 8 {
+            let wishes = self.local.wishes.iter();
+            let used: std::collections::BTreeSet<Key> =
+                wishes.map(|(id, wanted)| version_key(id, wanted)).collect();
+            self.versions.retain(|key, _| used.contains(key));
+        }
+    }
+
+    fn on_version(&mut self, key: Key, fact: VersionFact) {
+        for (id, wanted) in &mut self.local.wishes {
+            if version_key(id, wanted) == key {
+                wanted.job = fact.clone();
+                self.dirty.insert(id.clone());
+            }
+        }
+        self.versions.insert(key, fact);
+    }
+
+    pub(super) fn on_event(&mut self, driver: &str, event: Event) {
+        match event {
+            Event::Started { id, .. } => {
+                if self.reality.driver_of(&id).is_none() {
+                    self.look(driver);
+                }
+            }
+            Event::Exited { id, incarnation, exit } => {
+                self.reality.exited(&mut self.local.tasks, driver, (&id, incarnation), &exit);
+                self.dirty.insert(allocation_of(&id));
+            }
+            Event::Resync => self.look(driver),
+        }
+    }
+
+    pub(super) fn on_done(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(done) => self.on_answer(done),
+            Err(error) => tracing::error!("a work of the agent failed: {error}"),
+        }
+    }
+
+    fn on_answer(&mut self, done: Done) {
+        match done {
+            Done::Started { id, incarnation, answer } => {
+                if let Err(error) = &answer {
+                    tracing::warn!(task = %id, "did not start: {error}");
+                }
+                let now = self.world.clock.now();
+                self.reality.started(&mut self.local.tasks, (&id, incarnation), answer, now);
+                self.dirty.insert(allocation_of(&id));
+            }
+            Done::Stopped { answer: Ok(()), .. } | Done::Removed => {}
+            Done::Stopped { id, answer: Err(error) } => {
+                tracing::warn!(task = %id, "was not stopped: {error}");
+                self.reality.asked_to_stop(&mut self.local.tasks, &id, None);
+                self.works.spawn(works::after(AGAIN, Pause::Decide(allocation_of(&id))));
+            }
+            Done::Forgot { id, answer: Ok(()) } => {
+                self.reality.forgotten(&mut self.local.tasks, &id);
+                self.dirty.insert(allocation_of(&id));
+            }
+            Done::Forgot { id, answer: Err(error) } => {
+                tracing::warn!(task = %id, "was not forgotten: {error}");
+                self.works.spawn(works::after(AGAIN, Pause::Decide(allocation_of(&id))));
+            }
+            Done::Listed { driver, asked, answer } => self.on_listed(&driver, asked, answer),
+            Done::Version { key, answer } => self.on_version_read(key, answer),
+            Done::Reported { flight, answer } => self.on_reported(&flight, answer),
+            Done::ReportsRead(Ok(entries)) => {
+                self.reports.compare(&entries);
+                self.report_after_gap();
+            }
+            Done::ReportsRead(Err(_)) => {
+                self.works.spawn(works::after(AGAIN, Pause::ReadReports));
+            }
+            Done::Passed(pause) => self.on_passed(pause),
+            Done::Saved => {
+                let dirty = self.saving == Saving::BusyAndDirty;
+                self.saving = Saving::Idle;
+                if dirty {
+                    self.save();
+                }
+            }
+            Done::Detailed(answer) => self.details.answered(answer.is_ok()),
+        }
+    }
+
+    fn on_listed(
+        &mut self,
+        driver: &str,
+        asked: u64,
+        answer: Result<Vec<super::drivers::contract::RunningTask>, super::drivers::contract::Unavailable>,
+    ) {
+        self.unasked.remove(driver);
+        match answer {
+            Ok(listing) => {
+                let changed = self.reality.listed(&mut self.local.tasks, driver, asked, listing);
+                self.dirty.extend(changed);
+                if self.local.blind.remove(driver) {
+                    self.dirty.extend(self.local.allocations());
+                }
+            }
+            Err(error) => {
+                tracing::warn!(driver, "does not say what it holds: {error}");
+                if self.local.blind.contains(driver) {
+                    self.works.spawn(works::after(AGAIN, Pause::Look(driver.to_owned())));
+                }
+            }
+        }
+    }
+
+    fn on_version_read(
+        &mut self,
+        key: Key,
+        answer: Result<Option<Box<schemas::job::Version>>, crate::store::ReadError>,
+    ) {
+        match answer {
+            Ok(Some(version)) => self.on_version(key, VersionFact::Known(version.spec.into())),
+            Ok(None) => {
+                tracing::warn!(%key, "a placement refers to a job version that is not there");
+                self.on_version(key.clone(), VersionFact::Missing);
+                self.works.spawn(works::after(MISSING_AGAIN, Pause::Fetch(key)));
+            }
+            Err(_) => {
+                self.works.spawn(works::after(AGAIN, Pause::Fetch(key)));
+            }
+        }
+    }
+
+    fn on_reported(
+        &mut self,
+        flight: &super::reports::Flight,
+        answer: Result<schemas::key::Revision, CommitError>,
+    ) {
+        match answer {
+            Ok(revision) => {
+                self.reports.landed(&flight.buckets, revision, &flight.txn);
+                self.report_after_gap();
+            }
+            Err(CommitError::NotApplied | CommitError::Full) => {
+                tracing::warn!("reports were not written and will be sent again");
+                self.reports.again(&flight.buckets);
+                self.report_pace = super::run::Pace::From(tokio::time::Instant::now() + AGAIN);
+            }
+            Err(error @ (CommitError::Conflict | CommitError::Unknown | CommitError::TooLarge)) => {
+                tracing::warn!("reading this node's reports again: {error}");
+                self.reports.again(&flight.buckets);
+                self.works.spawn(works::after(super::settle::REPORT_GAP, Pause::ReadReports));
+            }
+        }
+    }
+
+    fn on_passed(&mut self, pause: Pause) {
+        match pause {
+            Pause::Look(driver) => self.look(&driver),
+            Pause::Decide(id) => {
+                self.dirty.insert(id);
+            }
+            Pause::ReadReports => {
+                let (store, node) = (self.world.store.clone(), self.config.name.clone());
+                self.works.spawn(works::read_reports(store, node));
+            }
+            Pause::Fetch(key) => {
+                if self.local.wishes.iter().any(|(id, wanted)| version_key(id, wanted) == key) {
+                    self.works.spawn(works::fetch(self.world.store.clone(), key));
+                } else {
+                    self.versions.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+fn version_key(id: &AllocationId, wanted: &Wanted) -> Key {
+    Key::version(id.namespace(), &wanted.placement.job, wanted.placement.spec)
+}

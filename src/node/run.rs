@@ -1,0 +1,255 @@
+//! The agent's loop: news, events and answers come in, decisions follow, acts go out.
+//!
+//! The loop itself never waits for anything but the next of these. Acts run beside it, each ends in an answer that
+//! comes back here. Stopping the loop leaves tasks alone: the next agent finds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{AllocationId, Local, VersionFact};
+use futures::stream::{BoxStream, SelectAll, StreamExt};
+use jiff::Timestamp;
+use schemas::key::Key;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::config::AgentConfig;
+use super::disk::Disk;
+use super::drivers::Driver;
+use super::drivers::contract::Event;
+use super::feed::{self, News, Seen};
+use super::lifeline::{self, Lifeline};
+use super::machine::Machine;
+use super::reality::Reality;
+use super::reports::Reports;
+use super::saved::{self, Saved};
+use super::works::Done;
+use super::{registration, works};
+use crate::control::Clock;
+use crate::store::Store;
+
+/// Drivers are asked what they hold this often, in case an event was lost.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// The longest sleep while a timer is set: a clock that jumps is noticed after this.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// How long acts on their way may take when the agent stops.
+const LAST_ACTS: Duration = Duration::from_secs(2);
+
+/// What an agent works with.
+pub struct World<S> {
+    /// Where wishes come from and reports go.
+    pub store: S,
+    /// The runtimes, by name.
+    pub drivers: BTreeMap<String, Arc<dyn Driver>>,
+    /// What time it is.
+    pub clock: Clock,
+    /// The agent's own files.
+    pub disk: Arc<dyn Disk>,
+    /// How servers hear that the node lives.
+    pub lifeline: Arc<dyn Lifeline>,
+    /// What the machine is.
+    pub machine: Arc<dyn Machine>,
+}
+
+/// Runs an agent until told to stop. Tasks go on running.
+pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: CancellationToken) {
+    let saved = saved::load(&*world.disk).await;
+    let (told, is_told) = watch::channel(false);
+    let mut beside = JoinSet::new();
+    let beats =
+        lifeline::keep_beating(world.lifeline.clone(), config.name.clone(), is_told, stop.child_token());
+    beside.spawn(beats);
+    let parts = (world.store.clone(), world.drivers.clone(), world.machine.clone());
+    beside.spawn(registration::keep_registered(parts, config.clone(), stop.child_token()));
+    let events = world.drivers.iter().map(|(name, driver)| {
+        let name = name.clone();
+        driver.events().map(move |event| (name.clone(), event)).boxed()
+    });
+    let events: Events = futures::stream::select_all(events);
+    let feed = feed::feed(world.store.clone(), config.name.clone(), saved.seen.clone());
+    let mut agent = Agent::new(config, world, saved, told);
+    agent.look_at_all();
+    agent.turn(events, feed, &stop).await;
+    agent.leave().await;
+    beside.shutdown().await;
+}
+
+type Events = SelectAll<BoxStream<'static, (String, Event)>>;
+
+/// The state of the loop.
+pub(super) struct Agent<S> {
+    pub(super) config: Arc<AgentConfig>,
+    pub(super) world: World<S>,
+    /// What decisions are made of.
+    pub(super) local: Local,
+    pub(super) reality: Reality,
+    pub(super) reports: Reports,
+    pub(super) versions: BTreeMap<Key, VersionFact>,
+    /// Allocations to decide about.
+    pub(super) dirty: BTreeSet<AllocationId>,
+    pub(super) timers: Timers,
+    pub(super) works: JoinSet<Done>,
+    pub(super) seen: Seen,
+    pub(super) saving: Saving,
+    pub(super) report_pace: Pace,
+    pub(super) details: super::details::DetailsWriter,
+    /// Drivers that were never asked what they hold.
+    pub(super) unasked: BTreeSet<String>,
+    told: watch::Sender<bool>,
+}
+
+/// Whether the memory is being saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saving {
+    /// Nothing has changed.
+    Idle,
+    /// It is being saved.
+    Busy,
+    /// It is being saved, and has changed meanwhile.
+    BusyAndDirty,
+}
+
+/// When reports may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// From then on.
+    From(Instant),
+    /// When what is on its way is answered.
+    Busy,
+}
+
+impl<S: Store> Agent<S> {
+    fn new(config: AgentConfig, world: World<S>, saved: Saved, told: watch::Sender<bool>) -> Agent<S> {
+        let blind: BTreeSet<String> = world.drivers.keys().cloned().collect();
+        let local = Local {
+            memory: saved.memory,
+            blind: blind.clone(),
+            max_kill_timeout: config.max_kill_timeout,
+            ..Local::default()
+        };
+        Agent {
+            reports: Reports::new(&config.name),
+            details: super::details::DetailsWriter::new(&config.name),
+            config: Arc::new(config),
+            world,
+            local,
+            reality: Reality::default(),
+            versions: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            timers: Timers::default(),
+            works: JoinSet::new(),
+            seen: saved.seen,
+            saving: Saving::Idle,
+            report_pace: Pace::From(Instant::now()),
+            unasked: blind,
+            told,
+        }
+    }
+
+    async fn turn(
+        &mut self,
+        mut events: Events,
+        mut feed: BoxStream<'static, News>,
+        stop: &CancellationToken,
+    ) {
+        let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        loop {
+            self.settle();
+            self.send_reports();
+            self.send_details();
+            self.tell();
+            let next_moment = self.next_moment();
+            tokio::select! { biased;
+                () = stop.cancelled() => return,
+                Some(done) = self.works.join_next() => self.on_done(done),
+                Some((driver, event)) = events.next() => self.on_event(&driver, event),
+                Some(news) = feed.next() => self.on_news(news),
+                _ = looks.tick() => self.look_at_all(),
+                () = tokio::time::sleep_until(next_moment) => self.ring(),
+            }
+        }
+    }
+
+    /// Asks every driver what it holds.
+    fn look_at_all(&mut self) {
+        let names: Vec<String> = self.world.drivers.keys().cloned().collect();
+        names.iter().for_each(|name| self.look(name));
+    }
+
+    pub(super) fn look(&mut self, name: &str) {
+        let Some(driver) = self.world.drivers.get(name).cloned() else { return };
+        let asked = self.reality.moment();
+        self.works.spawn(works::look(driver, name.to_owned(), asked));
+    }
+
+    fn ring(&mut self) {
+        let now = self.world.clock.now();
+        self.dirty.extend(self.timers.ring(now));
+    }
+
+    fn next_moment(&self) -> Instant {
+        let now = Instant::now();
+        let timer = self.timers.next().map(|at| now + self.world.clock.until(at).min(LONGEST_SLEEP));
+        let report = match self.report_pace {
+            Pace::From(at) if !self.reports.is_clean() => Some(at),
+            Pace::From(_) | Pace::Busy => None,
+        };
+        let details = self.details.due();
+        [timer, report, details].into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
+    }
+
+    /// Servers may hear of this node once the cluster knows the truth about it.
+    fn tell(&self) {
+        let is_idle = matches!(self.report_pace, Pace::From(_)) && self.reports.is_clean();
+        let is_told = self.local.complete && self.unasked.is_empty() && is_idle;
+        self.told.send_if_modified(|told| std::mem::replace(told, is_told) != is_told);
+    }
+
+    /// Lets acts on their way end, and saves the memory.
+    async fn leave(mut self) {
+        let rest = async { while self.works.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_ACTS, rest).await.is_err() {
+            tracing::warn!("some acts were still on their way when the agent stopped");
+        }
+        let saved = saved::encode(&self.seen, &self.local.memory);
+        if let Err(error) = self.world.disk.save(saved).await {
+            tracing::warn!("the agent's memory was not saved: {error}");
+        }
+    }
+}
+
+/// When which allocation is to be decided again.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    order: BTreeSet<(Timestamp, AllocationId)>,
+    by_allocation: BTreeMap<AllocationId, Timestamp>,
+}
+
+impl Timers {
+    /// Replaces the timer of an allocation.
+    pub(super) fn set(&mut self, id: &AllocationId, at: Option<Timestamp>) {
+        if let Some(before) = self.by_allocation.remove(id) {
+            self.order.remove(&(before, id.clone()));
+        }
+        if let Some(at) = at {
+            self.by_allocation.insert(id.clone(), at);
+            self.order.insert((at, id.clone()));
+        }
+    }
+    fn next(&self) -> Option<Timestamp> {
+        self.order.first().map(|(at, _)| *at)
+    }
+    /// The allocations whose time has come.
+    fn ring(&mut self, now: Timestamp) -> Vec<AllocationId> {
+        let mut due = Vec::new();
+        while self.order.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, id)) = self.order.pop_first() else { break };
+            self.by_allocation.remove(&id);
+            due.push(id);
+        }
+        due
+    }
+}

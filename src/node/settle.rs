@@ -1,0 +1,127 @@
+//! From decisions to acts.
+
+use std::time::Duration;
+
+use agent::{Act, AllocationId, decide_one};
+use tokio::time::Instant;
+
+use super::drivers::TaskId;
+use super::launch::Ask;
+use super::run::{Agent, Pace, Saving};
+use super::{saved, works};
+use crate::store::Store;
+
+/// The least time between two reports: what changes within goes together.
+pub(super) const REPORT_GAP: Duration = Duration::from_millis(20);
+/// The least time between two savings of the memory.
+const SAVE_GAP: Duration = Duration::from_millis(200);
+
+impl<S: Store> Agent<S> {
+    /// Decides about every allocation that may need it, and does what was decided.
+    pub(super) fn settle(&mut self) {
+        while let Some(id) = self.dirty.pop_first() {
+            let plan = decide_one(&self.local, &id, self.world.clock.now());
+            plan.notes.iter().for_each(|note| tracing::trace!("{note}"));
+            self.timers.set(&id, plan.wake_at);
+            for act in plan.steps.into_iter().flat_map(|step| step.effects) {
+                tracing::debug!("{act}");
+                self.act(act);
+            }
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Remember(id, Some(memory)) => {
+                self.details.touch(&id);
+                self.local.memory.insert(id, memory);
+                self.save();
+            }
+            Act::Remember(id, None) => {
+                self.details.remove(&id);
+                self.local.memory.remove(&id);
+                self.local.checks.remove(&id);
+                self.save();
+                if self.local.wishes.contains_key(&id) {
+                    self.dirty.insert(id);
+                }
+            }
+            Act::Start { allocation, task, incarnation } => self.start(&allocation, &task, incarnation),
+            Act::Stop { allocation, task, kill, reason } => {
+                let Some(id) = task_id(&allocation, &task) else { return };
+                tracing::info!(task = %id, "stopping: {reason}");
+                self.reality.asked_to_stop(&mut self.local.tasks, &id, Some(self.world.clock.now()));
+                let driver = self.driver_of(&id);
+                self.works.spawn(works::stop(driver, id, kill));
+            }
+            Act::Forget { allocation, task } => {
+                let Some(id) = task_id(&allocation, &task) else { return };
+                let driver = self.driver_of(&id);
+                self.works.spawn(works::forget(driver, id));
+            }
+            Act::Remove(id) => {
+                self.works.spawn(works::remove(self.world.disk.clone(), id));
+            }
+            Act::Report(id, report) => {
+                match &report {
+                    Some(report) => self.local.reports.insert(id.clone(), report.clone()),
+                    None => self.local.reports.remove(&id),
+                };
+                self.reports.set(&id, report);
+            }
+        }
+    }
+
+    fn start(&mut self, allocation: &AllocationId, task: &str, incarnation: u32) {
+        let wanted = self.local.wishes.get(allocation);
+        let Some(ask) = wanted.and_then(|wanted| Ask::of(allocation, wanted, task, incarnation)) else {
+            return;
+        };
+        tracing::info!(task = %ask.id, incarnation, "starting");
+        let name = ask.task.driver.clone();
+        self.reality.starting(&mut self.local.tasks, &name, &ask.id, incarnation);
+        let (config, host_ip) = (self.config.clone(), self.world.machine.host_ip());
+        let driver = self.world.drivers.get(&name).cloned();
+        let make = move |ask: &Ask, dirs| ask.launch(dirs, host_ip, &config.name);
+        self.works.spawn(works::start(driver, self.world.disk.clone(), ask, make));
+    }
+
+    fn driver_of(&self, id: &TaskId) -> Option<std::sync::Arc<dyn super::drivers::Driver>> {
+        self.reality.driver_of(id).and_then(|name| self.world.drivers.get(name)).cloned()
+    }
+
+    /// Sends what is to be reported, unless something is on its way or was just sent.
+    pub(super) fn send_reports(&mut self) {
+        let Pace::From(at) = self.report_pace else { return };
+        if self.local.complete
+            && at <= Instant::now()
+            && let Some(flight) = self.reports.take()
+        {
+            self.report_pace = Pace::Busy;
+            self.works.spawn(works::send(self.world.store.clone(), flight));
+        }
+    }
+
+    /// Reports may be sent again after the gap.
+    pub(super) fn report_after_gap(&mut self) {
+        self.report_pace = Pace::From(Instant::now() + REPORT_GAP);
+    }
+
+    /// Saves the memory, or again when the current saving is over.
+    pub(super) fn save(&mut self) {
+        self.saving = match self.saving {
+            Saving::Idle => {
+                let bytes = saved::encode(&self.seen, &self.local.memory);
+                self.works.spawn(works::save(self.world.disk.clone(), bytes, SAVE_GAP));
+                Saving::Busy
+            }
+            Saving::Busy | Saving::BusyAndDirty => Saving::BusyAndDirty,
+        };
+    }
+}
+
+pub(super) fn task_id(allocation: &AllocationId, task: &str) -> Option<TaskId> {
+    TaskId::new(allocation.namespace(), allocation.allocation(), task)
+        .inspect_err(|error| tracing::error!("{error}"))
+        .ok()
+}

@@ -1,0 +1,152 @@
+//! Everything the agent waits for, beside its loop: each work ends in a [`Done`] and touches nothing of the loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::{AllocationId, Kill};
+use schemas::codec;
+use schemas::entry::Entry;
+use schemas::job::Version;
+use schemas::key::{Key, Prefix, Revision};
+
+use super::disk::Disk;
+use super::drivers::contract::{RunningTask, StartError, Started, Unavailable};
+use super::drivers::{Driver, Launch, Signal, TaskId};
+use super::feed::reports_of;
+use super::reports::Flight;
+use crate::store::{CommitError, ReadError, Store, Txn};
+
+/// A work that has ended.
+pub(crate) enum Done {
+    /// A start was answered.
+    Started { id: TaskId, incarnation: u32, answer: Result<Started, StartError> },
+    /// An order to end was taken, or not.
+    Stopped { id: TaskId, answer: Result<(), Unavailable> },
+    /// A record was removed, or not.
+    Forgot { id: TaskId, answer: Result<(), Unavailable> },
+    /// The folders of an allocation are gone.
+    Removed,
+    /// A driver told what it holds.
+    Listed { driver: String, asked: u64, answer: Result<Vec<RunningTask>, Unavailable> },
+    /// A job version was read.
+    Version { key: Key, answer: Result<Option<Box<Version>>, ReadError> },
+    /// Reports were sent.
+    Reported { flight: Flight, answer: Result<Revision, CommitError> },
+    /// The reports were read again.
+    ReportsRead(Result<Vec<Entry>, ReadError>),
+    /// A moment has passed.
+    Passed(Pause),
+    /// The memory was saved, or not.
+    Saved,
+    /// Details were sent.
+    Detailed(Result<Revision, CommitError>),
+}
+
+/// What is waited for.
+pub(crate) enum Pause {
+    /// To look at a driver again.
+    Look(String),
+    /// To fetch a job version again.
+    Fetch(Key),
+    /// To read the reports again.
+    ReadReports,
+    /// To decide about an allocation again.
+    Decide(AllocationId),
+}
+
+pub(crate) async fn after(time: Duration, pause: Pause) -> Done {
+    tokio::time::sleep(time).await;
+    Done::Passed(pause)
+}
+
+/// Makes the folders, then starts the task.
+pub(crate) async fn start(
+    driver: Option<Arc<dyn Driver>>,
+    disk: Arc<dyn Disk>,
+    ask: super::launch::Ask,
+    make: impl FnOnce(&super::launch::Ask, super::drivers::contract::TaskDirs) -> Launch + Send,
+) -> Done {
+    let (id, incarnation) = (ask.id.clone(), ask.incarnation);
+    let answer = async {
+        let driver = driver
+            .ok_or_else(|| StartError::Fatal(format!("this node has no driver {}", ask.task.driver)))?;
+        let dirs = disk.prepare(&ask.id).await;
+        let dirs = dirs.map_err(|error| StartError::Recoverable(format!("cannot make folders: {error}")))?;
+        driver.start(make(&ask, dirs)).await
+    };
+    let answer = answer.await;
+    Done::Started { id, incarnation, answer }
+}
+
+/// Asks a task to end.
+pub(crate) async fn stop(driver: Option<Arc<dyn Driver>>, id: TaskId, kill: Option<Kill>) -> Done {
+    let (signal, grace) = match kill {
+        Some(Kill { signal, grace }) => (signal.parse().unwrap_or(Signal::TERM), grace.to_std()),
+        None => (Signal::TERM, Duration::from_secs(5)),
+    };
+    let answer = match driver {
+        Some(driver) => driver.stop(&id, signal, grace).await,
+        None => Err(Unavailable("its driver is gone".to_owned())),
+    };
+    Done::Stopped { id, answer }
+}
+
+/// Removes the runtime's record of a task.
+pub(crate) async fn forget(driver: Option<Arc<dyn Driver>>, id: TaskId) -> Done {
+    let answer = match driver {
+        Some(driver) => driver.forget(&id).await,
+        None => Ok(()),
+    };
+    Done::Forgot { id, answer }
+}
+
+/// Removes the folders of an allocation.
+pub(crate) async fn remove(disk: Arc<dyn Disk>, id: AllocationId) -> Done {
+    if let Err(error) = disk.remove(id.namespace(), id.allocation()).await {
+        tracing::warn!(allocation = %id, "folders were not removed: {error}");
+    }
+    Done::Removed
+}
+
+/// Asks a driver what it holds.
+pub(crate) async fn look(driver: Arc<dyn Driver>, name: String, asked: u64) -> Done {
+    Done::Listed { driver: name, asked, answer: driver.running().await }
+}
+
+/// Reads a job version.
+pub(crate) async fn fetch<S: Store>(store: S, key: Key) -> Done {
+    let answer = store.list(&Prefix::one(&key)).await.map(|listing| {
+        let entry = listing.entries.first()?;
+        codec::decode::<Version>(&entry.value)
+            .inspect_err(|error| tracing::error!(%key, "a job version cannot be read: {error}"))
+            .ok()
+            .map(Box::new)
+    });
+    Done::Version { key, answer }
+}
+
+/// Sends reports.
+pub(crate) async fn send<S: Store>(store: S, flight: Flight) -> Done {
+    let answer = store.commit(flight.txn.clone()).await;
+    Done::Reported { flight, answer }
+}
+
+/// Reads the node's reports.
+pub(crate) async fn read_reports<S: Store>(store: S, node: String) -> Done {
+    Done::ReportsRead(store.list(&reports_of(&node)).await.map(|listing| listing.entries))
+}
+
+/// Saves the memory.
+pub(crate) async fn save(disk: Arc<dyn Disk>, bytes: Vec<u8>, after: Duration) -> Done {
+    if let Err(error) = disk.save(bytes).await {
+        tracing::warn!("the agent's memory was not saved: {error}");
+    }
+    // Changes of this time are saved together.
+    tokio::time::sleep(after).await;
+    Done::Saved
+}
+
+/// Writes documents that only people read.
+pub(crate) async fn write_details<S: Store>(store: S, txn: Txn) -> Done {
+    Done::Detailed(store.commit(txn).await)
+}
