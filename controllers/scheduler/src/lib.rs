@@ -1,1 +1,27 @@
-//! Roster slots without a placement to placements: where they run
+//! Roster slots without a placement to placements: where instances run.
+//!
+//! Alone writes `/placements`. Level-triggered and exact: every plan looks at what is open (slots without a
+//! placement, placements without a slot), asks every node whether it may take an instance (`feasible`), has
+//! room (`site`) and how good it would be (`score`), and gives each slot the best (`race`). Room is what is
+//! claimed by everything that has not been reported to have ended: a wish to stop frees nothing.
+
+mod controller;
+mod crowd;
+mod decide;
+mod demand;
+mod explain;
+mod feasible;
+mod history;
+mod pending;
+mod race;
+mod rule;
+mod score;
+mod site;
+#[cfg(test)]
+mod tests;
+mod unfit;
+mod version;
+
+pub use controller::Scheduler;
+pub use explain::{Explanation, explain};
+pub use unfit::Unfit;

@@ -57,6 +57,7 @@ pub struct Indexes {
     placement_of_allocation: BTreeMap<(String, String), BTreeSet<Key>>,
     reports: BTreeMap<Key, AllocationReport>,
     usage: BTreeMap<String, Usage>,
+    pub(super) every_node: BTreeSet<Key>,
 }
 
 impl Indexes {
@@ -87,6 +88,11 @@ impl Indexes {
     /// Whether a placement takes nothing any more: its agent reported the end.
     pub fn is_gone(&self, placement: &Key) -> bool {
         self.report(placement).is_some_and(|report| report.state.is_terminal())
+    }
+
+    /// The rosters of groups that run on every node.
+    pub fn every_node(&self) -> impl Iterator<Item = &Key> {
+        self.every_node.iter()
     }
 
     /// What is taken on a node.

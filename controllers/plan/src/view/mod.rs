@@ -4,6 +4,8 @@
 //! for by another way than the key is an index that each change updates.
 
 mod indexes;
+mod open;
+mod refold;
 mod sight;
 mod table;
 
@@ -22,6 +24,7 @@ use schemas::roster::Roster;
 use crate::Guard;
 
 pub use indexes::{GroupRef, Indexes, JobRef, Usage};
+pub use open::Open;
 pub use sight::Sight;
 pub use table::{Counters, Stored, Table};
 
@@ -60,6 +63,8 @@ pub struct View {
     pub indexes: Indexes,
     /// When this process heard from the servers; kept by whoever applies the changes.
     pub sight: Sight,
+    /// Where rosters, placements and reports differ.
+    pub open: Open,
     /// Documents that could not be read, and why: noted, never guessed at.
     pub unreadable: BTreeMap<Key, String>,
 }
@@ -119,21 +124,19 @@ impl View {
         let read = match entry.key.kind() {
             "jobs" => self.jobs.put(entry).map(drop),
             "versions" => self.versions.put(entry).map(drop),
-            "rosters" => self.rosters.put(entry).map(drop),
+            "rosters" => self.rosters.put(entry).map(|_| self.refold_roster(&entry.key)),
             "deployments" => self.deployments.put(entry).map(drop),
             "placements" => self.placements.put(entry).map(|old| {
                 self.indexes.placement(&entry.key, old.as_ref(), self.placements.get(&entry.key));
+                self.refold_placement(&entry.key, old.as_ref());
             }),
-            "reports" => self.reports.put(entry).map(|old| {
-                self.indexes.report_document(
-                    &entry.key,
-                    old.as_ref(),
-                    self.reports.get(&entry.key),
-                    &self.placements,
-                );
-            }),
+            "reports" => self.reports.put(entry).map(|old| self.refold_report(&entry.key, old.as_ref())),
             "details" => self.details.put(entry).map(drop),
-            "fingerprints" => self.fingerprints.put(entry).map(drop),
+            "fingerprints" => self.fingerprints.put(entry).map(|old| {
+                if old.is_none() {
+                    self.refold_node(entry.key.segment(1));
+                }
+            }),
             "nodes" => self.nodes.put(entry).map(drop),
             "links" => self.links.put(entry).map(drop),
             "beats" => self.beats.put(entry).map(drop),
@@ -154,18 +157,25 @@ impl View {
         match key.kind() {
             "jobs" => drop(self.jobs.delete(key)),
             "versions" => drop(self.versions.delete(key)),
-            "rosters" => drop(self.rosters.delete(key)),
+            "rosters" => {
+                drop(self.rosters.delete(key));
+                self.refold_roster(key);
+            }
             "deployments" => drop(self.deployments.delete(key)),
             "placements" => {
                 let old = self.placements.delete(key);
                 self.indexes.placement(key, old.as_ref(), None);
+                self.refold_placement(key, old.as_ref());
             }
             "reports" => {
                 let old = self.reports.delete(key);
-                self.indexes.report_document(key, old.as_ref(), None, &self.placements);
+                self.refold_report(key, old.as_ref());
             }
             "details" => drop(self.details.delete(key)),
-            "fingerprints" => drop(self.fingerprints.delete(key)),
+            "fingerprints" => {
+                drop(self.fingerprints.delete(key));
+                self.refold_node(key.segment(1));
+            }
             "nodes" => drop(self.nodes.delete(key)),
             "links" => drop(self.links.delete(key)),
             "beats" => drop(self.beats.delete(key)),

@@ -1,0 +1,121 @@
+//! One plan for all that is open: stop what nobody wants, place what waits, forget what ended long ago.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use plan::view::GroupRef;
+use plan::{Draft, Plan, View, Write};
+use schemas::group::Group;
+use schemas::job::JobSpec;
+use schemas::key::Key;
+use schemas::placement::{Placement, Wish};
+use schemas::roster::{Roster, Slot};
+
+use crate::demand::Demand;
+use crate::feasible::belongs;
+use crate::history;
+use crate::pending;
+use crate::rule::Facts;
+
+/// What to do now.
+pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
+    let mut draft = Draft::new(view);
+    let stopping = settle_strays(view, &mut draft);
+    history::forget(view, &mut draft);
+    // A place may be filled again only after its last instance was told to stop.
+    draft.close();
+    let notes = pending::place(view, &stopping, &mut draft, now);
+    Plan { steps: draft.steps(), wake_at: None, notes }
+}
+
+/// Stops placements that no slot wants and updates those whose slot has a newer version in place. Gives back
+/// which were stopped.
+fn settle_strays(view: &View, draft: &mut Draft) -> BTreeSet<Key> {
+    let mut stopping = BTreeSet::new();
+    for key in view.open.stray() {
+        let Some(placement) = view.placements.get(key) else { continue };
+        let roster_key = Key::roster(key.segment(2), &placement.job, &placement.group);
+        let slot = view.rosters.get(&roster_key).and_then(|roster| roster.slot_at(&placement.index));
+        let mut next = placement.clone();
+        match verdict(view, key, placement, slot) {
+            Verdict::Stop(reason) => {
+                next.wish = Wish::Stop { reason };
+                stopping.insert(key.clone());
+            }
+            Verdict::Update(version) => next.spec = version,
+            Verdict::Leave => continue,
+        }
+        draft.add(&[roster_key], [Write::put(key.clone(), &next)]);
+    }
+    stopping
+}
+
+enum Verdict {
+    Stop(String),
+    Update(u64),
+    Leave,
+}
+
+fn verdict(view: &View, key: &Key, placement: &Placement, slot: Option<&Slot>) -> Verdict {
+    let Some(slot) = slot else {
+        return Verdict::Stop(without_slot(view, key, placement));
+    };
+    let made = (slot.version, slot.attempt);
+    if made == (placement.version, placement.attempt) {
+        return in_place(view, key, placement, slot);
+    }
+    Verdict::Stop(if slot.version == placement.version {
+        format!("replaced by attempt {}", slot.attempt)
+    } else {
+        format!("replaced by v{}", slot.version)
+    })
+}
+
+fn without_slot(view: &View, key: &Key, placement: &Placement) -> String {
+    let job = view.jobs.get(&Key::job(key.segment(2), &placement.job));
+    match job {
+        None => "the job is gone".to_owned(),
+        Some(job) if job.metadata.deletion_timestamp.is_some() => "the job is deleted".to_owned(),
+        Some(job) if job.spec.stop => "the job is stopped".to_owned(),
+        Some(job) if job.spec.group(&placement.group).is_none() => "the group is gone".to_owned(),
+        Some(_) => "the group is smaller now".to_owned(),
+    }
+}
+
+/// The slot still means this allocation: it is done, or runs another version from now on.
+fn in_place(view: &View, key: &Key, placement: &Placement, slot: &Slot) -> Verdict {
+    if slot.spec == placement.spec {
+        return Verdict::Stop("nothing is to run in its place any more".to_owned());
+    }
+    let node = key.segment(1);
+    let Some(spec) = spec_of(view, key.segment(2), &placement.job, slot.spec) else { return Verdict::Leave };
+    let Some(group) = spec.group(&placement.group) else { return Verdict::Leave };
+    let Some(fingerprint) = view.fingerprints.get(&Key::fingerprint(node)) else { return Verdict::Leave };
+    match belongs(&Demand::new(spec, group), Facts { name: node, fingerprint }) {
+        Ok(()) => Verdict::Update(slot.spec),
+        Err(unfit) => Verdict::Stop(format!("the node does not fit v{}: {unfit}", slot.spec)),
+    }
+}
+
+/// A version of a job, if its history still has it.
+pub(crate) fn spec_of<'a>(view: &'a View, namespace: &str, job: &str, version: u64) -> Option<&'a JobSpec> {
+    let history = view.versions.get(&Key::version(namespace, job, version)).map(|version| &version.spec);
+    let current = || view.jobs.get(&Key::job(namespace, job)).filter(|job| job.version == version);
+    history.or_else(|| current().map(|job| &job.spec))
+}
+
+/// A group at a version of its job.
+pub(crate) fn group_at<'a>(
+    view: &'a View,
+    group: &GroupRef,
+    version: u64,
+) -> Option<(&'a JobSpec, &'a Group)> {
+    let spec = spec_of(view, &group.namespace, &group.job, version)?;
+    Some((spec, spec.group(&group.group)?))
+}
+
+/// The roster of a group.
+pub(crate) fn roster_of<'a>(view: &'a View, group: &GroupRef) -> Option<(Key, &'a Roster)> {
+    let key = Key::roster(&group.namespace, &group.job, &group.group);
+    view.rosters.get(&key).map(|roster| (key, roster))
+}

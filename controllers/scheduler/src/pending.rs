@@ -1,0 +1,210 @@
+//! Slots that wait for a node get one, the most important job first.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use plan::view::{GroupRef, JobRef};
+use plan::{Draft, Note, View, Write};
+use schemas::key::Key;
+use schemas::placement::{Placement, Wish};
+use schemas::report::ClientState;
+use schemas::roster::{Index, Slot, allocation_name};
+
+use crate::crowd::{Crowd, Neighbours};
+use crate::decide::{group_at, roster_of};
+use crate::demand::Demand;
+use crate::explain::explain_on;
+use crate::feasible::may_take;
+use crate::race::Race;
+use crate::site::{Claim, Sites};
+
+/// A slot with a node.
+struct Found {
+    site: usize,
+    claim: Claim,
+    placement: Placement,
+}
+
+/// A slot without one.
+struct Waiting<'v> {
+    index: &'v Index,
+    slot: &'v Slot,
+}
+
+/// What one plan shares between the groups it places.
+struct Round<'v> {
+    view: &'v View,
+    sites: Sites<'v>,
+    stopping: &'v BTreeSet<Key>,
+    now: Timestamp,
+    notes: Vec<Note>,
+}
+
+/// Places what waits; says what still waits and why.
+pub(crate) fn place(view: &View, stopping: &BTreeSet<Key>, draft: &mut Draft, now: Timestamp) -> Vec<Note> {
+    let mut groups: Vec<&GroupRef> = view.open.pending().map(|(group, _)| group).collect();
+    if groups.is_empty() {
+        return Vec::new();
+    }
+    let priority = |group: &GroupRef| {
+        view.jobs.get(&Key::job(&group.namespace, &group.job)).map_or(0, |job| job.spec.priority)
+    };
+    groups.sort_by_cached_key(|group| (Reverse(priority(group)), *group));
+    let mut round = Round { view, sites: Sites::of(view), stopping, now, notes: Vec::new() };
+    for groups in groups.chunk_by(|one, next| one.namespace == next.namespace && one.job == next.job) {
+        round.place_job(groups, draft);
+    }
+    round.notes
+}
+
+impl<'v> Round<'v> {
+    /// The groups of one job; all of it or nothing if the job says so.
+    fn place_job(&mut self, groups: &[&'v GroupRef], draft: &mut Draft) {
+        let job = JobRef { namespace: groups[0].namespace.clone(), job: groups[0].job.clone() };
+        let key = Key::job(&job.namespace, &job.job);
+        let mut neighbours = Neighbours::of(self.view, &job, &self.sites, self.stopping);
+        let mut found: Vec<(&GroupRef, Found)> = Vec::new();
+        let mut missing = 0;
+        for group in groups {
+            let asked = self.view.open.pending_of(group).count();
+            let placed = self.place_group(group, &mut neighbours);
+            missing += asked - placed.len();
+            found.extend(placed.into_iter().map(|one| (*group, one)));
+        }
+        let is_whole = self.view.jobs.get(&key).is_some_and(|job| job.spec.all_at_once);
+        if is_whole && missing > 0 {
+            for (_, found) in &found {
+                self.sites.0[found.site].give_back(&found.claim);
+            }
+            self.note(&job.job, format!("all at once: {missing} instances find no room, so none starts"));
+            return;
+        }
+        for (group, Found { site, claim: _, placement }) in found {
+            self.write(group, site, &placement, draft);
+        }
+    }
+
+    /// Finds nodes for the pending slots of one group, version by version.
+    fn place_group(&mut self, group: &'v GroupRef, neighbours: &mut Neighbours) -> Vec<Found> {
+        let Some((_, roster)) = roster_of(self.view, group) else { return Vec::new() };
+        let mut by_version: BTreeMap<u64, Vec<Waiting>> = BTreeMap::new();
+        for index in self.view.open.pending_of(group) {
+            let Some(slot) = roster.slot_at(index) else { continue };
+            by_version.entry(slot.spec).or_default().push(Waiting { index, slot });
+        }
+        let mut found = Vec::new();
+        for (version, waiting) in by_version {
+            let Some((spec, of_version)) = group_at(self.view, group, version) else {
+                self.note(&group.job, format!("v{version} of {} is not in the history", group.group));
+                continue;
+            };
+            let demand = Demand::new(spec, of_version);
+            if spec.job_type.is_per_node() {
+                self.place_on_each(group, &demand, &waiting, &mut found);
+            } else {
+                self.place_on_best(group, &demand, &waiting, (neighbours, &mut found));
+            }
+        }
+        found
+    }
+
+    /// Numbered slots: each on the best node.
+    fn place_on_best(
+        &mut self,
+        group: &GroupRef,
+        demand: &Demand,
+        waiting: &[Waiting],
+        (neighbours, found): (&mut Neighbours, &mut Vec<Found>),
+    ) {
+        let crowd = Crowd::new(demand, neighbours, &self.sites);
+        let mut race = Race::new(demand, crowd, &self.sites);
+        let mut left = 0_u32;
+        for Waiting { index, slot } in waiting {
+            let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
+            let avoid = self.failed_on(group, index);
+            match race.place(&mut self.sites, &name, &avoid) {
+                Some((site, claim)) => {
+                    neighbours.add(&group.group, site);
+                    let placement = self.placement(group, index, slot, &claim);
+                    found.push(Found { site, claim, placement });
+                }
+                None => left += 1,
+            }
+        }
+        if left > 0 {
+            let why = explain_on(demand, race.crowd(), &self.sites);
+            self.note(&format!("{}.{}", group.job, group.group), format!("{left} wait: {why}"));
+        }
+    }
+
+    /// Slots of nodes: each on its node, if it fits.
+    fn place_on_each(
+        &mut self,
+        group: &GroupRef,
+        demand: &Demand,
+        waiting: &[Waiting],
+        found: &mut Vec<Found>,
+    ) {
+        for Waiting { index, slot } in waiting {
+            let Index::Node(node) = index else { continue };
+            let Some(number) = self.sites.position(node) else { continue };
+            let site = &mut self.sites.0[number];
+            if may_take(demand, site).is_err() {
+                continue;
+            }
+            if let Err(unfit) = site.fits(demand) {
+                self.note(&format!("{}.{}", group.job, group.group), format!("waits for {node}: {unfit}"));
+                continue;
+            }
+            let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
+            let claim = site.take(demand, &name);
+            let placement = self.placement(group, index, slot, &claim);
+            found.push(Found { site: number, claim, placement });
+        }
+    }
+
+    /// Nodes where an earlier attempt at the place failed.
+    fn failed_on(&self, group: &GroupRef, index: &Index) -> BTreeSet<usize> {
+        let ended = self.view.open.ended_of(group).filter(|key| {
+            let is_here = self.view.placements.get(key).is_some_and(|placement| placement.index == *index);
+            is_here && self.view.indexes.report(key).is_some_and(|report| report.state == ClientState::Failed)
+        });
+        ended.filter_map(|key| self.sites.position(key.segment(1))).collect()
+    }
+
+    fn placement(&self, group: &GroupRef, index: &Index, slot: &Slot, claim: &Claim) -> Placement {
+        let Claim { amount, cores, ports } = claim.clone();
+        Placement {
+            job: group.job.clone(),
+            group: group.group.clone(),
+            index: index.clone(),
+            version: slot.version,
+            attempt: slot.attempt,
+            spec: slot.spec,
+            wish: Wish::Run,
+            claim: amount,
+            cores,
+            ports,
+            placed_at: self.now,
+        }
+    }
+
+    /// Rests on the job, the roster and all that was believed about the node.
+    fn write(&self, group: &GroupRef, site: usize, placement: &Placement, draft: &mut Draft) {
+        let node = self.sites.0[site].name;
+        let rests_on = [
+            Key::job(&group.namespace, &group.job),
+            Key::roster(&group.namespace, &group.job, &group.group),
+            Key::fingerprint(node),
+            Key::node(node),
+            Key::health(node),
+        ];
+        let key = Key::placement(node, &group.namespace, &placement.allocation());
+        draft.add(&rests_on, [Write::put(key, placement)]);
+    }
+
+    fn note(&mut self, about: &str, text: String) {
+        self.notes.push(Note { about: about.to_owned(), text });
+    }
+}

@@ -1,0 +1,204 @@
+//! Nodes as one plan sees them: what they have, what is taken, and what this plan has given away.
+
+use std::collections::BTreeSet;
+
+use plan::View;
+use plan::view::Usage;
+use schemas::key::Key;
+use schemas::network::Port;
+use schemas::node::{Amount, Fingerprint, NodeState};
+use schemas::placement::PortClaim;
+
+use crate::demand::Demand;
+use crate::rule::Facts;
+use crate::unfit::Unfit;
+
+/// One node.
+#[derive(Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) fingerprint: &'a Fingerprint,
+    pub(crate) is_ready: bool,
+    pub(crate) is_eligible: bool,
+    usable: Amount,
+    used: Amount,
+    usage: &'a Usage,
+    ports: BTreeSet<u16>,
+    cores: BTreeSet<u16>,
+}
+
+/// What an instance gets of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) amount: Amount,
+    pub(crate) cores: Vec<u16>,
+    pub(crate) ports: Vec<PortClaim>,
+}
+
+/// All nodes, sorted by name.
+#[derive(Debug)]
+pub(crate) struct Sites<'a>(pub(crate) Vec<Site<'a>>);
+
+impl<'a> Sites<'a> {
+    pub(crate) fn of(view: &'a View) -> Sites<'a> {
+        Sites(view.fingerprints.iter().map(|(key, row)| Site::of(view, key.segment(1), &row.value)).collect())
+    }
+
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.0.binary_search_by(|site| site.name.cmp(name)).ok()
+    }
+}
+
+impl<'a> Site<'a> {
+    fn of(view: &'a View, name: &'a str, fingerprint: &'a Fingerprint) -> Site<'a> {
+        let usage = view.indexes.usage(name);
+        let health = view.health.get(&Key::health(name)).map(|health| health.state);
+        let node = view.nodes.get(&Key::node(name));
+        Site {
+            name,
+            fingerprint,
+            is_ready: health == Some(NodeState::Ready),
+            is_eligible: node.is_none_or(|node| node.spec.eligible),
+            usable: fingerprint.usable(),
+            used: usage.amount,
+            usage,
+            ports: BTreeSet::new(),
+            cores: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn facts(&self) -> Facts<'a> {
+        Facts { name: self.name, fingerprint: self.fingerprint }
+    }
+
+    /// Whether there is room now.
+    pub(crate) fn fits(&self, demand: &Demand) -> Result<(), Unfit> {
+        let free = self.usable.without(self.used);
+        let ask = self.amount(demand);
+        let short = ask.without(free);
+        if short.cpu_mhz > 0 {
+            return Err(Unfit::Cpu(short.cpu_mhz));
+        }
+        if short.memory_mb > 0 {
+            return Err(Unfit::Memory(short.memory_mb));
+        }
+        if short.disk_mb > 0 {
+            return Err(Unfit::Disk(short.disk_mb));
+        }
+        if demand.ask.cores > 0 {
+            let free = u32::try_from(self.free_cores().count()).unwrap_or(u32::MAX);
+            if free < demand.ask.cores {
+                return Err(Unfit::Cores(demand.ask.cores - free));
+            }
+        }
+        self.has_ports(&demand.ask.ports)
+    }
+
+    fn has_ports(&self, ports: &[Port]) -> Result<(), Unfit> {
+        let mut asked = BTreeSet::new();
+        for port in ports {
+            let Some(number) = port.static_port else { continue };
+            let is_free = port.ignore_collision || (self.is_port_free(number) && asked.insert(number));
+            if !is_free {
+                return Err(Unfit::Port(number));
+            }
+        }
+        let dynamic = ports.iter().filter(|port| port.static_port.is_none()).count();
+        let has_enough = dynamic == 0
+            || self.dynamic_ports().filter(|port| !asked.contains(port)).take(dynamic).count() == dynamic;
+        if has_enough { Ok(()) } else { Err(Unfit::DynamicPorts) }
+    }
+
+    fn is_port_free(&self, port: u16) -> bool {
+        !self.usage.ports.contains_key(&port)
+            && !self.ports.contains(&port)
+            && !self.fingerprint.reserved_ports.contains(&port)
+    }
+
+    fn dynamic_ports(&self) -> impl Iterator<Item = u16> {
+        let range = self.fingerprint.dynamic_ports;
+        (range.first..=range.last).filter(|port| self.is_port_free(*port))
+    }
+
+    fn number_of_cores(&self) -> u16 {
+        let said = self.fingerprint.attributes.get("cpu.numcores");
+        said.and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    fn free_cores(&self) -> impl Iterator<Item = u16> {
+        (0..self.number_of_cores())
+            .filter(|core| !self.usage.cores.contains_key(core) && !self.cores.contains(core))
+    }
+
+    /// What the demand takes here: whole cores take their share of the MHz too.
+    fn amount(&self, demand: &Demand) -> Amount {
+        let per_core =
+            self.fingerprint.capacity.cpu_mhz.checked_div(u64::from(self.number_of_cores())).unwrap_or(0);
+        let of_cores = Amount { cpu_mhz: per_core * u64::from(demand.ask.cores), ..Amount::default() };
+        demand.amount().plus(of_cores)
+    }
+
+    /// The free shares of CPU and memory once the demand is here, 0 to 1.
+    pub(crate) fn free_after(&self, demand: &Demand) -> (f64, f64) {
+        let used = self.used.plus(self.amount(demand));
+        (free_share(used.cpu_mhz, self.usable.cpu_mhz), free_share(used.memory_mb, self.usable.memory_mb))
+    }
+
+    /// Takes the room. The caller has seen that it fits.
+    pub(crate) fn take(&mut self, demand: &Demand, allocation: &str) -> Claim {
+        let amount = self.amount(demand);
+        let cores: Vec<u16> = self.free_cores().take(demand.ask.cores as usize).collect();
+        let ports = self.choose_ports(&demand.ask.ports, allocation);
+        let claim = Claim { amount, cores, ports };
+        self.used = self.used.plus(amount);
+        self.cores.extend(&claim.cores);
+        self.ports.extend(claim.ports.iter().map(|port| port.host_port));
+        claim
+    }
+
+    /// Gives room back that this plan took.
+    pub(crate) fn give_back(&mut self, claim: &Claim) {
+        self.used = self.used.without(claim.amount);
+        self.cores.retain(|core| !claim.cores.contains(core));
+        self.ports.retain(|port| claim.ports.iter().all(|claimed| claimed.host_port != *port));
+    }
+
+    /// Fixed ports as asked. Others start where the allocation's name says, so that a port just left is
+    /// seldom given to a stranger whom old callers would then reach.
+    fn choose_ports(&self, ports: &[Port], allocation: &str) -> Vec<PortClaim> {
+        let mut taken: BTreeSet<u16> = ports.iter().filter_map(|port| port.static_port).collect();
+        let range = self.fingerprint.dynamic_ports;
+        let width = u64::from(range.last.saturating_sub(range.first)) + 1;
+        let start = fingerprint_of(allocation) % width;
+        let mut chosen = Vec::with_capacity(ports.len());
+        for port in ports {
+            let host_port = port.static_port.unwrap_or_else(|| {
+                let nth =
+                    |n: u64| range.first + u16::try_from((start + n) % width).expect("within the range");
+                let free = (0..width).map(nth).find(|port| self.is_port_free(*port) && !taken.contains(port));
+                free.expect("the caller has seen that it fits")
+            });
+            taken.insert(host_port);
+            let to = match port.to {
+                Some(-1) => Some(host_port),
+                Some(number) => u16::try_from(number).ok(),
+                None => None,
+            };
+            chosen.push(PortClaim { label: port.label.clone(), host_port, to });
+        }
+        chosen
+    }
+}
+
+fn free_share(used: u64, usable: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a score needs no more than 52 bits")]
+    let share = if usable == 0 { 1.0 } else { used as f64 / usable as f64 };
+    1.0 - share
+}
+
+/// FNV-1a: the same everywhere and for ever.
+fn fingerprint_of(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
