@@ -18,7 +18,6 @@ pub(super) fn group(report: &mut Report, place: &Place, job: &JobSpec, group: &G
     network::networks(report, place, group);
     volume::volumes(report, place, merged, job.job_type.is_per_node());
     policy::policies(report, place, job, group, merged);
-    disk(report, place, group);
     scaling(report, place, job.job_type, group);
     identity::vault(report, &place.key("vault"), group.vault.as_ref());
     identity::secrets(report, place, &group.secrets);
@@ -71,6 +70,7 @@ fn tasks(report: &mut Report, place: &Place, group: &Group, merged: &Group) {
     for ((place, each), merged_task) in place.each("tasks", &group.tasks).zip(&merged.tasks) {
         task::task(report, &place, group, each, merged_task);
         kill_timeout(report, &place, merged, each);
+        logs(report, &place, group, each);
     }
 }
 
@@ -86,21 +86,17 @@ fn kill_timeout(report: &mut Report, place: &Place, merged: &Group, task: &Task)
     }
 }
 
-/// The logs of all tasks must fit into the instance's disk.
-fn disk(report: &mut Report, place: &Place, group: &Group) {
-    let kept = group.tasks.iter().filter(|task| !task.logs.disabled);
-    let logs_mb: u64 = kept.fold(0, |sum, task| {
-        let size = u64::from(task.logs.max_files) * u64::from(task.logs.max_file_size);
-        sum.saturating_add(size)
-    });
+/// What a task may keep of its output must fit into the instance's disk.
+fn logs(report: &mut Report, place: &Place, group: &Group, task: &Task) {
+    let logs_mb = u64::from(task.logs.max_files) * u64::from(task.logs.max_file_size);
     let disk_mb = group.ephemeral_disk.size;
-    if logs_mb > disk_mb {
+    if !task.logs.disabled && logs_mb >= disk_mb {
         report
             .error(
-                &place.key("ephemeralDisk").key("size"),
-                format!("{disk_mb} MB do not hold {logs_mb} MB of logs"),
+                &place.key("logs"),
+                format!("{logs_mb} MB of logs do not fit into the group's disk of {disk_mb} MB"),
             )
-            .hint("make the disk larger or the logs smaller");
+            .hint("make `ephemeralDisk.size` larger or the logs smaller");
     }
 }
 

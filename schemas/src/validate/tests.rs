@@ -307,7 +307,7 @@ fn task_blocks() {
     error /spec/groups/0/tasks/0/lifecycle/hook: the lifecycle has no hook (allowed: prestart, poststart, poststop)
     error /spec/groups/0/tasks: every task has a lifecycle, so nothing is the main task; leave `lifecycle` out of at least one
     error /spec/groups/0/tasks/0/lifecycle/sidecar: after the main tasks there is nothing to run beside
-    error /spec/groups/0/ephemeralDisk/size: 300 MB do not hold 500 MB of logs; make the disk larger or the logs smaller
+    error /spec/groups/0/tasks/0/logs: 500 MB of logs do not fit into the group's disk of 300 MB; make `ephemeralDisk.size` larger or the logs smaller
     error /spec/groups/0/tasks/0/artifacts/0/source: the source of the artifact is missing
     error /spec/groups/0/tasks/0/artifacts/0/destination: `../../etc` leaves the allocation's directory
     error /spec/groups/0/tasks/0/templates/0: the template has no text; give `data` (the text) or `source` (a file)
