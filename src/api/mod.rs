@@ -1,6 +1,33 @@
 //! The API: documents, watches, tables and what else clients need, Kubernetes-shaped.
 //!
 //! The API decides nothing. It reads the view of its process and writes what people wish, after it has checked
-//! that the wish makes sense.
+//! that the wish makes sense. [`Server`] has the routes, [`serve`] answers connections.
 
+mod accept;
+mod admission;
+mod body;
+mod commit;
+mod discovery;
+mod events;
+mod feed;
+mod happened;
+mod job_edit;
+mod kind;
 pub mod lifeline;
+mod patch;
+mod read;
+mod refusal;
+mod request;
+mod resources;
+mod scene;
+mod selector;
+mod server;
+mod table;
+mod touch;
+mod watch;
+mod write;
+mod write_jobs;
+mod write_nodes;
+
+pub use accept::serve;
+pub use server::Server;

@@ -62,7 +62,10 @@ impl<T> Table<T> {
         self.rows.iter()
     }
     /// The documents whose key begins with `/segment/segment…/`, sorted by key.
-    pub fn under(&self, segments: &[&str]) -> impl Iterator<Item = (&Key, &Stored<T>)> {
+    pub fn under<'a>(
+        &'a self,
+        segments: &[&str],
+    ) -> impl Iterator<Item = (&'a Key, &'a Stored<T>)> + use<'a, T> {
         let text = segments.iter().fold(String::new(), |text, segment| text + "/" + segment) + "/";
         // The first key that can follow: no key ends with `/`, so the text itself is no key.
         let from = Key::new(text.clone() + "!").ok();

@@ -1,0 +1,273 @@
+//! From a body to a job that may be stored: decoded, checked, in canonical form.
+
+use schemas::job::{Job, JobSpec};
+use schemas::meta::ObjectMeta;
+use schemas::validate;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::kind::{GROUP_VERSION, Kind};
+use super::refusal::{Cause, Refusal};
+use super::request::FieldValidation;
+use super::scene::Name;
+
+/// A document that may be stored, and what somebody should look at.
+#[derive(Clone, Debug)]
+pub(super) struct Admitted<T> {
+    /// The document.
+    pub document: T,
+    /// Sentences for people.
+    pub warnings: Vec<String>,
+}
+
+/// Reads and checks a job.
+pub(super) fn job(body: Value, name: &Name, validation: FieldValidation) -> Result<Admitted<Job>, Refusal> {
+    let parts = split(Kind::Job, body, name)?;
+    let mut warnings = Vec::new();
+    let metadata = metadata(Kind::Job, parts.metadata, name)?;
+    let spec: JobSpec = decode(parts.spec, "spec", &metadata.name, (validation, &mut warnings))?;
+    let problems = validate::job(&metadata.name, &spec);
+    let causes: Vec<Cause> = problems.iter().filter(|problem| problem.is_error()).map(cause).collect();
+    if !causes.is_empty() {
+        return Err(Refusal::invalid(Kind::Job, &metadata.name, causes));
+    }
+    warnings.extend(
+        problems.iter().map(|problem| format!("{}: {}", field_path(&problem.pointer), sentence(problem))),
+    );
+    let spec = spec.canonicalize(&metadata.name);
+    Ok(Admitted { document: Job { metadata, spec, ..Job::default() }, warnings })
+}
+
+/// The parts of a body that are read.
+pub(super) struct Parts {
+    /// `metadata`
+    pub metadata: Map<String, Value>,
+    /// `spec`
+    pub spec: Value,
+}
+
+/// Checks the envelope and takes it apart; a `status` is passed over, it is not the sender's to say.
+pub(super) fn split(kind: Kind, body: Value, name: &Name) -> Result<Parts, Refusal> {
+    let Value::Object(mut body) = body else {
+        return Err(Refusal::bad_request("the body is not an object"));
+    };
+    let mut expect = |field: &str, wanted: &str| match body.remove(field) {
+        Some(Value::String(text)) if text == wanted => Ok(()),
+        Some(other) => {
+            Err(Refusal::bad_request(format!("{field}: this address takes {wanted:?}, not {other}")))
+        }
+        None => Err(Refusal::bad_request(format!("{field} is missing; it is {wanted:?} here"))),
+    };
+    expect("apiVersion", GROUP_VERSION)?;
+    expect("kind", kind.words().kind)?;
+    body.remove("status");
+    let metadata = match body.remove("metadata") {
+        Some(Value::Object(metadata)) => metadata,
+        None | Some(Value::Null) => Map::new(),
+        Some(_) => return Err(Refusal::bad_request("metadata is not an object")),
+    };
+    let spec = body.remove("spec").unwrap_or_else(|| Value::Object(Map::new()));
+    if let Some(field) = body.keys().next() {
+        let cause = unknown(field);
+        return Err(Refusal::invalid(kind, &name.name, vec![cause]));
+    }
+    Ok(Parts { metadata, spec })
+}
+
+/// The fields of metadata that are the sender's to say.
+const OWN_METADATA: [&str; 6] =
+    ["name", "namespace", "labels", "annotations", "ownerReferences", "finalizers"];
+
+/// What of the metadata is the sender's to say; the rest is passed over.
+pub(super) fn metadata(
+    kind: Kind,
+    mut given: Map<String, Value>,
+    name: &Name,
+) -> Result<ObjectMeta, Refusal> {
+    if given.contains_key("generateName") && !given.contains_key("name") {
+        return Err(Refusal::bad_request("metadata.generateName is not supported: give metadata.name"));
+    }
+    given.retain(|field, value| OWN_METADATA.contains(&field.as_str()) && !value.is_null());
+    let mut metadata: ObjectMeta = serde_path_to_error::deserialize(Value::Object(given))
+        .map_err(|error| Refusal::bad_request(format!("metadata.{}: {}", error.path(), error.inner())))?;
+    if metadata.name.is_empty() && !name.name.is_empty() {
+        metadata.name.clone_from(&name.name);
+    }
+    if metadata.namespace.is_empty() {
+        metadata.namespace.clone_from(&name.namespace);
+    }
+    let mut causes = Vec::new();
+    let mut expect = |field: &str, given: &str, wanted: &str| {
+        if !wanted.is_empty() && given != wanted {
+            let message = format!("{given:?} is not the {wanted:?} of the address");
+            causes.push(Cause { reason: "FieldValueInvalid", message, field: format!("metadata.{field}") });
+        }
+    };
+    expect("name", &metadata.name, &name.name);
+    expect("namespace", &metadata.namespace, &name.namespace);
+    if metadata.name.is_empty() {
+        causes.push(Cause {
+            reason: "FieldValueRequired",
+            message: "a name is required".to_owned(),
+            field: "metadata.name".to_owned(),
+        });
+    }
+    if !metadata.finalizers.is_empty() {
+        causes.push(Cause {
+            reason: "FieldValueForbidden",
+            message: "finalizers are not supported".to_owned(),
+            field: "metadata.finalizers".to_owned(),
+        });
+    }
+    if causes.is_empty() { Ok(metadata) } else { Err(Refusal::invalid(kind, &name.name, causes)) }
+}
+
+/// Decodes a part of a document; unknown fields are treated as asked.
+pub(super) fn decode<T: DeserializeOwned>(
+    value: Value,
+    part: &str,
+    name: &str,
+    (validation, warnings): (FieldValidation, &mut Vec<String>),
+) -> Result<T, Refusal> {
+    let mut value = value;
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, T>(&value) {
+            Ok(decoded) => return Ok(decoded),
+            Err(error) => error,
+        };
+        let path = error.path().to_string();
+        let place = if path == "." { part.to_owned() } else { format!("{part}.{path}") };
+        let message = error.inner().to_string();
+        if !message.starts_with("unknown field") {
+            let cause = Cause { reason: "FieldValueInvalid", message, field: place };
+            return Err(Refusal::invalid(Kind::Job, name, vec![cause]));
+        }
+        match validation {
+            FieldValidation::Strict => {
+                let message = format!("strict decoding error: unknown field {place:?}: {message}");
+                return Err(Refusal::bad_request(message));
+            }
+            FieldValidation::Warn => warnings.push(format!("unknown field {place:?}")),
+            FieldValidation::Ignore => {}
+        }
+        if !remove(&mut value, &path) {
+            let cause = Cause { reason: "FieldValueInvalid", message, field: place };
+            return Err(Refusal::invalid(Kind::Job, name, vec![cause]));
+        }
+    }
+}
+
+/// Removes what a path such as `groups[0].cuont` names; whether there was such a thing.
+fn remove(value: &mut Value, path: &str) -> bool {
+    let (parent, field) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut at = value;
+    for step in parent.split('.').filter(|step| !step.is_empty()) {
+        let (name, indexes) = step.split_once('[').unwrap_or((step, ""));
+        let Some(inner) = at.get_mut(name) else { return false };
+        at = inner;
+        for index in indexes.split(['[', ']']).filter_map(|text| text.parse::<usize>().ok()) {
+            let Some(inner) = at.get_mut(index) else { return false };
+            at = inner;
+        }
+    }
+    at.as_object_mut().is_some_and(|object| object.shift_remove(field).is_some())
+}
+
+fn unknown(field: &str) -> Cause {
+    let message = "unknown field".to_owned();
+    Cause { reason: "FieldValueForbidden", message, field: field.to_owned() }
+}
+
+fn cause(problem: &validate::Problem) -> Cause {
+    let field = field_path(&problem.pointer);
+    Cause { reason: "FieldValueInvalid", message: sentence(problem), field }
+}
+
+/// The message with its hint.
+fn sentence(problem: &validate::Problem) -> String {
+    match &problem.hint {
+        Some(hint) => format!("{}; {hint}", problem.message),
+        None => problem.message.clone(),
+    }
+}
+
+/// `/spec/groups/0/name` as `spec.groups[0].name`.
+pub(super) fn field_path(pointer: &str) -> String {
+    let mut path = String::new();
+    for step in pointer.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        if step.parse::<usize>().is_ok() {
+            path += &format!("[{step}]");
+        } else {
+            path += if path.is_empty() { "" } else { "." };
+            path += &step;
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn admit(spec: Value, validation: FieldValidation) -> Result<Admitted<Job>, Refusal> {
+        let body =
+            json!({"apiVersion": "encamp.dev/v1", "kind": "Job", "metadata": {"name": "web"}, "spec": spec});
+        job(body, &Name::new("default", "web"), validation)
+    }
+
+    fn sound() -> Value {
+        json!({"groups": [{"name": "api", "tasks": [{"name": "main", "driver": "raw_exec", "config": {"command": "/bin/true"}}]}]})
+    }
+
+    #[test]
+    fn what_is_stored_is_canonical() {
+        let admitted = admit(sound(), FieldValidation::Strict).unwrap();
+        assert_eq!(admitted.document.spec.groups[0].count, Some(1));
+        assert_eq!(admitted.document.metadata.namespace, "default");
+    }
+
+    #[test]
+    fn unknown_fields_are_refused_told_or_passed_over() {
+        let mut spec = sound();
+        spec["groups"][0]["cuont"] = json!(3);
+        spec["prio"] = json!(3);
+        let strict = admit(spec.clone(), FieldValidation::Strict).unwrap_err();
+        assert!(strict.message().starts_with("strict decoding error: unknown field"), "{}", strict.message());
+        let warned = admit(spec.clone(), FieldValidation::Warn).unwrap();
+        assert_eq!(
+            warned.warnings,
+            ["unknown field \"spec.groups[0].cuont\"", "unknown field \"spec.prio\""]
+        );
+        assert!(admit(spec, FieldValidation::Ignore).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn every_problem_is_a_cause_at_its_field() {
+        let mut spec = sound();
+        spec["priority"] = json!(1000);
+        spec["groups"][0]["tasks"][0]["driver"] = json!("");
+        let refusal = admit(spec, FieldValidation::Strict).unwrap_err();
+        let status = refusal.status();
+        let fields: Vec<&str> = status["details"]["causes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| c["field"].as_str().unwrap())
+            .collect();
+        assert_eq!(fields, ["spec.priority", "spec.groups[0].tasks[0].driver"]);
+        assert_eq!(status["code"], 422);
+    }
+
+    #[test]
+    fn the_address_and_the_body_must_agree() {
+        let body = json!({"apiVersion": "encamp.dev/v1", "kind": "Job", "metadata": {"name": "other"}, "spec": sound()});
+        let refusal = job(body, &Name::new("default", "web"), FieldValidation::Strict).unwrap_err();
+        assert!(refusal.message().contains("metadata.name"), "{}", refusal.message());
+        let body = json!({"apiVersion": "v1", "kind": "Job"});
+        let refusal = job(body, &Name::new("default", "web"), FieldValidation::Strict).unwrap_err();
+        assert_eq!(refusal.message(), "apiVersion: this address takes \"encamp.dev/v1\", not \"v1\"");
+    }
+}

@@ -1,0 +1,69 @@
+//! What the sender sent: bytes within the limit, read by their media type.
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use serde_json::Value;
+
+use super::refusal::Refusal;
+
+/// The most bytes of a body: a job's text is at most this long.
+const LIMIT: usize = 1024 * 1024;
+
+/// A body and its media type.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// The media type without parameters, lower case; JSON if none was named.
+    pub media: String,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = Refusal;
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Sent, Refusal> {
+        let named = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media = named.and_then(|named| named.split(';').next()).unwrap_or("application/json");
+        let media = media.trim().to_ascii_lowercase();
+        let bytes = to_bytes(request.into_body(), LIMIT)
+            .await
+            .map_err(|_| Refusal::too_large(format!("the body is not whole or longer than {LIMIT} bytes")))?;
+        Ok(Sent { bytes, media })
+    }
+}
+
+impl Sent {
+    /// The document, from JSON or YAML.
+    pub(super) fn document(&self) -> Result<Value, Refusal> {
+        match self.media.as_str() {
+            "application/json" | "application/merge-patch+json" | "application/json-patch+json" => {
+                self.json()
+            }
+            "application/yaml" | "application/x-yaml" | "text/yaml" | "application/apply-patch+yaml" => {
+                self.yaml()
+            }
+            // curl without a header
+            "application/x-www-form-urlencoded" => self.yaml(),
+            other => Err(Refusal::unsupported_media_type(format!(
+                "the body is {other:?}; send application/json, application/yaml or application/hcl"
+            ))),
+        }
+    }
+
+    /// The bytes as text.
+    pub(super) fn text(&self) -> Result<&str, Refusal> {
+        std::str::from_utf8(&self.bytes).map_err(|_| Refusal::bad_request("the body is not UTF-8"))
+    }
+
+    fn json(&self) -> Result<Value, Refusal> {
+        serde_json::from_slice(&self.bytes)
+            .map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}")))
+    }
+
+    fn yaml(&self) -> Result<Value, Refusal> {
+        let text = self.text()?;
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| Refusal::bad_request(format!("the body is not YAML: {error}")))
+    }
+}

@@ -1,0 +1,262 @@
+//! Which events a revision tells of.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use plan::View;
+use schemas::deployment::{Deployment, DeploymentStatus};
+use schemas::job::Job;
+use schemas::key::{Key, Revision};
+use schemas::node::{Health, NodeState};
+use schemas::placement::{Placement, Wish};
+use schemas::report::{AllocationReport, ClientState, Details, Report};
+
+use super::events::Event;
+use super::kind::Kind;
+use super::scene::Name;
+use super::touch::Step;
+
+/// The events of one revision, in the order of its keys.
+pub(super) fn events<'a>(
+    view: &'a View,
+    steps: impl Iterator<Item = Step<'a>>,
+    revision: Revision,
+    now: Timestamp,
+) -> Vec<Event> {
+    let mut story = Story { view, revision, now, events: Vec::new(), by_job: BTreeMap::new() };
+    for step in steps {
+        match step.key.kind() {
+            "jobs" => story.job(&step),
+            "deployments" => story.deployment(&step),
+            "placements" => story.placement(&step),
+            "reports" => story.report(&step),
+            "details" => story.details(&step),
+            "health" => story.health(&step),
+            _ => {}
+        }
+    }
+    story.finish()
+}
+
+/// What the allocations of a job had in common in one revision: one event for the job, not one for each.
+type Common = (Name, &'static str, &'static str, bool);
+
+struct Story<'a> {
+    view: &'a View,
+    revision: Revision,
+    now: Timestamp,
+    events: Vec<Event>,
+    by_job: BTreeMap<Common, Vec<String>>,
+}
+
+/// One event to tell.
+struct Telling<'t> {
+    kind: Kind,
+    about: Name,
+    reason: &'t str,
+    message: String,
+    is_warning: bool,
+    source: &'t str,
+}
+
+impl Story<'_> {
+    fn tell(&mut self, telling: Telling<'_>) {
+        let Telling { kind, about, reason, message, is_warning, source } = telling;
+        self.events.push(Event {
+            kind,
+            about,
+            uid: String::new(),
+            reason: reason.to_owned(),
+            message,
+            is_warning,
+            at: self.now,
+            source: source.to_owned(),
+            revision: self.revision,
+        });
+    }
+
+    fn job(&mut self, step: &Step<'_>) {
+        let about = Name::new(step.key.segment(1), step.key.segment(2));
+        let (before, now): (Option<Job>, Option<Job>) = (step.before(), step.now());
+        let version = |job: &Job| job.version;
+        let (reason, message) = match (&before, &now) {
+            (_, None) => ("Deleted", "the job is gone".to_owned()),
+            (None, Some(job)) if step.is_new() => {
+                ("Registered", format!("version {} was registered", version(job)))
+            }
+            (Some(old), Some(job)) if job.metadata.deletion_timestamp != old.metadata.deletion_timestamp => {
+                ("Deleting", "its allocations are being stopped".to_owned())
+            }
+            (Some(old), Some(job)) if version(old) != version(job) => {
+                ("Updated", format!("version {} replaces version {}", version(job), version(old)))
+            }
+            (Some(_) | None, Some(_)) => return,
+        };
+        self.tell(Telling { kind: Kind::Job, about, reason, message, is_warning: false, source: "api" });
+    }
+
+    fn deployment(&mut self, step: &Step<'_>) {
+        let (namespace, job, version) = (step.key.segment(1), step.key.segment(2), step.key.segment(3));
+        let (before, now): (Option<Deployment>, Option<Deployment>) = (step.before(), step.now());
+        let Some(rollout) = now else { return };
+        if before.is_some_and(|before| before.status == rollout.status) {
+            return;
+        }
+        let (reason, is_warning) = match rollout.status {
+            DeploymentStatus::Running => ("RolloutStarted", false),
+            DeploymentStatus::Successful => ("RolloutSucceeded", false),
+            DeploymentStatus::Failed => ("RolloutFailed", true),
+            DeploymentStatus::Cancelled => ("RolloutCancelled", false),
+        };
+        let source = "deployment";
+        let message = format!("version {version}: {}", rollout.description);
+        let about = Name::new(namespace, job);
+        self.tell(Telling { kind: Kind::Job, about, reason, message: message.clone(), is_warning, source });
+        let about = Name::new(namespace, format!("{job}-v{version}"));
+        self.tell(Telling { kind: Kind::Deployment, about, reason, message, is_warning, source });
+    }
+
+    fn placement(&mut self, step: &Step<'_>) {
+        let (node, namespace, name) = (step.key.segment(1), step.key.segment(2), step.key.segment(3));
+        let (before, now): (Option<Placement>, Option<Placement>) = (step.before(), step.now());
+        let Some(placement) = now else { return };
+        let allocation = Allocation { node, namespace, name, job: &placement.job };
+        match (&before, &placement.wish) {
+            (None, Wish::Run) if step.is_new() => {
+                self.allocation(&allocation, "Placed", format!("placed on {node}"), false);
+            }
+            (Some(before), Wish::Stop { reason }) if before.wish == Wish::Run => {
+                self.allocation(&allocation, "Stopping", format!("stopping: {reason}"), false);
+            }
+            (Some(_) | None, Wish::Run | Wish::Stop { .. }) => {}
+        }
+    }
+
+    fn report(&mut self, step: &Step<'_>) {
+        let (before, now): (Report, Report) =
+            (step.before().unwrap_or_default(), step.now().unwrap_or_default());
+        let node = step.key.segment(1);
+        for (name, report) in &now.allocations {
+            let old = before.allocations.get(name);
+            if let Some((namespace, name)) = name.split_once('/') {
+                let placement = self.view.placements.get(&Key::placement(node, namespace, name));
+                let job = placement.map(|placement| placement.job.clone()).unwrap_or_default();
+                let allocation = Allocation { node, namespace, name, job: &job };
+                self.state(&allocation, old, report);
+            }
+        }
+    }
+
+    fn state(
+        &mut self,
+        allocation: &Allocation<'_>,
+        old: Option<&AllocationReport>,
+        report: &AllocationReport,
+    ) {
+        if old.is_none_or(|old| old.state != report.state) {
+            let why = if report.reason.is_empty() { String::new() } else { format!(": {}", report.reason) };
+            match report.state {
+                ClientState::Pending => {}
+                ClientState::Running => {
+                    let message = format!("running on {}", allocation.node);
+                    self.allocation(allocation, "Started", message, false);
+                }
+                ClientState::Complete => {
+                    self.allocation(allocation, "Completed", format!("complete{why}"), false);
+                }
+                ClientState::Failed => self.allocation(allocation, "Failed", format!("failed{why}"), true),
+            }
+        }
+        if report.healthy == Some(false) && old.is_none_or(|old| old.healthy != Some(false)) {
+            let message = format!("unhealthy on {}", allocation.node);
+            self.allocation(allocation, "Unhealthy", message, true);
+        }
+    }
+
+    fn details(&mut self, step: &Step<'_>) {
+        let (node, namespace, name) = (step.key.segment(1), step.key.segment(2), step.key.segment(3));
+        let before: Details = step.before().unwrap_or_default();
+        let Some(now) = step.now::<Details>() else { return };
+        for (task, details) in &now.tasks {
+            let old = before.tasks.get(task).map(|old| old.events.as_slice()).unwrap_or_default();
+            for event in details.events.iter().filter(|event| !old.contains(event)) {
+                let reason: String = event.kind.split_whitespace().collect();
+                self.tell(Telling {
+                    kind: Kind::Allocation,
+                    about: Name::new(namespace, name),
+                    reason: &reason,
+                    message: format!("task {task}: {}", event.message),
+                    is_warning: reason.contains("Fail"),
+                    source: node,
+                });
+            }
+        }
+    }
+
+    fn health(&mut self, step: &Step<'_>) {
+        let node = step.key.segment(1);
+        let (before, now): (Option<Health>, Option<Health>) = (step.before(), step.now());
+        let Some(health) = now else { return };
+        if before.is_some_and(|before| before.state == health.state) {
+            return;
+        }
+        let (reason, is_warning) = match health.state {
+            NodeState::Initializing => return,
+            NodeState::Ready => ("NodeReady", false),
+            NodeState::Down => ("NodeDown", true),
+        };
+        let message =
+            if health.reason.is_empty() { "the agent is heard".into() } else { health.reason.clone() };
+        let about = Name::new("", node);
+        self.tell(Telling { kind: Kind::Node, about, reason, message, is_warning, source: "heartbeat" });
+        if health.state == NodeState::Down {
+            let view = self.view;
+            for (key, stored) in view.placements.under(&["placements", node]) {
+                if !view.indexes.is_gone(key) {
+                    let (namespace, name) = (key.segment(2), key.segment(3));
+                    let allocation = Allocation { node, namespace, name, job: &stored.value.job };
+                    self.allocation(&allocation, "Lost", format!("node {node} is silent"), true);
+                }
+            }
+        }
+    }
+
+    /// Tells of an allocation now and of its job at the end.
+    fn allocation(&mut self, it: &Allocation<'_>, reason: &'static str, message: String, is_warning: bool) {
+        let verb = match reason {
+            "Placed" => "found a node",
+            "Stopping" => "stops",
+            "Started" => "runs",
+            "Completed" => "is complete",
+            "Failed" => "failed",
+            "Lost" => "is lost",
+            _ => "is unhealthy",
+        };
+        if !it.job.is_empty() {
+            let common = (Name::new(it.namespace, it.job), reason, verb, is_warning);
+            self.by_job.entry(common).or_default().push(it.name.to_owned());
+        }
+        let about = Name::new(it.namespace, it.name);
+        let source = it.node;
+        self.tell(Telling { kind: Kind::Allocation, about, reason, message, is_warning, source });
+    }
+
+    fn finish(mut self) -> Vec<Event> {
+        for ((about, reason, verb, is_warning), names) in std::mem::take(&mut self.by_job) {
+            let message = match names.as_slice() {
+                [one] => format!("{one} {verb}"),
+                many => format!("{} allocations, first {}: each {verb}", many.len(), many[0]),
+            };
+            self.tell(Telling { kind: Kind::Job, about, reason, message, is_warning, source: "scheduler" });
+        }
+        self.events
+    }
+}
+
+/// An allocation that something happened to.
+struct Allocation<'a> {
+    node: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+    job: &'a str,
+}

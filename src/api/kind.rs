@@ -1,0 +1,174 @@
+//! The kinds of documents that the API shows, with their words and verbs: discovery, routes, OpenAPI and
+//! tables all read this one list.
+
+use std::fmt;
+
+/// The API group.
+pub(super) const GROUP: &str = "encamp.dev";
+/// Group and version, as `apiVersion` has it.
+pub(super) const GROUP_VERSION: &str = "encamp.dev/v1";
+
+/// A kind of document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Kind {
+    /// What people declare.
+    Job,
+    /// One version in a job's history.
+    JobVersion,
+    /// One instance of a group.
+    Allocation,
+    /// One rollout.
+    Deployment,
+    /// One machine.
+    Node,
+    /// Something that happened.
+    Event,
+}
+
+/// How a kind is called and what can be done with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    /// `Job`
+    pub kind: &'static str,
+    /// `jobs`
+    pub plural: &'static str,
+    /// `job`
+    pub singular: &'static str,
+    /// What lazy people type.
+    pub short: &'static [&'static str],
+    /// Whether it lives in a namespace.
+    pub namespaced: bool,
+    /// Whether `get all` shows it.
+    pub in_all: bool,
+    /// What can be done.
+    pub verbs: &'static [&'static str],
+    /// Subresources: name, kind of the body, verbs.
+    pub subresources: &'static [Subresource],
+}
+
+/// A subresource in discovery.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subresource {
+    /// `scale`
+    pub name: &'static str,
+    /// Group and version of its body, if not ours.
+    pub group_version: Option<(&'static str, &'static str)>,
+    /// Kind of its body.
+    pub kind: &'static str,
+    /// What can be done.
+    pub verbs: &'static [&'static str],
+}
+
+const READ: &[&str] = &["get", "list", "watch"];
+
+const JOB: Words = Words {
+    kind: "Job",
+    plural: "jobs",
+    singular: "job",
+    short: &[],
+    namespaced: true,
+    in_all: true,
+    verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+    subresources: &[
+        Subresource { name: "plan", group_version: None, kind: "JobPlan", verbs: &["create"] },
+        Subresource {
+            name: "scale",
+            group_version: Some(("autoscaling", "v1")),
+            kind: "Scale",
+            verbs: &["get", "patch", "update"],
+        },
+        Subresource { name: "status", group_version: None, kind: "Job", verbs: &["get"] },
+    ],
+};
+const JOB_VERSION: Words = Words {
+    kind: "JobVersion",
+    plural: "jobversions",
+    singular: "jobversion",
+    short: &["jv"],
+    namespaced: true,
+    in_all: false,
+    verbs: READ,
+    subresources: &[],
+};
+const ALLOCATION: Words = Words {
+    kind: "Allocation",
+    plural: "allocations",
+    singular: "allocation",
+    short: &["alloc", "allocs"],
+    namespaced: true,
+    in_all: true,
+    verbs: READ,
+    subresources: &[
+        Subresource { name: "log", group_version: None, kind: "Allocation", verbs: &["get"] },
+        Subresource { name: "status", group_version: None, kind: "Allocation", verbs: &["get"] },
+    ],
+};
+const DEPLOYMENT: Words = Words {
+    kind: "Deployment",
+    plural: "deployments",
+    singular: "deployment",
+    short: &["deploy"],
+    namespaced: true,
+    in_all: true,
+    verbs: READ,
+    subresources: &[],
+};
+const NODE: Words = Words {
+    kind: "Node",
+    plural: "nodes",
+    singular: "node",
+    short: &["no"],
+    namespaced: false,
+    in_all: false,
+    verbs: &["get", "list", "patch", "update", "watch"],
+    subresources: &[Subresource { name: "status", group_version: None, kind: "Node", verbs: &["get"] }],
+};
+const EVENT: Words = Words {
+    kind: "Event",
+    plural: "events",
+    singular: "event",
+    short: &["ev"],
+    namespaced: true,
+    in_all: false,
+    verbs: READ,
+    subresources: &[],
+};
+
+impl Kind {
+    /// All kinds, in the order of discovery.
+    pub(super) const ALL: [Kind; 6] =
+        [Kind::Allocation, Kind::Deployment, Kind::Event, Kind::Job, Kind::JobVersion, Kind::Node];
+
+    /// Its words.
+    pub(super) const fn words(self) -> Words {
+        match self {
+            Kind::Job => JOB,
+            Kind::JobVersion => JOB_VERSION,
+            Kind::Allocation => ALLOCATION,
+            Kind::Deployment => DEPLOYMENT,
+            Kind::Node => NODE,
+            Kind::Event => EVENT,
+        }
+    }
+
+    /// The kind with that plural.
+    pub(super) fn of_plural(plural: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.words().plural == plural)
+    }
+
+    /// Its API group.
+    pub(super) fn group(self) -> &'static str {
+        GROUP
+    }
+
+    /// `jobs.encamp.dev`
+    pub(super) fn resource(self) -> String {
+        format!("{}.{}", self.words().plural, self.group())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words().kind)
+    }
+}

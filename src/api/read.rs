@@ -1,0 +1,253 @@
+//! Getting and listing documents; a list with `watch` becomes a stream.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemas::key::Revision;
+use serde_json::{Value, json};
+
+use super::kind::{GROUP_VERSION, Kind};
+use super::refusal::Refusal;
+use super::request::{Asked, Form, ReadQuery, is_set};
+use super::resources::catalog;
+use super::scene::{Name, Scene};
+use super::selector::Selector;
+use super::server::Server;
+use super::table::{self, Include, metadata_only};
+use super::watch;
+
+/// The most documents of a page if the request names no limit.
+const ALL: usize = usize::MAX;
+
+/// The routes.
+pub(super) fn router() -> Router<Server> {
+    Router::new()
+        .route("/apis/encamp.dev/v1/{plural}", get(list_everywhere))
+        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}", get(list_in_namespace))
+        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}/{name}", get(get_in_namespace))
+        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}/{name}/status", get(get_in_namespace))
+        .route("/apis/encamp.dev/v1/nodes/{name}", get(get_node))
+        .route("/apis/encamp.dev/v1/nodes/{name}/status", get(get_node))
+}
+
+/// The kind behind a plural, if it lives in namespaces or not as the path says.
+pub(super) fn kind_of(plural: &str, in_namespace: bool) -> Result<Kind, Refusal> {
+    let kind = Kind::of_plural(plural).filter(|kind| kind.words().namespaced || !in_namespace);
+    kind.ok_or_else(Refusal::no_such_path)
+}
+
+async fn list_everywhere(
+    State(server): State<Server>,
+    Path(plural): Path<String>,
+    Asked(query): Asked<ReadQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let kind = kind_of(&plural, false)?;
+    list_or_watch(&server, &Listed::new(kind, None, &query, &headers)?, &query)
+}
+
+async fn list_in_namespace(
+    State(server): State<Server>,
+    Path((namespace, plural)): Path<(String, String)>,
+    Asked(query): Asked<ReadQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let kind = kind_of(&plural, true)?;
+    list_or_watch(&server, &Listed::new(kind, Some(namespace), &query, &headers)?, &query)
+}
+
+async fn get_in_namespace(
+    State(server): State<Server>,
+    Path(path): Path<Vec<(String, String)>>,
+    Asked(query): Asked<ReadQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let word = |wanted: &str| {
+        let found = path.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, word)| word.as_str()).unwrap_or_default()
+    };
+    let kind = kind_of(word("plural"), true)?;
+    one(&server, kind, &Name::new(word("namespace"), word("name")), (&query, &headers))
+}
+
+async fn get_node(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Asked(query): Asked<ReadQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    one(&server, Kind::Node, &Name::new("", name), (&query, &headers))
+}
+
+fn one(
+    server: &Server,
+    kind: Kind,
+    name: &Name,
+    (query, headers): (&ReadQuery, &HeaderMap),
+) -> Result<Response, Refusal> {
+    let shown = server.look(|scene| {
+        let document = catalog::join(scene, kind, name)?;
+        let include = Include::of(query.include_object.as_deref());
+        Some(shape(kind, Form::of(headers), include, (document, scene)))
+    });
+    let shown = shown.ok_or_else(|| Refusal::not_found(kind, &name.name))?;
+    Ok(axum::Json(shown).into_response())
+}
+
+/// One document in the form that was asked for.
+pub(super) fn shape(
+    kind: Kind,
+    form: Form,
+    include: Include,
+    (document, scene): (Value, &Scene<'_>),
+) -> Value {
+    match form {
+        Form::Document => document,
+        Form::Metadata => metadata_only(&document),
+        Form::Table => {
+            let columns = catalog::columns(kind);
+            let row = table::row(columns, &document, include, scene.now);
+            let metadata = json!({"resourceVersion": document["metadata"]["resourceVersion"]});
+            table::table(columns, vec![row], &metadata)
+        }
+    }
+}
+
+/// Which documents are listed or watched, and in which form.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    /// Of this kind.
+    pub kind: Kind,
+    /// In this namespace, or in all.
+    pub namespace: Option<String>,
+    /// Those that it selects.
+    pub selector: Selector,
+    /// In this form.
+    pub form: Form,
+    /// With so much in a row.
+    pub include: Include,
+}
+
+impl Listed {
+    /// Reads what a request asks for.
+    pub(super) fn new(
+        kind: Kind,
+        namespace: Option<String>,
+        query: &ReadQuery,
+        headers: &HeaderMap,
+    ) -> Result<Listed, Refusal> {
+        let (labels, fields) = (query.label_selector.as_deref(), query.field_selector.as_deref());
+        let selector = Selector::parse(labels, fields, catalog::selectable(kind))?;
+        let include = Include::of(query.include_object.as_deref());
+        Ok(Listed { kind, namespace, selector, form: Form::of(headers), include })
+    }
+
+    /// Whether a name can be among them.
+    pub(super) fn admits(&self, name: &Name) -> bool {
+        self.namespace.as_ref().is_none_or(|namespace| *namespace == name.namespace)
+            && self.selector.name().is_none_or(|wanted| wanted == name.name)
+    }
+
+    /// The names that can be among them, sorted.
+    pub(super) fn names(&self, scene: &Scene<'_>) -> Vec<Name> {
+        let mut names = catalog::names(scene, self.kind, self.namespace.as_deref());
+        names.retain(|name| self.admits(name));
+        names
+    }
+
+    /// A document, if it is among them.
+    pub(super) fn join(&self, scene: &Scene<'_>, name: &Name) -> Option<Value> {
+        catalog::join(scene, self.kind, name).filter(|document| self.selector.selects(document))
+    }
+}
+
+fn list_or_watch(server: &Server, listed: &Listed, query: &ReadQuery) -> Result<Response, Refusal> {
+    if is_set(query.watch.as_ref()) {
+        return watch::stream(server, listed.clone(), query);
+    }
+    list(server, listed, query)
+}
+
+/// Where a page ended: the revision of the first page and the last name of this one. A watch that starts at
+/// that revision makes up for whatever changed between the pages.
+struct Token {
+    revision: Revision,
+    last: Name,
+}
+
+impl Token {
+    fn encode(&self) -> String {
+        let Name { namespace, name } = &self.last;
+        URL_SAFE_NO_PAD.encode(format!("{}/{namespace}/{name}", self.revision))
+    }
+
+    fn decode(text: &str) -> Option<Token> {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let mut words = text.splitn(3, '/');
+        let (revision, namespace, name) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+        Some(Token { revision: Revision(revision), last: Name::new(namespace, name) })
+    }
+}
+
+fn list(server: &Server, listed: &Listed, query: &ReadQuery) -> Result<Response, Refusal> {
+    let token = match query.token.as_deref() {
+        None | Some("") => None,
+        Some(text) => Some(
+            Token::decode(text).ok_or_else(|| Refusal::bad_request("continue: the token cannot be read"))?,
+        ),
+    };
+    if let Some(token) = &token
+        && !server.feed().remembers(token.revision)
+    {
+        return Err(Refusal::expired());
+    }
+    let limit = query.limit.filter(|limit| *limit > 0);
+    let limit = limit.map_or(ALL, |limit| usize::try_from(limit).unwrap_or(ALL));
+    Ok(axum::Json(server.look(|scene| page(scene, listed, token.as_ref(), limit))).into_response())
+}
+
+fn page(scene: &Scene<'_>, listed: &Listed, token: Option<&Token>, limit: usize) -> Value {
+    let names = listed.names(scene);
+    let start = token.map_or(0, |token| names.partition_point(|name| *name <= token.last));
+    let revision = token.map_or(scene.view.revision, |token| token.revision);
+    let mut documents = Vec::new();
+    let mut taken = start;
+    for name in &names[start..] {
+        if documents.len() == limit {
+            break;
+        }
+        taken += 1;
+        documents.extend(listed.join(scene, name));
+    }
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if taken < names.len() {
+        let last = names[taken - 1].clone();
+        metadata["continue"] = json!(Token { revision, last }.encode());
+        if listed.selector.is_everything() {
+            metadata["remainingItemCount"] = json!(names.len() - taken);
+        }
+    }
+    collection(scene, listed, documents, &metadata)
+}
+
+fn collection(scene: &Scene<'_>, listed: &Listed, documents: Vec<Value>, metadata: &Value) -> Value {
+    match listed.form {
+        Form::Document => json!({
+            "apiVersion": GROUP_VERSION, "kind": format!("{}List", listed.kind.words().kind),
+            "metadata": metadata, "items": documents,
+        }),
+        Form::Metadata => json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": metadata,
+            "items": documents.iter().map(metadata_only).collect::<Vec<_>>(),
+        }),
+        Form::Table => {
+            let columns = catalog::columns(listed.kind);
+            let row = |document: &Value| table::row(columns, document, listed.include, scene.now);
+            table::table(columns, documents.iter().map(row).collect(), metadata)
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What a request asks for, read once at the edge: query, `Accept`, who sends it.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use serde::Deserialize;
+
+use super::refusal::Refusal;
+
+/// The query of a read.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ReadQuery {
+    /// See [`super::selector`].
+    pub label_selector: Option<String>,
+    /// See [`super::selector`].
+    pub field_selector: Option<String>,
+    /// At most so many documents; 0 is all.
+    pub limit: Option<u64>,
+    /// Where the last page ended.
+    #[serde(rename = "continue")]
+    pub token: Option<String>,
+    /// Send changes instead of a list.
+    pub watch: Option<String>,
+    /// Changes after this revision.
+    pub resource_version: Option<String>,
+    /// Send progress marks.
+    pub allow_watch_bookmarks: Option<String>,
+    /// Begin a watch with everything there is.
+    pub send_initial_events: Option<String>,
+    /// End a watch after so many seconds.
+    pub timeout_seconds: Option<u64>,
+    /// What rows of a table carry: `None`, `Metadata` or `Object`.
+    pub include_object: Option<String>,
+}
+
+/// The query of a write.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WriteQuery {
+    /// `All`: do everything but the write.
+    pub dry_run: Option<String>,
+    /// `Strict`, `Warn` or `Ignore` fields that are not known.
+    pub field_validation: Option<String>,
+    /// Who owns what is set.
+    pub field_manager: Option<String>,
+    /// Take fields from their owners.
+    pub force: Option<String>,
+}
+
+/// What is done about fields that are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FieldValidation {
+    /// Refuse the document.
+    Strict,
+    /// Leave them out and say so.
+    Warn,
+    /// Leave them out.
+    Ignore,
+}
+
+/// Whether a flag of a query is set; `?watch` and `?watch=1` both are.
+pub(super) fn is_set(flag: Option<&String>) -> bool {
+    flag.is_some_and(|flag| matches!(flag.as_str(), "" | "1" | "true" | "True"))
+}
+
+impl WriteQuery {
+    /// Whether nothing is to be written.
+    pub(super) fn is_dry_run(&self) -> Result<bool, Refusal> {
+        match self.dry_run.as_deref() {
+            None | Some("") => Ok(false),
+            Some("All") => Ok(true),
+            Some(other) => Err(Refusal::bad_request(format!("dryRun: {other:?} is not supported; use All"))),
+        }
+    }
+
+    /// What is done about fields that are not known; they are dropped with a warning unless asked otherwise.
+    pub(super) fn validation(&self) -> Result<FieldValidation, Refusal> {
+        match self.field_validation.as_deref() {
+            Some("Strict") => Ok(FieldValidation::Strict),
+            None | Some("" | "Warn") => Ok(FieldValidation::Warn),
+            Some("Ignore") => Ok(FieldValidation::Ignore),
+            Some(other) => Err(Refusal::bad_request(format!(
+                "fieldValidation: {other:?} is not supported; use Strict, Warn or Ignore"
+            ))),
+        }
+    }
+
+    /// Whether fields are taken from their owners.
+    pub(super) fn is_forced(&self) -> bool {
+        is_set(self.force.as_ref())
+    }
+
+    /// Who owns what is set: as the query says, else the sender's program.
+    pub(super) fn manager(&self, headers: &HeaderMap) -> String {
+        if let Some(manager) = self.field_manager.as_ref().filter(|manager| !manager.is_empty()) {
+            return manager.clone();
+        }
+        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let program = agent.split(['/', ' ']).next().filter(|word| !word.is_empty());
+        program.unwrap_or("unknown").to_owned()
+    }
+}
+
+/// How the sender wants documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Whole.
+    Document,
+    /// As rows of a table.
+    Table,
+    /// Only their metadata.
+    Metadata,
+}
+
+impl Form {
+    /// The first form in `Accept` that we have.
+    pub(super) fn of(headers: &HeaderMap) -> Form {
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        for range in accept.split(',') {
+            let mut words = range.split(';').map(str::trim);
+            if !matches!(words.next(), Some("application/json" | "*/*" | "application/*")) {
+                continue;
+            }
+            match words.find_map(|word| word.strip_prefix("as=")) {
+                None => return Form::Document,
+                Some("Table") => return Form::Table,
+                Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Form::Metadata,
+                Some(_) => {}
+            }
+        }
+        Form::Document
+    }
+}
+
+/// A query string, refused in the API's own words if it cannot be read.
+#[derive(Clone, Debug)]
+pub(super) struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned + Send> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Asked<T>, Refusal> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query.map(|Query(query)| Asked(query)).map_err(|error| Refusal::bad_request(error.body_text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(accept: &str) -> Form {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, accept.parse().unwrap());
+        Form::of(&headers)
+    }
+
+    #[test]
+    fn the_first_form_we_have_is_taken() {
+        let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(form(kubectl), Form::Table);
+        assert_eq!(form("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), Form::Metadata);
+        assert_eq!(form("application/vnd.kubernetes.protobuf,application/json"), Form::Document);
+        assert_eq!(form("*/*"), Form::Document);
+    }
+
+    #[test]
+    fn the_manager_is_named_or_is_the_program() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, "kubectl/v1.32 (linux)".parse().unwrap());
+        let mut query = WriteQuery::default();
+        assert_eq!(query.manager(&headers), "kubectl");
+        query.field_manager = Some("ci".into());
+        assert_eq!(query.manager(&headers), "ci");
+        assert_eq!(WriteQuery::default().manager(&HeaderMap::new()), "unknown");
+    }
+}

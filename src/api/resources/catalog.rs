@@ -1,0 +1,78 @@
+//! Which file knows which kind.
+
+use schemas::key::Key;
+use serde_json::Value;
+
+use super::{allocations, deployments, events, jobs, nodes, versions};
+use crate::api::kind::Kind;
+use crate::api::scene::{Name, Scene};
+use crate::api::table::Column;
+
+/// The names of all documents of a kind, sorted; of one namespace if one is given.
+pub(in crate::api) fn names(scene: &Scene<'_>, kind: Kind, namespace: Option<&str>) -> Vec<Name> {
+    match kind {
+        Kind::Job => jobs::names(scene, namespace),
+        Kind::JobVersion => versions::names(scene, namespace),
+        Kind::Allocation => allocations::names(scene, namespace),
+        Kind::Deployment => deployments::names(scene, namespace),
+        Kind::Node => nodes::names(scene),
+        Kind::Event => events::names(scene, namespace),
+    }
+}
+
+/// One document as it is now.
+pub(in crate::api) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<Value> {
+    match kind {
+        Kind::Job => jobs::join(scene, name),
+        Kind::JobVersion => versions::join(scene, name),
+        Kind::Allocation => allocations::join(scene, name),
+        Kind::Deployment => deployments::join(scene, name),
+        Kind::Node => nodes::join(scene, name),
+        Kind::Event => events::join(scene, name),
+    }
+}
+
+/// The columns of a kind's table.
+pub(in crate::api) fn columns(kind: Kind) -> &'static [Column] {
+    match kind {
+        Kind::Job => jobs::COLUMNS,
+        Kind::JobVersion => versions::COLUMNS,
+        Kind::Allocation => allocations::COLUMNS,
+        Kind::Deployment => deployments::COLUMNS,
+        Kind::Node => nodes::COLUMNS,
+        Kind::Event => events::COLUMNS,
+    }
+}
+
+/// The fields that documents of a kind may be selected by, besides name and namespace.
+pub(in crate::api) fn selectable(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Job => &["spec.type", "spec.nodePool", "spec.priority", "status.phase"],
+        Kind::JobVersion => &["spec.job", "spec.version"],
+        Kind::Allocation => {
+            &["spec.job", "spec.group", "spec.node", "spec.version", "spec.desired", "status.phase"]
+        }
+        Kind::Deployment => &["spec.job", "spec.version", "status.status"],
+        Kind::Node => &["spec.eligible", "status.state", "status.datacenter", "status.pool", "status.class"],
+        Kind::Event => &[
+            "involvedObject.kind",
+            "involvedObject.name",
+            "involvedObject.namespace",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "reason",
+            "type",
+        ],
+    }
+}
+
+/// Whether a document is there.
+pub(in crate::api) fn exists(scene: &Scene<'_>, kind: Kind, name: &Name) -> bool {
+    let (view, namespace) = (scene.view, name.namespace.as_str());
+    match kind {
+        Kind::Job => view.jobs.get(&Key::job(namespace, &name.name)).is_some(),
+        Kind::Allocation => allocations::exists(scene, name),
+        Kind::Node => nodes::exists(scene, name),
+        Kind::JobVersion | Kind::Deployment | Kind::Event => join(scene, kind, name).is_some(),
+    }
+}

@@ -1,0 +1,169 @@
+//! How many allocations of a job are how far: the join of rosters, placements and reports, counted.
+
+use plan::View;
+use plan::view::{GroupRef, JobRef};
+use schemars::JsonSchema;
+use schemas::group::Group;
+use schemas::job::Job;
+use schemas::key::Key;
+use schemas::node::NodeState;
+use schemas::placement::{Placement, Wish};
+use schemas::report::ClientState;
+use schemas::roster::{Roster, Slot, SlotState};
+use serde::{Deserialize, Serialize};
+
+/// How many allocations of a group, or of a job, are how far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::api) struct Counts {
+    /// How many there should be.
+    pub desired: u32,
+    /// How many of these have no node yet.
+    pub unplaced: u32,
+    /// How many of these do not run yet.
+    pub pending: u32,
+    /// How many run, of any version.
+    pub running: u32,
+    /// How many of these are healthy.
+    pub healthy: u32,
+    /// How many ended well.
+    pub complete: u32,
+    /// How many ended badly.
+    pub failed: u32,
+    /// How many were on a node that went silent.
+    pub lost: u32,
+}
+
+impl Counts {
+    /// Both together.
+    pub(in crate::api) fn plus(self, other: Counts) -> Counts {
+        Counts {
+            desired: self.desired + other.desired,
+            unplaced: self.unplaced + other.unplaced,
+            pending: self.pending + other.pending,
+            running: self.running + other.running,
+            healthy: self.healthy + other.healthy,
+            complete: self.complete + other.complete,
+            failed: self.failed + other.failed,
+            lost: self.lost + other.lost,
+        }
+    }
+}
+
+/// How far a placed allocation is, as users see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum Phase {
+    /// Not running yet.
+    Pending,
+    /// Its main tasks run.
+    Running,
+    /// It ended well.
+    Complete,
+    /// It ended badly.
+    Failed,
+    /// Its node is silent.
+    Lost,
+}
+
+/// How far the allocation of a placement is.
+pub(in crate::api) fn phase(view: &View, placement: &Key) -> Phase {
+    let state = view.indexes.report(placement).map_or(ClientState::Pending, |report| report.state);
+    let is_down = || {
+        let health = view.health.get(&Key::health(placement.segment(1)));
+        health.is_some_and(|health| health.state == NodeState::Down)
+    };
+    match state {
+        ClientState::Complete => Phase::Complete,
+        ClientState::Failed => Phase::Failed,
+        ClientState::Pending | ClientState::Running if is_down() => Phase::Lost,
+        ClientState::Pending => Phase::Pending,
+        ClientState::Running => Phase::Running,
+    }
+}
+
+/// Whether the allocation of a placement is the one its slot has now.
+pub(in crate::api) fn is_current(roster: Option<&Roster>, placement: &Placement) -> bool {
+    let slot = roster.and_then(|roster| roster.slot_at(&placement.index));
+    slot.is_some_and(|slot| (slot.version, slot.attempt) == (placement.version, placement.attempt))
+}
+
+/// The counts of one group of a job.
+pub(in crate::api) fn of_group(view: &View, job: &Job, group: &Group) -> Counts {
+    let (namespace, name) = (&job.metadata.namespace, &job.metadata.name);
+    let roster = view.rosters.get(&Key::roster(namespace, name, &group.name));
+    let mut counts = of_roster(roster, job, group);
+    let reference = GroupRef { namespace: namespace.clone(), job: name.clone(), group: group.name.clone() };
+    let mut current_placed = 0;
+    let mut current_started = 0;
+    for key in view.indexes.placements_of_group(&reference) {
+        let Some(placement) = view.placements.get(key) else { continue };
+        let phase = phase(view, key);
+        if is_current(roster, placement) && runs(roster, placement) {
+            current_placed += 1;
+            current_started += u32::from(phase != Phase::Pending);
+            if roster.is_some_and(|roster| roster.every_node.is_some()) && placement.wish == Wish::Run {
+                counts.desired += 1;
+                counts.unplaced += 1;
+                counts.pending += 1;
+            }
+        }
+        tally(&mut counts, phase, view.indexes.report(key).and_then(|report| report.healthy));
+    }
+    counts.unplaced = counts.unplaced.saturating_sub(current_placed);
+    counts.pending = counts.pending.saturating_sub(current_started);
+    counts
+}
+
+fn runs(roster: Option<&Roster>, placement: &Placement) -> bool {
+    let slot = roster.and_then(|roster| roster.slot_at(&placement.index));
+    slot.is_some_and(|slot| matches!(slot.state, SlotState::Run))
+}
+
+/// What the roster alone tells: how many there should be, and what has ended and is folded into it.
+fn of_roster(roster: Option<&Roster>, job: &Job, group: &Group) -> Counts {
+    let Some(roster) = roster else {
+        let is_wanted = !job.spec.stop && !job.spec.is_template() && !job.spec.job_type.is_per_node();
+        let desired = if is_wanted && job.metadata.deletion_timestamp.is_none() { group.count() } else { 0 };
+        return Counts { desired, unplaced: desired, pending: desired, ..Counts::default() };
+    };
+    let mut counts = Counts::default();
+    for run in &roster.slots {
+        let many = run.last - run.first + 1;
+        counts.desired += many;
+        match run.slot.state {
+            SlotState::Run => {
+                counts.unplaced += many;
+                counts.pending += many;
+            }
+            SlotState::Wait { .. } => counts.pending += many,
+            SlotState::Complete => counts.complete += many,
+            SlotState::Failed => counts.failed += many,
+        }
+    }
+    counts
+}
+
+fn tally(counts: &mut Counts, phase: Phase, healthy: Option<bool>) {
+    match phase {
+        Phase::Pending => {}
+        Phase::Running => {
+            counts.running += 1;
+            counts.healthy += u32::from(healthy == Some(true));
+        }
+        Phase::Complete => counts.complete += 1,
+        Phase::Failed => counts.failed += 1,
+        Phase::Lost => counts.lost += 1,
+    }
+}
+
+/// Whether anything of a job takes room on a node.
+pub(in crate::api) fn is_live(view: &View, namespace: &str, job: &str) -> bool {
+    let job = JobRef { namespace: namespace.to_owned(), job: job.to_owned() };
+    view.indexes.placements_of_job(&job).any(|key| !view.indexes.is_gone(key))
+}
+
+/// Whether a slot should have an allocation.
+pub(in crate::api) fn is_wanted(slot: &Slot) -> bool {
+    matches!(slot.state, SlotState::Run | SlotState::Wait { .. })
+}

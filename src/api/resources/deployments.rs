@@ -1,0 +1,97 @@
+//! Deployments: the rollouts of job versions.
+
+use schemars::JsonSchema;
+use schemas::deployment::Deployment;
+use schemas::key::Key;
+use schemas::meta::ObjectMeta;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::versions;
+use crate::api::kind::Kind;
+use crate::api::scene::{Name, Scene, document, job_labels, part};
+use crate::api::table::{AGE, Column, NAME, text};
+
+/// What is rolled out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::api) struct DeploymentSpec {
+    /// The job.
+    pub job: String,
+    /// Its version.
+    pub version: u64,
+}
+
+const fn total(name: &'static str, description: &'static str, cell: Cell) -> Column {
+    Column { name, kind: "integer", description, priority: 0, cell }
+}
+type Cell = fn(&Value, jiff::Timestamp) -> Value;
+
+/// The columns of `get deployments`.
+pub(in crate::api) const COLUMNS: &[Column] = &[
+    NAME,
+    Column {
+        name: "Job",
+        kind: "string",
+        description: "The job",
+        priority: 0,
+        cell: |rollout, _| text(rollout, "/spec/job"),
+    },
+    total("Version", "The version that is rolled out", |rollout, _| text(rollout, "/spec/version")),
+    Column {
+        name: "Status",
+        kind: "string",
+        description: "running, successful, failed or cancelled",
+        priority: 0,
+        cell: |rollout, _| text(rollout, "/status/status"),
+    },
+    total("Desired", "How many there should be", |rollout, _| sum(rollout, "desired")),
+    total("Placed", "How many have a node", |rollout, _| sum(rollout, "placed")),
+    total("Healthy", "How many are healthy", |rollout, _| sum(rollout, "healthy")),
+    total("Unhealthy", "How many are not and will not be", |rollout, _| sum(rollout, "unhealthy")),
+    AGE,
+    Column {
+        name: "Description",
+        kind: "string",
+        description: "Why",
+        priority: 1,
+        cell: |rollout, _| text(rollout, "/status/description"),
+    },
+];
+
+fn sum(rollout: &Value, what: &str) -> Value {
+    let groups = rollout["status"]["groups"].as_object();
+    json!(groups.into_iter().flatten().filter_map(|(_, group)| group[what].as_u64()).sum::<u64>())
+}
+
+/// The names of all deployments.
+pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+    let segments: Vec<&str> = ["deployments"].into_iter().chain(namespace).collect();
+    let keys = scene.view.deployments.under(&segments).map(|(key, _)| key);
+    let mut names: Vec<Name> = keys
+        .map(|key| Name::new(key.segment(1), versions::name_of(key.segment(2), key.segment(3))))
+        .collect();
+    names.sort();
+    names
+}
+
+/// One deployment.
+pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+    let (job, version) = versions::parse(&name.name)?;
+    let key = Key::deployment(&name.namespace, job, version);
+    let stored = scene.view.deployments.stored(&key)?;
+    let rollout: &Deployment = &stored.value;
+    let metadata = ObjectMeta {
+        name: name.name.clone(),
+        namespace: name.namespace.clone(),
+        labels: job_labels(job),
+        uid: Some(scene.uid(&key, stored.created)),
+        generation: Some(1),
+        resource_version: Some(stored.modified.to_string()),
+        creation_timestamp: rollout.created_at,
+        owner_references: scene.owner(&name.namespace, job),
+        ..ObjectMeta::default()
+    };
+    let spec = DeploymentSpec { job: job.to_owned(), version };
+    Some(document(Kind::Deployment, &metadata, &[("spec", part(&spec)), ("status", part(rollout))]))
+}

@@ -1,0 +1,71 @@
+//! Events, in the shape that `kubectl describe` reads.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use schemas::key::Key;
+use schemas::meta::ObjectMeta;
+use serde_json::{Value, json};
+
+use crate::api::events::Event;
+use crate::api::kind::{GROUP_VERSION, Kind};
+use crate::api::scene::{Name, Scene, document};
+use crate::api::table::{Column, age, text};
+
+const fn word(name: &'static str, description: &'static str, cell: Cell) -> Column {
+    Column { name, kind: "string", description, priority: 0, cell }
+}
+type Cell = fn(&Value, Timestamp) -> Value;
+
+/// The columns of `get events`.
+pub(in crate::api) const COLUMNS: &[Column] = &[
+    word("Last Seen", "Time since it happened", |event, now| json!(age(&event["lastTimestamp"], now))),
+    word("Type", "Normal or Warning", |event, _| text(event, "/type")),
+    word("Reason", "What happened, in a word", |event, _| text(event, "/reason")),
+    word("Object", "What it happened to", |event, _| {
+        let object = &event["involvedObject"];
+        let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+        json!(format!("{kind}/{}", object["name"].as_str().unwrap_or_default()))
+    }),
+    word("Message", "What happened", |event, _| text(event, "/message")),
+];
+
+/// The names of all events.
+pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+    let names = scene.events.iter().map(Event::name);
+    let names: BTreeSet<Name> =
+        names.filter(|name| namespace.is_none_or(|namespace| name.namespace == namespace)).collect();
+    names.into_iter().collect()
+}
+
+/// One event.
+pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+    let event = scene.events.get(name)?;
+    let key = Key::new(format!("/events/{}/{}", name.namespace, name.name)).ok()?;
+    let metadata = ObjectMeta {
+        name: name.name.clone(),
+        namespace: name.namespace.clone(),
+        uid: Some(scene.uid(&key, event.revision)),
+        resource_version: Some(event.revision.to_string()),
+        creation_timestamp: Some(event.at),
+        ..ObjectMeta::default()
+    };
+    let at = json!(event.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    let parts = [
+        (
+            "involvedObject",
+            json!({
+                "apiVersion": GROUP_VERSION, "kind": event.kind.words().kind, "uid": event.uid,
+                "namespace": event.about.namespace, "name": event.about.name,
+            }),
+        ),
+        ("reason", json!(event.reason)),
+        ("message", json!(event.message)),
+        ("type", json!(if event.is_warning { "Warning" } else { "Normal" })),
+        ("source", json!({"component": event.source})),
+        ("firstTimestamp", at.clone()),
+        ("lastTimestamp", at),
+        ("count", json!(1)),
+    ];
+    Some(document(Kind::Event, &metadata, &parts))
+}

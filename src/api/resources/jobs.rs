@@ -1,0 +1,276 @@
+//! Jobs: what people declared, joined with how far it is.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use schemas::deployment::{Deployment, DeploymentStatus};
+use schemas::job::Job;
+use schemas::key::Key;
+use schemas::meta::Condition;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::counts::{self, Counts};
+use crate::api::kind::Kind;
+use crate::api::scene::{Name, Scene, document, newest, part, written};
+use crate::api::table::{AGE, Column, NAME, text};
+
+/// How far a job is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::api) struct JobStatus {
+    /// `pending`, `running` or `dead`.
+    pub phase: String,
+    /// The latest generation that the deployment controller has acted on.
+    pub observed_generation: u64,
+    /// How many allocations there should be.
+    pub replicas: u32,
+    /// How many are healthy of how many there should be; for batch jobs how many are complete.
+    pub ready: String,
+    /// The label selector of the job's allocations.
+    pub selector: String,
+    /// Over all groups.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// By group.
+    pub groups: BTreeMap<String, Counts>,
+    /// The rollout of the current version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Rollout>,
+    /// `Available`, `Progressing`, `Placed` and, for batch jobs, `Complete`.
+    pub conditions: Vec<Condition>,
+}
+
+/// The rollout of a job's current version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::api) struct Rollout {
+    /// The deployment.
+    pub name: String,
+    /// The version that it rolls out.
+    pub version: u64,
+    /// `running`, `successful`, `failed` or `cancelled`.
+    pub status: DeploymentStatus,
+    /// Why, for people.
+    pub description: String,
+}
+
+/// The columns of `get jobs`.
+pub(in crate::api) const COLUMNS: &[Column] = &[
+    NAME,
+    Column {
+        name: "Type",
+        kind: "string",
+        description: "service, batch, system or sysbatch",
+        priority: 0,
+        cell: |job, _| text(job, "/spec/type"),
+    },
+    Column {
+        name: "Priority",
+        kind: "integer",
+        description: "Importance when room is short",
+        priority: 0,
+        cell: |job, _| text(job, "/spec/priority"),
+    },
+    Column {
+        name: "Status",
+        kind: "string",
+        description: "pending, running or dead",
+        priority: 0,
+        cell: |job, _| text(job, "/status/phase"),
+    },
+    Column {
+        name: "Ready",
+        kind: "string",
+        description: "Healthy of desired allocations; complete of desired for batch jobs",
+        priority: 0,
+        cell: |job, _| text(job, "/status/ready"),
+    },
+    Column {
+        name: "Version",
+        kind: "integer",
+        description: "The version of the specification",
+        priority: 0,
+        cell: |job, _| text(job, "/metadata/generation"),
+    },
+    AGE,
+    Column {
+        name: "Datacenters",
+        kind: "string",
+        description: "Where it may run",
+        priority: 1,
+        cell: |job, _| join_words(&job["spec"]["datacenters"]),
+    },
+    Column {
+        name: "Pool",
+        kind: "string",
+        description: "The node pool it may use",
+        priority: 1,
+        cell: |job, _| text(job, "/spec/nodePool"),
+    },
+    Column {
+        name: "Message",
+        kind: "string",
+        description: "What it waits for",
+        priority: 1,
+        cell: |job, _| waits_for(job),
+    },
+];
+
+/// The message of the first condition that does not hold.
+fn waits_for(job: &Value) -> Value {
+    let conditions = job["status"]["conditions"].as_array();
+    let unmet = conditions.and_then(|all| all.iter().find(|condition| condition["status"] == "False"));
+    unmet.map_or_else(|| json!("<none>"), |condition| text(condition, "/message"))
+}
+
+fn join_words(words: &Value) -> Value {
+    let words: Vec<&str> = words.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    json!(words.join(","))
+}
+
+/// The names of all jobs.
+pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+    let namespace: Vec<&str> = ["jobs"].into_iter().chain(namespace).collect();
+    let keys = scene.view.jobs.under(&namespace).map(|(key, _)| key);
+    let mut names: Vec<Name> = keys.map(|key| Name::new(key.segment(1), key.segment(2))).collect();
+    names.sort();
+    names
+}
+
+/// A job with its status.
+pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+    let key = Key::job(&name.namespace, &name.name);
+    let stored = scene.view.jobs.stored(&key)?;
+    let job = &stored.value;
+    let generation = job.version;
+    let deployment = scene.view.deployments.stored(&Key::deployment(&name.namespace, &name.name, generation));
+    let halves = newest([Some(stored.modified), written(deployment), newest_half(scene, job)]);
+    let mut metadata = job.metadata.clone();
+    metadata.uid = Some(scene.uid(&key, stored.created));
+    metadata.generation = Some(job.version);
+    metadata.resource_version = Some(halves.to_string());
+    let status = status(scene, job, deployment.map(|stored| &stored.value));
+    Some(document(Kind::Job, &metadata, &[("spec", part(&job.spec)), ("status", part(&status))]))
+}
+
+/// The latest revision among the rosters and placements of a job.
+fn newest_half(scene: &Scene<'_>, job: &Job) -> Option<schemas::key::Revision> {
+    let (namespace, name) = (job.metadata.namespace.as_str(), job.metadata.name.as_str());
+    let rosters = scene.view.rosters.under(&["rosters", namespace, name]).map(|(_, stored)| stored.modified);
+    let reference = plan::view::JobRef { namespace: namespace.to_owned(), job: name.to_owned() };
+    let placements = scene.view.indexes.placements_of_job(&reference);
+    let placements = placements.filter_map(|key| written(scene.view.placements.stored(key)));
+    rosters.chain(placements).max()
+}
+
+fn status(scene: &Scene<'_>, job: &Job, deployment: Option<&Deployment>) -> JobStatus {
+    let groups: BTreeMap<String, Counts> = job
+        .spec
+        .groups
+        .iter()
+        .map(|group| (group.name.clone(), counts::of_group(scene.view, job, group)))
+        .collect();
+    let all = groups.values().fold(Counts::default(), |sum, counts| sum.plus(*counts));
+    let generation = job.version;
+    let is_batch = job.spec.job_type.is_batch();
+    let ready = if is_batch { all.complete } else { all.healthy };
+    let rollout = deployment.map(|deployment| Rollout {
+        name: format!("{}-v{generation}", job.metadata.name),
+        version: generation,
+        status: deployment.status,
+        description: deployment.description.clone(),
+    });
+    JobStatus {
+        phase: phase(scene, job, &all).to_owned(),
+        observed_generation: observed(scene, job),
+        replicas: all.desired,
+        ready: format!("{ready}/{}", all.desired),
+        selector: format!("encamp.dev/job={}", job.metadata.name),
+        conditions: conditions(job, &all, rollout.as_ref()),
+        counts: all,
+        groups,
+        deployment: rollout,
+    }
+}
+
+/// The latest version that rosters or deployments know.
+fn observed(scene: &Scene<'_>, job: &Job) -> u64 {
+    let (namespace, name) = (job.metadata.namespace.as_str(), job.metadata.name.as_str());
+    let deployments = scene.view.deployments.under(&["deployments", namespace, name]);
+    let deployments = deployments.filter_map(|(key, _)| key.segment(3).parse().ok());
+    let rosters = scene.view.rosters.under(&["rosters", namespace, name]).flat_map(|(_, stored)| {
+        let roster = &stored.value;
+        let every = roster.every_node.as_ref().map(|every| every.default.spec);
+        roster.slots.iter().map(|run| run.slot.spec).chain(every)
+    });
+    deployments.chain(rosters).max().unwrap_or(0)
+}
+
+fn phase(scene: &Scene<'_>, job: &Job, counts: &Counts) -> &'static str {
+    let is_live = counts::is_live(scene.view, &job.metadata.namespace, &job.metadata.name);
+    let is_over = job.spec.stop || job.metadata.deletion_timestamp.is_some();
+    let has_ended = counts.desired > 0 && counts.pending + counts.running == 0;
+    if counts.running > 0 {
+        "running"
+    } else if !is_live && (is_over || (job.spec.job_type.is_batch() && has_ended)) {
+        "dead"
+    } else if job.spec.is_template() {
+        // It runs nothing itself: it waits for its calendar or a dispatch.
+        "running"
+    } else {
+        "pending"
+    }
+}
+
+fn conditions(job: &Job, counts: &Counts, rollout: Option<&Rollout>) -> Vec<Condition> {
+    let observed_generation = Some(job.version);
+    let condition = |kind: &str, holds: bool, reason: &str, message: String| Condition {
+        kind: kind.to_owned(),
+        status: if holds { "True" } else { "False" }.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: None,
+        observed_generation,
+    };
+    let Counts { desired, unplaced, healthy, complete, failed, .. } = *counts;
+    let mut conditions = Vec::new();
+    if job.spec.job_type.is_batch() {
+        let is_complete = desired > 0 && complete >= desired;
+        let reason = if is_complete {
+            "Complete"
+        } else if failed > 0 {
+            "Failed"
+        } else {
+            "Running"
+        };
+        let message = format!("{complete} of {desired} allocations are complete, {failed} failed");
+        conditions.push(condition("Complete", is_complete, reason, message));
+    } else {
+        let is_available = healthy >= desired && !job.spec.stop;
+        let reason = if is_available {
+            "Healthy"
+        } else if job.spec.stop {
+            "Stopped"
+        } else {
+            "Unhealthy"
+        };
+        let message = format!("{healthy} of {desired} allocations are healthy");
+        conditions.push(condition("Available", is_available, reason, message));
+    }
+    if let Some(rollout) = rollout {
+        let (holds, reason) = match rollout.status {
+            DeploymentStatus::Running => (true, "RollingOut"),
+            DeploymentStatus::Successful => (true, "RolledOut"),
+            DeploymentStatus::Failed => (false, "RolloutFailed"),
+            DeploymentStatus::Cancelled => (false, "RolloutCancelled"),
+        };
+        conditions.push(condition("Progressing", holds, reason, rollout.description.clone()));
+    }
+    let (reason, message) = match unplaced {
+        0 => ("Placed", "every allocation has a node".to_owned()),
+        unplaced => ("Waiting", format!("{unplaced} of {desired} allocations have no node yet")),
+    };
+    conditions.push(condition("Placed", unplaced == 0, reason, message));
+    conditions
+}

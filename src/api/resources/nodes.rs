@@ -1,0 +1,226 @@
+//! Nodes: what agents found, what people decided, whether they are heard and what is taken, joined.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use schemas::key::Key;
+use schemas::meta::{Condition, ObjectMeta};
+use schemas::node::{Amount, DriverHealth, Fingerprint, Health, HostVolume, NodeSpec, NodeState};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::api::kind::Kind;
+use crate::api::scene::{Name, Scene, document, newest, part, written};
+use crate::api::table::{AGE, Column, NAME, text};
+
+/// What a node is and has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::api) struct NodeStatus {
+    /// Whether it is up.
+    pub state: NodeState,
+    /// Where the machine stands.
+    pub datacenter: String,
+    /// Its region.
+    pub region: String,
+    /// The pool that jobs choose with `nodePool`.
+    pub pool: String,
+    /// A word for machines that are alike.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub class: String,
+    /// Where the agent answers.
+    pub address: String,
+    /// The address that tasks are reached at.
+    pub host_ip: String,
+    /// Version of the agent.
+    pub agent_version: String,
+    /// The server that hears it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub server: String,
+    /// All that the machine has.
+    pub capacity: Amount,
+    /// What tasks may use in all.
+    pub allocatable: Amount,
+    /// What is taken.
+    pub used: Amount,
+    /// How many allocations are on it.
+    pub allocations: u32,
+    /// Which drivers there are, and whether they work.
+    pub drivers: BTreeMap<String, DriverHealth>,
+    /// Facts about the machine.
+    pub attributes: BTreeMap<String, String>,
+    /// Words of the agent's configuration.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub meta: BTreeMap<String, String>,
+    /// Directories that groups may mount.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub host_volumes: BTreeMap<String, HostVolume>,
+    /// `Ready` and `Eligible`.
+    pub conditions: Vec<Condition>,
+}
+
+const fn word(name: &'static str, description: &'static str, priority: u8, cell: Cell) -> Column {
+    Column { name, kind: "string", description, priority, cell }
+}
+type Cell = fn(&Value, Timestamp) -> Value;
+
+/// The columns of `get nodes`.
+pub(in crate::api) const COLUMNS: &[Column] = &[
+    NAME,
+    word("Pool", "The pool that jobs choose", 0, |node, _| text(node, "/status/pool")),
+    word("DC", "The datacenter", 0, |node, _| text(node, "/status/datacenter")),
+    word("Class", "Machines that are alike", 0, |node, _| text(node, "/status/class")),
+    word("Status", "Whether it is up", 0, |node, _| text(node, "/status/state")),
+    word("Eligible", "Whether new allocations may be placed", 0, |node, _| {
+        json!(node["spec"]["eligible"].as_bool().unwrap_or(true).to_string())
+    }),
+    word("Drivers", "The drivers that work", 0, |node, _| drivers(node)),
+    Column {
+        name: "Allocs",
+        kind: "integer",
+        description: "How many allocations are on it",
+        priority: 0,
+        cell: |node, _| text(node, "/status/allocations"),
+    },
+    word("Version", "Version of the agent", 0, |node, _| text(node, "/status/agentVersion")),
+    AGE,
+    word("Address", "Where the agent answers", 1, |node, _| text(node, "/status/address")),
+    word("CPU", "MHz taken of all", 1, |node, _| share(node, "cpu")),
+    word("Memory", "MB taken of all", 1, |node, _| share(node, "memory")),
+];
+
+fn drivers(node: &Value) -> Value {
+    let drivers = node["status"]["drivers"].as_object().into_iter().flatten();
+    let working: Vec<&str> =
+        drivers.filter(|(_, health)| health["healthy"] == true).map(|(name, _)| name.as_str()).collect();
+    if working.is_empty() { json!("<none>") } else { json!(working.join(",")) }
+}
+
+fn share(node: &Value, what: &str) -> Value {
+    json!(format!("{}/{}", node["status"]["used"][what], node["status"]["allocatable"][what]))
+}
+
+/// The names of all nodes: of every machine that an agent or a person spoke of.
+pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
+    let found = scene.view.fingerprints.iter().map(|(key, _)| key);
+    let decided = scene.view.nodes.iter().map(|(key, _)| key);
+    let names: BTreeSet<Name> = found.chain(decided).map(|key| Name::new("", key.segment(1))).collect();
+    names.into_iter().collect()
+}
+
+/// A node.
+pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+    let (view, node) = (scene.view, name.name.as_str());
+    let found = view.fingerprints.stored(&Key::fingerprint(node));
+    let decided = view.nodes.stored(&Key::node(node));
+    let health = view.health.stored(&Key::health(node));
+    let link = view.links.stored(&Key::link(node));
+    let created = match (found, decided) {
+        (Some(found), _) => found.created,
+        (None, Some(decided)) => decided.created,
+        (None, None) => return None,
+    };
+    let spec = decided.map(|stored| stored.value.spec.clone()).unwrap_or_default();
+    let fingerprint = found.map(|stored| stored.value.clone()).unwrap_or_default();
+    let heard = health.map(|stored| stored.value.clone()).unwrap_or_default();
+    let server = link.filter(|link| link.value.connected).map(|link| link.value.server.clone());
+    let usage = view.indexes.usage(node);
+    let halves = newest([written(found), written(decided), written(health), written(link)]);
+    let base = decided.map(|stored| stored.value.metadata.clone()).unwrap_or_default();
+    let metadata = ObjectMeta {
+        name: node.to_owned(),
+        namespace: String::new(),
+        labels: labels(base.labels.clone(), &fingerprint),
+        uid: Some(scene.uid(&Key::fingerprint(node), created)),
+        generation: Some(decided.map_or(1, |stored| stored.version + 1)),
+        resource_version: Some(halves.to_string()),
+        ..base
+    };
+    let status = NodeStatus {
+        used: usage.amount,
+        allocations: usage.allocations,
+        server: server.unwrap_or_default(),
+        ..status(fingerprint, &heard, &spec)
+    };
+    Some(document(Kind::Node, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
+}
+
+fn labels(mut labels: BTreeMap<String, String>, found: &Fingerprint) -> BTreeMap<String, String> {
+    let own = [("pool", &found.pool), ("datacenter", &found.datacenter), ("class", &found.class)];
+    for (label, value) in own.into_iter().filter(|(_, value)| !value.is_empty()) {
+        labels.insert(format!("encamp.dev/{label}"), value.clone());
+    }
+    labels
+}
+
+fn status(found: Fingerprint, heard: &Health, spec: &NodeSpec) -> NodeStatus {
+    let allocatable = found.usable();
+    let Fingerprint {
+        datacenter,
+        region,
+        pool,
+        class,
+        address,
+        host_ip,
+        agent_version,
+        attributes,
+        meta,
+        drivers,
+        capacity,
+        reserved: _,
+        reserved_ports: _,
+        dynamic_ports: _,
+        host_volumes,
+    } = found;
+    NodeStatus {
+        state: heard.state,
+        datacenter,
+        region,
+        pool,
+        class,
+        address,
+        host_ip,
+        agent_version,
+        server: String::new(),
+        capacity,
+        allocatable,
+        used: Amount::default(),
+        allocations: 0,
+        drivers,
+        attributes,
+        meta,
+        host_volumes,
+        conditions: conditions(heard, spec),
+    }
+}
+
+fn conditions(heard: &Health, spec: &NodeSpec) -> Vec<Condition> {
+    let (status, reason, said) = match heard.state {
+        NodeState::Ready => ("True", "Heard", "the agent is heard"),
+        NodeState::Down => ("False", "Silent", "the agent is silent"),
+        NodeState::Initializing => ("Unknown", "NotHeardYet", "the agent was not heard yet"),
+    };
+    let ready = Condition {
+        kind: "Ready".to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: if heard.reason.is_empty() { said.to_owned() } else { heard.reason.clone() },
+        last_transition_time: heard.since,
+        observed_generation: None,
+    };
+    let eligible = Condition {
+        kind: "Eligible".to_owned(),
+        status: if spec.eligible { "True" } else { "False" }.to_owned(),
+        reason: if spec.eligible { "Open" } else { "ClosedByUser" }.to_owned(),
+        ..Condition::default()
+    };
+    vec![ready, eligible]
+}
+
+/// Whether there is such a node.
+pub(in crate::api) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
+    let view = scene.view;
+    view.fingerprints.get(&Key::fingerprint(&name.name)).is_some()
+        || view.nodes.get(&Key::node(&name.name)).is_some()
+}

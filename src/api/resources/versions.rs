@@ -1,0 +1,129 @@
+//! Job versions: what a job was to do, version by version.
+
+use schemars::JsonSchema;
+use schemas::job::{JobSpec, Submission, VersionTag};
+use schemas::key::Key;
+use schemas::meta::ObjectMeta;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::api::kind::Kind;
+use crate::api::scene::{Name, Scene, document, job_labels, part};
+use crate::api::table::{AGE, Column, NAME, text};
+
+/// A version in a job's history.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::api) struct JobVersionSpec {
+    /// The job.
+    pub job: String,
+    /// The version's number.
+    pub version: u64,
+    /// Whether it is the job's version now.
+    pub current: bool,
+    /// A name that keeps the version from being forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<VersionTag>,
+    /// The text it was read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub submission: Option<Submission>,
+    /// What the job was to do.
+    pub template: JobSpec,
+}
+
+/// The columns of `get jobversions`.
+pub(in crate::api) const COLUMNS: &[Column] = &[
+    NAME,
+    Column {
+        name: "Job",
+        kind: "string",
+        description: "The job",
+        priority: 0,
+        cell: |version, _| text(version, "/spec/job"),
+    },
+    Column {
+        name: "Version",
+        kind: "integer",
+        description: "The version's number",
+        priority: 0,
+        cell: |version, _| text(version, "/spec/version"),
+    },
+    Column {
+        name: "Current",
+        kind: "boolean",
+        description: "Whether it is the job's version now",
+        priority: 0,
+        cell: |version, _| text(version, "/spec/current"),
+    },
+    Column {
+        name: "Tag",
+        kind: "string",
+        description: "The name that keeps it",
+        priority: 0,
+        cell: |version, _| text(version, "/spec/tag/name"),
+    },
+    AGE,
+];
+
+/// `<job>-v<number>`
+pub(in crate::api) fn name_of(job: &str, version: &str) -> String {
+    format!("{job}-v{version}")
+}
+
+/// Job and number of a name made by [`name_of`].
+pub(in crate::api) fn parse(name: &str) -> Option<(&str, u64)> {
+    let (job, number) = name.rsplit_once("-v")?;
+    let is_plain = !number.starts_with('0') || number == "0";
+    number.parse().ok().filter(|_| is_plain).map(|number| (job, number))
+}
+
+/// The names of all versions.
+pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+    let segments: Vec<&str> = ["versions"].into_iter().chain(namespace).collect();
+    let keys = scene.view.versions.under(&segments).map(|(key, _)| key);
+    let mut names: Vec<Name> =
+        keys.map(|key| Name::new(key.segment(1), name_of(key.segment(2), key.segment(3)))).collect();
+    names.sort();
+    names
+}
+
+/// One version.
+pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+    let (job, number) = parse(&name.name)?;
+    let key = Key::version(&name.namespace, job, number);
+    let stored = scene.view.versions.stored(&key)?;
+    let version = &stored.value;
+    let current = scene.view.jobs.get(&Key::job(&name.namespace, job));
+    let metadata = ObjectMeta {
+        name: name.name.clone(),
+        namespace: name.namespace.clone(),
+        labels: job_labels(job),
+        uid: Some(scene.uid(&key, stored.created)),
+        resource_version: Some(stored.modified.to_string()),
+        creation_timestamp: version.created_at,
+        owner_references: scene.owner(&name.namespace, job),
+        ..ObjectMeta::default()
+    };
+    let spec = JobVersionSpec {
+        job: job.to_owned(),
+        version: number,
+        current: current.is_some_and(|job| job.version == number),
+        tag: version.tag.clone(),
+        submission: version.submission.clone(),
+        template: version.spec.clone(),
+    };
+    Some(document(Kind::JobVersion, &metadata, &[("spec", part(&spec))]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn names_are_read_back() {
+        assert_eq!(parse("web-v3"), Some(("web", 3)));
+        assert_eq!(parse("web-v2-v10"), Some(("web-v2", 10)));
+        assert_eq!(parse("web-v03"), None);
+        assert_eq!(parse("web"), None);
+    }
+}

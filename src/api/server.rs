@@ -1,0 +1,153 @@
+//! One server's API: what it serves from, and its routes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use schemas::key::{Key, Prefix, Revision};
+use tokio_util::sync::CancellationToken;
+
+use super::feed::Feed;
+use super::refusal::Refusal;
+use super::scene::Scene;
+use super::{discovery, read, write};
+use crate::cache::{Cache, Changes};
+use crate::control::Clock;
+use crate::store::{CommitError, Entry, Listing, ReadError, Store, Txn};
+
+/// How long a write waits until this server shows it.
+const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// The API of one server. A clone is another handle on the same one.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    cache: Cache,
+    clock: Clock,
+    feed: Feed,
+    store: Box<dyn Writer>,
+    epoch: RwLock<String>,
+    /// Subscribed before anything was read, taken by [`Server::run`].
+    changes: Mutex<Option<Changes>>,
+    stop: CancellationToken,
+}
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the API asks of a store, whichever it is: one copy of every handler is enough.
+trait Writer: Send + Sync {
+    fn commit(&self, txn: Txn) -> Answer<'_, Result<Revision, CommitError>>;
+    fn list(&self, prefix: Prefix) -> Answer<'_, Result<Listing, ReadError>>;
+}
+
+impl<S: Store> Writer for S {
+    fn commit(&self, txn: Txn) -> Answer<'_, Result<Revision, CommitError>> {
+        Box::pin(Store::commit(self, txn))
+    }
+    fn list(&self, prefix: Prefix) -> Answer<'_, Result<Listing, ReadError>> {
+        Box::pin(async move { Store::list(self, &prefix).await })
+    }
+}
+
+impl Server {
+    /// A server of that name over a store and the cache of its process. Watches end when `stop` is cancelled.
+    pub fn new<S: Store>(
+        name: impl Into<String>,
+        store: S,
+        cache: Cache,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Server {
+        let changes = Mutex::new(Some(cache.subscribe()));
+        let (store, feed) = (Box::new(store), Feed::default());
+        Server(Arc::new(Inner {
+            name: name.into(),
+            cache,
+            clock,
+            feed,
+            store,
+            epoch: RwLock::default(),
+            changes,
+            stop,
+        }))
+    }
+
+    /// Every route of the API.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .merge(discovery::router())
+            .merge(read::router())
+            .merge(write::router())
+            .fallback(|| async { Refusal::no_such_path() })
+            .with_state(self.clone())
+    }
+
+    /// Follows the cache, so that watches and events are fed, until stopped. A second call does nothing.
+    pub async fn run(&self) {
+        let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(changes) = changes else { return };
+        if let Ok(listing) = self.0.store.list(Prefix::one(&Key::epoch())).await
+            && let Some(entry) = listing.entries.first()
+        {
+            let word = String::from_utf8_lossy(&entry.value).into_owned();
+            *self.0.epoch.write().unwrap_or_else(PoisonError::into_inner) = word;
+        }
+        let Inner { cache, clock, feed, stop, .. } = &*self.0;
+        feed.run(cache.clone(), changes, clock.clone(), stop.clone()).await;
+    }
+
+    /// The server's name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The picture of the store.
+    pub(super) fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    /// The time of day.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Cancelled when the server stops.
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.0.stop
+    }
+
+    /// The moments that watches are fed from.
+    pub(super) fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// Looks at everything at once.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&Scene<'_>) -> T) -> T {
+        let view = self.0.cache.view();
+        let events = self.0.feed.events();
+        let epoch = self.0.epoch.read().unwrap_or_else(PoisonError::into_inner);
+        at(&Scene { view: &view, events: &events, epoch: &epoch, now: self.0.clock.now() })
+    }
+
+    /// Writes.
+    pub(super) async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
+        self.0.store.commit(txn).await
+    }
+
+    /// One document as the store has it now, however far this server's picture lags.
+    pub(super) async fn fresh(&self, key: &Key) -> Result<Option<Entry>, ReadError> {
+        let listing = self.0.store.list(Prefix::one(key)).await?;
+        Ok(listing.entries.into_iter().next())
+    }
+
+    /// Waits until this server shows a revision, but not for ever: the write is done either way.
+    pub(super) async fn shown(&self, revision: Revision) {
+        if tokio::time::timeout(SHOWN_WITHIN, self.0.cache.reached(revision)).await.is_err() {
+            tracing::warn!(%revision, "the view lags behind a write of this server");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Writing jobs.
+
+use plan::view::Stored;
+use schemas::job::{Job, Submission};
+use schemas::key::Key;
+use serde_json::{Value, json};
+
+use super::admission::{self, Admitted};
+use super::body::Sent;
+use super::commit::{Change, Done, Seen, Target, change};
+use super::job_edit::{self, Edit, Wanted};
+use super::kind::{GROUP_VERSION, Kind};
+use super::patch::{self, Patch};
+use super::refusal::Refusal;
+use super::scene::{Name, document, part};
+use super::server::Server;
+use super::write::{Manner, shown};
+
+/// Makes a job.
+pub(super) async fn create(
+    server: &Server,
+    namespace: &str,
+    sent: &Sent,
+    manner: &Manner,
+) -> Result<Done<Value>, Refusal> {
+    let body = sent.document()?;
+    let given = body["metadata"]["name"].as_str().unwrap_or_default();
+    let admitted = admission::job(body.clone(), &Name::new(namespace, given), manner.validation)?;
+    let name = Name::new(namespace, &admitted.document.metadata.name);
+    run(server, &name, manner, |stored| match stored {
+        Some(_) => Err(Refusal::already_exists(Kind::Job, &name.name)),
+        None => Ok(wanted(admitted.clone(), Seen::default(), submission(sent))),
+    })
+    .await
+}
+
+/// Replaces a job.
+pub(super) async fn replace(
+    server: &Server,
+    name: &Name,
+    sent: &Sent,
+    manner: &Manner,
+) -> Result<Done<Value>, Refusal> {
+    let body = sent.document()?;
+    let seen = Seen::of(&body["metadata"])?;
+    let admitted = admission::job(body, name, manner.validation)?;
+    run(server, name, manner, |stored| match stored {
+        None => Err(Refusal::not_found(Kind::Job, &name.name)),
+        Some(_) => Ok(wanted(admitted.clone(), seen.clone(), submission(sent))),
+    })
+    .await
+}
+
+/// Changes a job.
+pub(super) async fn patch(
+    server: &Server,
+    name: &Name,
+    patch: &Patch,
+    manner: &Manner,
+) -> Result<Done<Value>, Refusal> {
+    run(server, name, manner, |stored| {
+        let missing = || Refusal::not_found(Kind::Job, &name.name);
+        let current = stored.map(|stored| as_sent(&stored.value));
+        let changed = match patch {
+            Patch::Merge(patch) => patch::merge(&current.ok_or_else(missing)?, patch),
+            Patch::Json(patch) => patch::json(&current.ok_or_else(missing)?, patch)?,
+            Patch::Apply(_) => return Err(Refusal::unsupported_media_type("apply is not built yet")),
+        };
+        let seen = Seen::of(&changed["metadata"])?;
+        Ok(wanted(admission::job(changed, name, manner.validation)?, seen, None))
+    })
+    .await
+}
+
+/// Asks for a job's deletion.
+pub(super) async fn delete(
+    server: &Server,
+    name: &Name,
+    sent: &Sent,
+    manner: &Manner,
+) -> Result<Done<Value>, Refusal> {
+    let options = if sent.bytes.is_empty() { Value::Null } else { sent.document()? };
+    let seen = Seen::of(&options["preconditions"])?;
+    let dry_run = manner.dry_run || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
+    let key = Key::job(&name.namespace, &name.name);
+    let target = Target { kind: Kind::Job, name, key: &key, dry_run };
+    let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
+    let done = change(server, &target, cached, |stored| {
+        let stored = stored.ok_or_else(|| Refusal::not_found(Kind::Job, &name.name))?;
+        let Edit { job, writes } = job_edit::deletion(stored, server.clock().now());
+        Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new() })
+    })
+    .await?;
+    Ok(show(server, name, done, dry_run))
+}
+
+/// What is wanted of a job, and what the sender has seen of it.
+struct Wish {
+    wanted: Wanted,
+    seen: Seen,
+    warnings: Vec<String>,
+}
+
+fn wanted(admitted: Admitted<Job>, seen: Seen, submission: Option<Submission>) -> Wish {
+    let Admitted { document: job, warnings } = admitted;
+    Wish { wanted: Wanted { job, submission }, seen, warnings }
+}
+
+async fn run(
+    server: &Server,
+    name: &Name,
+    manner: &Manner,
+    make: impl Fn(Option<&Stored<Job>>) -> Result<Wish, Refusal>,
+) -> Result<Done<Value>, Refusal> {
+    let key = Key::job(&name.namespace, &name.name);
+    let target = Target { kind: Kind::Job, name, key: &key, dry_run: manner.dry_run };
+    let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
+    let done = change(server, &target, cached, |stored| {
+        let Wish { wanted, seen, warnings } = make(stored)?;
+        let now = server.clock().now();
+        let Edit { job, writes } = server.look(|scene| job_edit::edit(scene.view, stored, wanted, now));
+        Ok(Change { document: job, writes, seen, warnings })
+    })
+    .await?;
+    Ok(show(server, name, done, manner.dry_run))
+}
+
+fn show(server: &Server, name: &Name, done: Done<Job>, dry_run: bool) -> Done<Value> {
+    let Done { document: job, is_new, warnings } = done;
+    let dry = dry_run.then(|| {
+        let mut metadata = job.metadata.clone();
+        metadata.generation = Some(job.version);
+        let mut whole = document(Kind::Job, &metadata, &[("spec", part(&job.spec))]);
+        let now = shown(server, Kind::Job, name, None);
+        if !now.is_null() {
+            for field in ["uid", "resourceVersion"] {
+                whole["metadata"][field] = now["metadata"][field].clone();
+            }
+            whole["status"] = now["status"].clone();
+        }
+        whole
+    });
+    Done { document: shown(server, Kind::Job, name, dry), is_new, warnings }
+}
+
+/// A stored job as its sender would send it: what patches change.
+pub(super) fn as_sent(job: &Job) -> Value {
+    json!({
+        "apiVersion": GROUP_VERSION, "kind": Kind::Job.words().kind,
+        "metadata": part(&job.metadata), "spec": part(&job.spec),
+    })
+}
+
+fn submission(sent: &Sent) -> Option<Submission> {
+    let format = sent.media.rsplit(['/', '-']).next().filter(|format| matches!(*format, "yaml" | "hcl"))?;
+    let text = sent.text().ok()?.to_owned();
+    Some(Submission { format: format.to_owned(), text, ..Submission::default() })
+}

@@ -1,0 +1,89 @@
+//! Writing what people decide about nodes. What agents found is not theirs to change.
+
+use plan::Write;
+use plan::view::Stored;
+use schemas::key::Key;
+use schemas::node::Node;
+use serde_json::{Value, json};
+
+use super::admission;
+use super::body::Sent;
+use super::commit::{Change, Done, Seen, Target, change};
+use super::kind::{GROUP_VERSION, Kind};
+use super::patch::{self, Patch};
+use super::refusal::Refusal;
+use super::resources::nodes;
+use super::scene::{Name, part};
+use super::server::Server;
+use super::write::{Manner, shown};
+
+/// Replaces what was decided about a node.
+pub(super) async fn replace(
+    server: &Server,
+    name: &Name,
+    sent: &Sent,
+    manner: &Manner,
+) -> Result<Done<Value>, Refusal> {
+    let body = sent.document()?;
+    run(server, name, manner, |_| Ok(body.clone())).await
+}
+
+/// Changes what was decided about a node.
+pub(super) async fn patch(
+    server: &Server,
+    name: &Name,
+    patch: &Patch,
+    manner: &Manner,
+) -> Result<Done<Value>, Refusal> {
+    run(server, name, manner, |current| match patch {
+        Patch::Merge(patch) | Patch::Apply(patch) => Ok(patch::merge(&current, patch)),
+        Patch::Json(patch) => patch::json(&current, patch),
+    })
+    .await
+}
+
+async fn run(
+    server: &Server,
+    name: &Name,
+    manner: &Manner,
+    make: impl Fn(Value) -> Result<Value, Refusal>,
+) -> Result<Done<Value>, Refusal> {
+    if !server.look(|scene| nodes::exists(scene, name)) {
+        return Err(Refusal::not_found(Kind::Node, &name.name));
+    }
+    let key = Key::node(&name.name);
+    let target = Target { kind: Kind::Node, name, key: &key, dry_run: manner.dry_run };
+    let cached = server.look(|scene| scene.view.nodes.stored(&key).cloned());
+    let now = server.clock().now();
+    let done = change(server, &target, cached, |stored: Option<&Stored<Node>>| {
+        let old = stored.map(|stored| stored.value.clone()).unwrap_or_default();
+        let mut metadata = old.metadata.clone();
+        metadata.name.clone_from(&name.name);
+        let current = json!({
+            "apiVersion": GROUP_VERSION, "kind": Kind::Node.words().kind,
+            "metadata": part(&metadata), "spec": part(&old.spec),
+        });
+        let made = make(current)?;
+        let seen = Seen::of(&made["metadata"])?;
+        let parts = admission::split(Kind::Node, made, name)?;
+        let mut warnings = Vec::new();
+        let spec = admission::decode(parts.spec, "spec", &name.name, (manner.validation, &mut warnings))?;
+        let mut metadata = admission::metadata(Kind::Node, parts.metadata, name)?;
+        // These follow from the fingerprint and are not stored.
+        metadata.labels.retain(|label, _| !label.starts_with("encamp.dev/"));
+        metadata.creation_timestamp = Some(old.metadata.creation_timestamp.unwrap_or(now));
+        let node = Node { metadata, spec };
+        let is_same = stored.is_some_and(|stored| stored.value == node);
+        let writes = if is_same { Vec::new() } else { vec![Write::put(key.clone(), &node)] };
+        Ok(Change { document: node, writes, seen, warnings })
+    })
+    .await?;
+    let dry = manner.dry_run.then(|| {
+        let mut document = shown(server, Kind::Node, name, None);
+        document["spec"] = part(&done.document.spec);
+        document["metadata"]["labels"] = part(&done.document.metadata.labels);
+        document["metadata"]["annotations"] = part(&done.document.metadata.annotations);
+        document
+    });
+    Ok(Done { document: shown(server, Kind::Node, name, dry), is_new: false, warnings: done.warnings })
+}
