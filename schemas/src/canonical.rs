@@ -7,8 +7,9 @@
 use crate::group::Group;
 use crate::identity::{Secret, Vault};
 use crate::job::{JobSpec, JobType};
-use crate::policy::{Migrate, Reschedule, Restart, Update};
+use crate::policy::{Reschedule, Restart};
 use crate::resources::{DEFAULT_CPU_MHZ, Resources};
+use crate::rollout::{Migrate, Update};
 use crate::service::Service;
 use crate::task::Task;
 

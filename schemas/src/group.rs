@@ -10,9 +10,8 @@ use crate::duration::Duration;
 use crate::identity::{Consul, Secret, Vault};
 use crate::network::Network;
 use crate::placement_rules::{Affinity, Constraint, Spread};
-pub use crate::policy::{
-    DelayFunction, Disconnect, HealthCheck, Migrate, Reconcile, Reschedule, Restart, RestartMode, Update,
-};
+pub use crate::policy::{DelayFunction, Disconnect, Reconcile, Reschedule, Restart, RestartMode};
+pub use crate::rollout::{HealthCheck, Migrate, Update};
 use crate::service::Service;
 use crate::task::Task;
 pub use crate::volume::Volume;

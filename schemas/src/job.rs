@@ -14,7 +14,8 @@ use crate::meta::ObjectMeta;
 use crate::multiregion::Multiregion;
 use crate::periodic::{Parameterized, Periodic};
 use crate::placement_rules::{Affinity, Constraint, Spread};
-use crate::policy::{Migrate, Reschedule, Update};
+use crate::policy::Reschedule;
+use crate::rollout::{Migrate, Update};
 use crate::task::Task;
 
 /// A job as it is stored: its name and what it is to do.

@@ -28,6 +28,7 @@ pub mod placement_rules;
 pub mod policy;
 pub mod report;
 pub mod resources;
+pub mod rollout;
 pub mod roster;
 pub mod schema;
 pub mod service;

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use schemas::group::HealthCheck;
-use schemas::policy::Update;
+use schemas::group::Update;
 use schemas::service::OnUpdate;
 
 use crate::lifecycle::Role;
