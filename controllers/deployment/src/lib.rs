@@ -1,8 +1,28 @@
-//! Job to roster: which slots must exist, at which version.
+//! Job to roster: which slots must exist, at which version and attempt; and how the rollout goes.
 //!
-//! Alone writes `/rosters` and `/deployments`, and deletes a job with its history once nothing of it is left.
+//! This controller alone writes rosters and deployments. A root is one job, and its plan is one transaction
+//! over all groups: rosters and rollout never disagree. It knows no nodes: where a slot runs is the
+//! scheduler's word, whether it runs the agent's. The rules are Nomad's:
+//!
+//! - The first version of a group, and instances added by scaling, exist at once. Later versions replace
+//!   `max_parallel` at a time, the next only when the last are healthy, none while one is unhealthy.
+//! - A change that running tasks can take over changes the slot's `spec` and keeps its name.
+//! - A failed allocation is followed by another after the reschedule policy's delay; one that was lost with
+//!   its node at once, without counting as a failure.
+//! - A rollout without progress until its deadline fails. What was healthy goes on; with `auto_revert` the
+//!   group goes back to the latest version that worked, in the same steps.
+//! - A job that is being deleted disappears when nothing of it runs.
 
 mod controller;
-mod decide;
+mod counted;
+mod every_node;
+mod fate;
+mod removal;
+mod reschedule;
+mod rolling;
+mod rollout;
+mod target;
+#[cfg(test)]
+mod tests;
 
-pub use controller::DeploymentController;
+pub use controller::Deployer;

@@ -1,0 +1,147 @@
+//! The roster of a group with a number of instances: service and batch jobs.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use plan::Note;
+use schemas::deployment::{Deployment, DeploymentStatus};
+use schemas::diff::Effect;
+use schemas::group::Group;
+use schemas::roster::{Index, Roster, Slot, SlotState};
+
+use crate::fate::{Fate, Fates};
+use crate::reschedule;
+use crate::rolling::{Member, choose};
+use crate::target::Target;
+
+/// When the question is asked.
+pub(crate) struct Moment<'a> {
+    /// The rollout of the job's version, if it has begun.
+    pub(crate) rollout: Option<&'a Deployment>,
+    /// Now.
+    pub(crate) now: Timestamp,
+}
+
+/// What should be, and when to look again.
+#[derive(Default)]
+pub(crate) struct Answer {
+    pub(crate) roster: Roster,
+    pub(crate) wake_at: Option<Timestamp>,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// The roster of one group.
+pub(crate) fn group(
+    target: &Target<'_>,
+    group: &Group,
+    roster: Option<&Roster>,
+    fates: &Fates<'_>,
+    moment: &Moment<'_>,
+) -> Answer {
+    let count = if target.is_stopped { 0 } else { group.count() };
+    let mut members = BTreeMap::new();
+    for (number, slot) in roster.into_iter().flat_map(Roster::numbered).filter(|(number, _)| *number < count)
+    {
+        let index = Index::Number(number);
+        let fate = fates.fate(&index, slot);
+        let slot = moved_on(target, group, slot, fate, moment.now);
+        let (slot, is_old) = updated(target, group, slot);
+        let fate = fates.fate(&index, &slot);
+        members.insert(index, Member { slot, fate, is_old });
+    }
+    let replaced = if may_replace(target, group, moment.rollout) {
+        let max_parallel = group.update.map_or(count, |update| update.max_parallel());
+        let at_once = if target.is_rolled(group) { max_parallel } else { count };
+        choose_all_or_some(&members, count, at_once, target.is_rolled(group))
+    } else {
+        Vec::new()
+    };
+    for index in replaced {
+        if let Some(member) = members.get_mut(&index) {
+            member.slot = successor(target, &member.slot);
+        }
+    }
+    let wake_at = members.values().filter_map(|member| until(&member.slot)).min();
+    let kept = members.into_iter().filter_map(|(index, member)| match index {
+        Index::Number(number) => Some((number, member.slot)),
+        Index::Node(_) => None,
+    });
+    let mut slots: BTreeMap<u32, Slot> = kept.collect();
+    for number in 0..count {
+        slots.entry(number).or_insert_with(|| first(target));
+    }
+    Answer { roster: Roster::of_numbered(slots), wake_at, notes: Vec::new() }
+}
+
+/// A slot after what happened to its allocation.
+fn moved_on(target: &Target<'_>, group: &Group, slot: &Slot, fate: Fate, now: Timestamp) -> Slot {
+    let is_batch = target.spec.job_type.is_batch();
+    match (&slot.state, fate) {
+        (SlotState::Wait { until }, _) if *until <= now => Slot { state: SlotState::Run, ..slot.clone() },
+        (SlotState::Run, Fate::Complete) if is_batch => Slot { state: SlotState::Complete, ..slot.clone() },
+        // A service that ended well has ended too early; it was not told to.
+        (SlotState::Run, Fate::Complete) => {
+            reschedule::after_failure(slot, group.reschedule.as_ref(), 0, now)
+        }
+        (SlotState::Run, Fate::Failed { ran_seconds }) => {
+            reschedule::after_failure(slot, group.reschedule.as_ref(), ran_seconds, now)
+        }
+        (SlotState::Run, Fate::Lost) => Slot { attempt: slot.attempt + 1, ..slot.clone() },
+        (SlotState::Run, Fate::Unplaced | Fate::Placed { .. })
+        | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => slot.clone(),
+    }
+}
+
+/// A slot that takes the target over in place if it can, and whether it must be replaced instead.
+fn updated(target: &Target<'_>, group: &Group, slot: Slot) -> (Slot, bool) {
+    match target.effect(slot.spec, group) {
+        Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: target.runs, ..slot }, false),
+        Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
+    }
+}
+
+/// Whether old slots may give way now: a rollout that failed, or was given up, replaces no more, unless it
+/// goes back.
+fn may_replace(target: &Target<'_>, group: &Group, rollout: Option<&Deployment>) -> bool {
+    if !target.is_rolled(group) {
+        return true;
+    }
+    match rollout.map(|rollout| rollout.status) {
+        None | Some(DeploymentStatus::Running) => true,
+        Some(DeploymentStatus::Failed) => target.runs != target.version,
+        // A finished rollout has nothing to replace, unless a slot was brought back from an older version.
+        Some(DeploymentStatus::Successful | DeploymentStatus::Cancelled) => true,
+    }
+}
+
+fn choose_all_or_some(
+    members: &BTreeMap<Index, Member>,
+    count: u32,
+    at_once: u32,
+    is_rolled: bool,
+) -> Vec<Index> {
+    if is_rolled {
+        choose(members, count as usize, at_once as usize)
+    } else {
+        members.iter().filter(|(_, member)| member.is_old).map(|(index, _)| index.clone()).collect()
+    }
+}
+
+/// The slot that takes an old one's place. Its name is new: a version that is gone back to keeps the number
+/// of the one that failed, and counts its attempts on.
+pub(crate) fn successor(target: &Target<'_>, old: &Slot) -> Slot {
+    let attempt = if old.version == target.version { old.attempt + 1 } else { 0 };
+    Slot { attempt, ..first(target) }
+}
+
+/// A new slot.
+pub(crate) fn first(target: &Target<'_>) -> Slot {
+    Slot { spec: target.runs, ..Slot::new(target.version) }
+}
+
+fn until(slot: &Slot) -> Option<Timestamp> {
+    match slot.state {
+        SlotState::Wait { until } => Some(until),
+        SlotState::Run | SlotState::Complete | SlotState::Failed => None,
+    }
+}

@@ -1,0 +1,87 @@
+//! What became of each slot of a group, as placements, reports and node health tell.
+
+use std::collections::BTreeMap;
+
+use plan::View;
+use plan::view::{GroupRef, JobRef};
+use schemas::key::Key;
+use schemas::node::NodeState;
+use schemas::placement::Wish;
+use schemas::report::ClientState;
+use schemas::roster::{Index, Slot};
+
+/// What became of one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It has no node.
+    Unplaced,
+    /// It has a node and has not ended; whether it is healthy at the version it should run, once known.
+    Placed {
+        /// By the agent's judgement of the slot's own spec.
+        is_healthy: Option<bool>,
+    },
+    /// It ended as it should.
+    Complete,
+    /// It ended badly.
+    Failed {
+        /// How long it ran.
+        ran_seconds: u64,
+    },
+    /// Its node is down.
+    Lost,
+}
+
+/// The fates of one group's slots.
+pub(crate) struct Fates<'a> {
+    view: &'a View,
+    placed: BTreeMap<(Index, u64, u32), Key>,
+}
+
+impl<'a> Fates<'a> {
+    /// Looks at all wanted placements of the group.
+    pub(crate) fn of(view: &'a View, job: &JobRef, group: &str) -> Fates<'a> {
+        let group =
+            GroupRef { namespace: job.namespace.clone(), job: job.job.clone(), group: group.to_owned() };
+        let placed = view
+            .indexes
+            .placements_of_group(&group)
+            .filter_map(|key| {
+                let placement = view.placements.get(key)?;
+                let is_wanted = placement.wish == Wish::Run;
+                is_wanted
+                    .then(|| ((placement.index.clone(), placement.version, placement.attempt), key.clone()))
+            })
+            .collect();
+        Fates { view, placed }
+    }
+
+    /// What became of a slot.
+    pub(crate) fn fate(&self, index: &Index, slot: &Slot) -> Fate {
+        let Some(key) = self.placed.get(&(index.clone(), slot.version, slot.attempt)) else {
+            return Fate::Unplaced;
+        };
+        let report = self.view.indexes.report(key);
+        match report.map(|report| report.state) {
+            Some(ClientState::Complete) => Fate::Complete,
+            Some(ClientState::Failed) => {
+                Fate::Failed { ran_seconds: report.and_then(|report| report.ran_seconds).unwrap_or(0) }
+            }
+            Some(ClientState::Pending | ClientState::Running) | None if self.is_down(key.segment(1)) => {
+                Fate::Lost
+            }
+            Some(ClientState::Pending | ClientState::Running) | None => {
+                let judged = report.filter(|report| report.spec == slot.spec);
+                Fate::Placed { is_healthy: judged.and_then(|report| report.healthy) }
+            }
+        }
+    }
+
+    /// The nodes that have a wanted placement, with what became of it.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.placed.values().map(|key| key.segment(1))
+    }
+
+    fn is_down(&self, node: &str) -> bool {
+        self.view.health.get(&Key::health(node)).is_some_and(|health| health.state == NodeState::Down)
+    }
+}

@@ -1,0 +1,54 @@
+//! How a job disappears: first everything stops, then its documents go, the job itself last.
+
+use plan::view::JobRef;
+use plan::{Draft, Plan, View, Write};
+use schemas::key::Key;
+use schemas::node::NodeState;
+
+/// A job whose deletion was asked for.
+pub(crate) fn remove(view: &View, job: &JobRef) -> Plan<Write> {
+    let mut draft = Draft::new(view);
+    let root = Key::job(&job.namespace, &job.job);
+    let rosters: Vec<Key> = under(view, job).filter(|key| key.kind() == "rosters").collect();
+    // Without a roster there is no slot: the scheduler stops what is placed.
+    draft.add(std::slice::from_ref(&root), rosters.into_iter().map(|key| Write::Delete { key }));
+    let left = left(view, job);
+    if left > 0 {
+        let steps = draft.steps();
+        return Plan { steps, ..Plan::nothing(&job.job, format!("{left} allocations have not ended yet")) };
+    }
+    for key in under(view, job).filter(|key| key.kind() != "rosters") {
+        draft.add(&[], [Write::Delete { key }]);
+    }
+    draft.close();
+    draft.add(&[], [Write::Delete { key: root }]);
+    Plan { steps: draft.steps(), ..Plan::nothing(&job.job, "everything has ended") }
+}
+
+/// What is left of a job that is gone.
+pub(crate) fn sweep(view: &View, job: &JobRef) -> Plan<Write> {
+    let mut draft = Draft::new(view);
+    let root = Key::job(&job.namespace, &job.job);
+    for key in under(view, job) {
+        draft.add(std::slice::from_ref(&root), [Write::Delete { key }]);
+    }
+    Plan { steps: draft.steps(), ..Plan::empty() }
+}
+
+/// Everything the store holds of a job besides the job and its placements.
+fn under<'a>(view: &'a View, job: &'a JobRef) -> impl Iterator<Item = Key> + use<'a> {
+    let (namespace, name) = (job.namespace.as_str(), job.job.as_str());
+    let rosters = view.rosters.under(&["rosters", namespace, name]).map(|(key, _)| key.clone());
+    let deployments = view.deployments.under(&["deployments", namespace, name]).map(|(key, _)| key.clone());
+    let versions = view.versions.under(&["versions", namespace, name]).map(|(key, _)| key.clone());
+    rosters.chain(deployments).chain(versions)
+}
+
+/// How many placements are still there. Those on nodes that are down count as gone: their agents stop them
+/// when they return.
+fn left(view: &View, job: &JobRef) -> usize {
+    let is_down = |node: &str| {
+        view.health.get(&Key::health(node)).is_some_and(|health| health.state == NodeState::Down)
+    };
+    view.indexes.placements_of_job(job).filter(|key| !is_down(key.segment(1))).count()
+}

@@ -1,0 +1,207 @@
+//! How the rollout of a version goes, told in its deployment document.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use plan::View;
+use plan::view::JobRef;
+use schemas::deployment::{Deployment, DeploymentStatus, GroupProgress};
+use schemas::group::Group;
+use schemas::key::Key;
+use schemas::roster::{Index, Roster, Slot, SlotState};
+
+use crate::fate::{Fate, Fates};
+use crate::target::Target;
+
+/// What the deployment documents should say, and when to look again.
+pub(crate) struct Verdict {
+    pub(crate) deployments: Vec<(u64, Deployment)>,
+    pub(crate) wake_at: Option<Timestamp>,
+}
+
+/// Judges the rollout of the job's version and ends those of earlier ones.
+pub(crate) fn judge(
+    view: &View,
+    job: &JobRef,
+    target: &Target<'_>,
+    rosters: &BTreeMap<String, Roster>,
+    now: Timestamp,
+) -> Verdict {
+    let mut deployments = superseded(view, job, target.version, now);
+    let key = Key::deployment(&job.namespace, &job.job, target.version);
+    let known = view.deployments.get(&key);
+    let is_over = known.is_some_and(|known| known.status.is_terminal());
+    if is_over || target.spec.job_type.is_batch() || (target.is_stopped && known.is_none()) {
+        return Verdict { deployments, wake_at: None };
+    }
+    let new = Deployment { created_at: Some(now), updated_at: Some(now), ..Deployment::default() };
+    let mut deployment = known.cloned().unwrap_or(new);
+    for group in target.groups() {
+        let fates = Fates::of(view, job, &group.name);
+        let roster = rosters.get(&group.name);
+        let before = deployment.groups.get(&group.name);
+        let progress = progress(target, group, roster, &fates, before, now);
+        deployment.groups.insert(group.name.clone(), progress);
+    }
+    let (status, description, reverted_to) = outcome(view, job, target, &deployment, rosters, now);
+    if status != deployment.status {
+        deployment.updated_at = Some(now);
+    }
+    deployment.status = status;
+    deployment.description = description;
+    deployment.reverted_to = reverted_to;
+    let wake_at = (!status.is_terminal())
+        .then(|| deployment.groups.values().filter_map(|group| group.progress_by).min())
+        .flatten();
+    deployments.push((target.version, deployment));
+    Verdict { deployments, wake_at }
+}
+
+/// Rollouts of earlier versions that are still under way end here.
+fn superseded(view: &View, job: &JobRef, version: u64, now: Timestamp) -> Vec<(u64, Deployment)> {
+    view.deployments
+        .under(&["deployments", &job.namespace, &job.job])
+        .filter(|(_, stored)| !stored.value.status.is_terminal())
+        .filter_map(|(key, stored)| Some((key.segment(3).parse::<u64>().ok()?, &stored.value)))
+        .filter(|(earlier, _)| *earlier < version)
+        .map(|(earlier, deployment)| {
+            let cancelled = Deployment {
+                status: DeploymentStatus::Cancelled,
+                description: format!("version {version} took over"),
+                updated_at: Some(now),
+                ..deployment.clone()
+            };
+            (earlier, cancelled)
+        })
+        .collect()
+}
+
+/// How far one group is at the version that is rolled out.
+fn progress(
+    target: &Target<'_>,
+    group: &Group,
+    roster: Option<&Roster>,
+    fates: &Fates<'_>,
+    before: Option<&GroupProgress>,
+    now: Timestamp,
+) -> GroupProgress {
+    let mut progress = GroupProgress::default();
+    for (index, slot) in slots(roster, fates) {
+        progress.desired += 1;
+        if slot.spec != target.version {
+            continue;
+        }
+        match (&slot.state, fates.fate(&index, &slot)) {
+            (SlotState::Wait { .. } | SlotState::Failed, _) | (_, Fate::Failed { .. }) => {
+                progress.unhealthy += 1
+            }
+            (_, Fate::Placed { is_healthy }) => {
+                progress.placed += 1;
+                match is_healthy {
+                    Some(true) => progress.healthy += 1,
+                    Some(false) => progress.unhealthy += 1,
+                    None => {}
+                }
+            }
+            (_, Fate::Unplaced | Fate::Complete | Fate::Lost) => {}
+        }
+    }
+    let deadline = group.update.unwrap_or_default().progress_deadline();
+    let has_progressed = before.is_none_or(|before| progress.healthy > before.healthy);
+    progress.progress_by = match before {
+        Some(before) if !has_progressed => before.progress_by,
+        Some(_) | None if deadline.is_zero() => None,
+        Some(_) | None => now.saturating_add(deadline.to_signed()).ok(),
+    };
+    progress
+}
+
+/// The places of a group: its numbers, or the nodes that have an instance.
+fn slots(roster: Option<&Roster>, fates: &Fates<'_>) -> Vec<(Index, Slot)> {
+    let Some(roster) = roster else { return Vec::new() };
+    match &roster.every_node {
+        None => roster.numbered().map(|(number, slot)| (Index::Number(number), slot.clone())).collect(),
+        Some(every) => {
+            let nodes: std::collections::BTreeSet<&str> = fates.nodes().collect();
+            let slot = |node: &str| every.nodes.get(node).unwrap_or(&every.default).clone();
+            nodes.into_iter().map(|node| (Index::Node(node.to_owned()), slot(node))).collect()
+        }
+    }
+}
+
+/// Whether the rollout is done, lost, or under way; why; and what to go back to.
+fn outcome(
+    view: &View,
+    job: &JobRef,
+    target: &Target<'_>,
+    deployment: &Deployment,
+    rosters: &BTreeMap<String, Roster>,
+    now: Timestamp,
+) -> (DeploymentStatus, String, Option<u64>) {
+    if target.is_stopped {
+        return (DeploymentStatus::Cancelled, "the job was stopped".to_owned(), None);
+    }
+    let unfinished = |group: &&Group| {
+        let is_per_node = target.spec.job_type.is_per_node();
+        deployment.groups.get(&group.name).is_some_and(|progress| {
+            // How many nodes fit a per-node group is not known here, but none is not all of them.
+            progress.healthy < progress.desired || (is_per_node && progress.desired == 0)
+        }) || rosters.get(&group.name).is_some_and(|roster| !is_all_new(roster, target.version))
+    };
+    if !target.groups().any(|group| unfinished(&group)) {
+        return (DeploymentStatus::Successful, "every instance is healthy".to_owned(), None);
+    }
+    let Some((group, why)) =
+        target.groups().find_map(|group| Some((group, lost(deployment, group, rosters, now)?)))
+    else {
+        return (DeploymentStatus::Running, String::new(), None);
+    };
+    let why = format!("group {:?}: {why}", group.name);
+    let earlier =
+        group.update.is_some_and(|update| update.auto_revert()).then(|| latest_stable(view, job, target));
+    match earlier {
+        Some(Some(earlier)) => {
+            (DeploymentStatus::Failed, format!("{why}; going back to version {earlier}"), Some(earlier))
+        }
+        Some(None) => (DeploymentStatus::Failed, format!("{why}; no earlier version worked"), None),
+        None => (DeploymentStatus::Failed, why, None),
+    }
+}
+
+/// Why a group's part of the rollout is lost, if it is.
+fn lost(
+    deployment: &Deployment,
+    group: &Group,
+    rosters: &BTreeMap<String, Roster>,
+    now: Timestamp,
+) -> Option<String> {
+    let progress = deployment.groups.get(&group.name)?;
+    let is_given_up = rosters.get(&group.name).is_some_and(|roster| {
+        roster.numbered().any(|(_, slot)| slot.state == SlotState::Failed && slot.spec == slot.version)
+    });
+    let deadline = group.update.unwrap_or_default().progress_deadline();
+    if deadline.is_zero() && progress.unhealthy > 0 {
+        return Some("an instance is unhealthy".to_owned());
+    }
+    if is_given_up && progress.unhealthy > 0 {
+        return Some("an instance failed and may not be started again".to_owned());
+    }
+    let is_late = progress.healthy < progress.desired && progress.progress_by.is_some_and(|by| by <= now);
+    is_late.then(|| format!("no further instance became healthy within {deadline}"))
+}
+
+fn is_all_new(roster: &Roster, version: u64) -> bool {
+    let every = roster.every_node.iter().flat_map(|every| every.nodes.values().chain([&every.default]));
+    roster.slots.iter().map(|run| &run.slot).chain(every).all(|slot| slot.spec == version)
+}
+
+/// The latest earlier version whose rollout succeeded and that is still known.
+fn latest_stable(view: &View, job: &JobRef, target: &Target<'_>) -> Option<u64> {
+    view.deployments
+        .under(&["deployments", &job.namespace, &job.job])
+        .filter(|(_, stored)| stored.value.status == DeploymentStatus::Successful)
+        .filter_map(|(key, _)| key.segment(3).parse::<u64>().ok())
+        .filter(|version| *version < target.version)
+        .filter(|version| view.versions.get(&Key::version(&job.namespace, &job.job, *version)).is_some())
+        .max()
+}

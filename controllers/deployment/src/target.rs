@@ -1,0 +1,68 @@
+//! Which specification a job should run now.
+
+use plan::View;
+use plan::view::JobRef;
+use schemas::deployment::DeploymentStatus;
+use schemas::diff::{Effect, replaces};
+use schemas::group::Group;
+use schemas::job::{Job, JobSpec};
+use schemas::key::Key;
+
+/// What should run.
+pub(crate) struct Target<'a> {
+    view: &'a View,
+    job: &'a JobRef,
+    /// The job's version: new allocations carry it in their names.
+    pub(crate) version: u64,
+    /// The version whose specification runs: an older one after a rollout was reverted.
+    pub(crate) runs: u64,
+    /// That specification.
+    pub(crate) spec: &'a JobSpec,
+    /// Nothing should run.
+    pub(crate) is_stopped: bool,
+}
+
+impl<'a> Target<'a> {
+    /// What the job, its history and its rollout say; nothing while the version is not known.
+    pub(crate) fn of(view: &'a View, job: &'a JobRef, document: &'a Job) -> Option<Target<'a>> {
+        let version = document.version;
+        let rollout = view.deployments.get(&Key::deployment(&job.namespace, &job.job, version));
+        let reverted = rollout
+            .filter(|rollout| rollout.status == DeploymentStatus::Failed)
+            .and_then(|rollout| rollout.reverted_to);
+        let (runs, spec) = match reverted {
+            Some(earlier) => (earlier, spec_of(view, job, earlier)?),
+            None => (version, &document.spec),
+        };
+        let is_stopped = document.spec.stop || document.spec.is_template();
+        Some(Target { view, job, version, runs, spec, is_stopped })
+    }
+
+    /// The groups that should exist.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &'a Group> + use<'a> {
+        self.spec.groups.iter()
+    }
+
+    /// What going from an earlier version to the target does to a group. Of a version that is forgotten
+    /// nothing is known, so its allocations are replaced.
+    pub(crate) fn effect(&self, from: u64, group: &Group) -> Effect {
+        if from == self.runs {
+            return Effect::Unchanged;
+        }
+        let forgotten = || Effect::Destructive { reasons: vec![format!("version {from} is forgotten")] };
+        let Some(old) = spec_of(self.view, self.job, from) else { return forgotten() };
+        match old.group(&group.name) {
+            Some(old_group) => replaces(old, old_group, self.spec, group),
+            None => Effect::Create,
+        }
+    }
+
+    /// Whether replacing is done in steps, watched by a rollout.
+    pub(crate) fn is_rolled(&self, group: &Group) -> bool {
+        !self.spec.job_type.is_batch() && group.update.is_some_and(|update| update.max_parallel() > 0)
+    }
+}
+
+fn spec_of<'a>(view: &'a View, job: &JobRef, version: u64) -> Option<&'a JobSpec> {
+    view.versions.get(&Key::version(&job.namespace, &job.job, version)).map(|version| &version.spec)
+}

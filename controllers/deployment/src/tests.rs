@@ -1,0 +1,176 @@
+//! Pictures of jobs and what is decided about them.
+
+use insta::assert_snapshot;
+use plan::{Controller, fixture};
+
+use crate::Deployer;
+
+/// Everything decided at `seconds`.
+fn decide(picture: &str, seconds: i64) -> String {
+    let view = fixture::read(picture);
+    let plans =
+        Deployer.all_roots(&view).into_iter().map(|root| Deployer.plan(&view, &root, fixture::at(seconds)));
+    plans.map(|plan| fixture::effects(&view, &plan)).collect()
+}
+
+#[test]
+fn a_new_job_gets_all_its_slots_at_once() {
+    assert_snapshot!(decide("job web count=3", 0), @r"
+        roster web.api 0-2=v1.0
+        deployment web v1 running api=3/0/0/0@+600
+        wake at +600
+        ");
+    assert_snapshot!(decide("job etl type=batch count=2", 0), @r"roster etl.api 0-1=v1.0");
+    assert_snapshot!(decide("job logs type=system", 0), @r"
+        roster logs.api every=v1.0
+        deployment logs v1 running api=0/0/0/0@+600
+        wake at +600
+        ");
+}
+
+#[test]
+fn scaling_adds_at_once_and_takes_the_highest() {
+    let job = "roster web.api 0-1=v1.0 · version web v1 count=2";
+    assert_snapshot!(decide(&format!("{job} · job web v2 count=4"), 0), @r"
+        roster web.api 0-1=v1.0+v2 2-3=v2.0
+        deployment web v2 running api=4/0/0/0@+600
+        wake at +600
+        ");
+    assert_snapshot!(decide(&format!("{job} · job web v2 count=1"), 0), @r"
+        roster web.api 0=v1.0+v2
+        deployment web v2 running api=1/0/0/0@+600
+        wake at +600
+        ");
+}
+
+#[test]
+fn a_change_in_place_keeps_names() {
+    let picture =
+        "version web v1 count=2 · job web v2 count=2 priority=60 · roster web.api 0-1=v1.0 · node n1
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy · deployment web v1 successful";
+    assert_snapshot!(decide(picture, 0), @r"
+        roster web.api 0-1=v1.0+v2
+        deployment web v2 running api=2/1/0/0@+600
+        wake at +600
+        ");
+}
+
+/// Version 2 replaces version 1, three instances, one at a time.
+fn rollout(rest: &str) -> String {
+    let picture = format!(
+        "version web v1 count=3 image=1 max_parallel=1 · job web v2 count=3 image=2 max_parallel=1 · node n1
+        deployment web v1 successful api=3/3/3/0
+        place web.api.1-v1.0 on n1 · report web.api.1-v1.0 running healthy
+        place web.api.2-v1.0 on n1 · report web.api.2-v1.0 running healthy
+        {rest}"
+    );
+    decide(&picture, 60)
+}
+
+#[test]
+fn a_rollout_goes_on_when_the_last_one_is_healthy() {
+    let first =
+        "roster web.api 0-2=v1.0 · place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy";
+    assert_snapshot!(rollout(first), @r"
+        roster web.api 0=v2.0 1-2=v1.0
+        deployment web v2 running api=3/0/0/0@+660
+        wake at +660
+        ");
+    let underway = "roster web.api 0=v2.0 1-2=v1.0 · place web.api.0-v2.0 on n1
+        deployment web v2 running api=3/1/0/0@+600";
+    assert_snapshot!(rollout(underway), @r"wake at +600");
+    let healthy = format!("{underway} · report web.api.0-v2.0 running healthy spec=2");
+    assert_snapshot!(rollout(&healthy), @r"
+        roster web.api 0-1=v2.0 2=v1.0
+        deployment web v2 running api=3/1/1/0@+660
+        wake at +660
+        ");
+    let unhealthy = format!("{underway} · report web.api.0-v2.0 running unhealthy spec=2");
+    assert_snapshot!(rollout(&unhealthy), @r"
+        deployment web v2 running api=3/1/0/1@+600
+        wake at +600
+        ");
+}
+
+#[test]
+fn a_rollout_without_progress_fails_and_may_go_back() {
+    let late = "roster web.api 0=v2.0 1-2=v1.0 · place web.api.0-v2.0 on n1
+        deployment web v2 running api=3/1/0/0@+60";
+    assert_snapshot!(rollout(late), @r#"
+        deployment web v2 failed api=3/1/0/0@+60: group "api": no further instance became healthy within 10m
+        "#);
+    let picture = "version web v1 count=2 image=1 auto_revert max_parallel=1 · node n1
+        job web v2 count=2 image=2 auto_revert max_parallel=1 · deployment web v1 successful api=2/2/2/0
+        roster web.api 0=v2.0 1=v1.0 · place web.api.0-v2.0 on n1 · place web.api.1-v1.0 on n1
+        report web.api.1-v1.0 running healthy · report web.api.0-v2.0 running unhealthy spec=2";
+    let failing = format!("{picture} · deployment web v2 running api=2/1/0/1@+60");
+    assert_snapshot!(decide(&failing, 60), @r#"
+        deployment web v2 failed api=2/1/0/1@+60 reverted_to=1: group "api": no further instance became healthy within 10m; going back to version 1
+        "#);
+    let reverted = format!("{picture} · deployment web v2 failed api=2/1/0/1@+60 reverted_to=1");
+    assert_snapshot!(decide(&reverted, 61), @r"roster web.api 0=v2.1+v1 1=v1.0");
+}
+
+#[test]
+fn a_failure_is_followed_by_another_attempt_and_a_lost_node_at_once() {
+    let job = "job web count=2 · roster web.api 0-1=v1.0 · node n1 · deployment web v1 successful api=2/2/2/0
+        place web.api.0-v1.0 on n1 · place web.api.1-v1.0 on n1 · report web.api.1-v1.0 running healthy";
+    assert_snapshot!(decide(&format!("{job} · report web.api.0-v1.0 failed exit=1 ran=5"), 10), @r"
+        roster web.api 0=v1.1!1~+40 1=v1.0
+        wake at +40
+        ");
+    assert_snapshot!(decide(&format!("{job} · health n1 down"), 10), @r"roster web.api 0-1=v1.1");
+    let waiting = "job web count=1 · roster web.api 0=v1.1!1~+40 · deployment web v1 successful api=1/1/1/0";
+    assert_snapshot!(decide(waiting, 39), @r"wake at +40");
+    assert_snapshot!(decide(waiting, 40), @r"roster web.api 0=v1.1!1");
+}
+
+#[test]
+fn batch_instances_that_end_well_are_done() {
+    let job = "job etl type=batch count=2 · roster etl.api 0-1=v1.0 · node n1
+        place etl.api.0-v1.0 on n1 · report etl.api.0-v1.0 complete exit=0
+        place etl.api.1-v1.0 on n1 · report etl.api.1-v1.0 failed exit=1";
+    assert_snapshot!(decide(job, 10), @r"
+        roster etl.api 0=v1.0~complete 1=v1.1!1~+15
+        wake at +15
+        ");
+}
+
+#[test]
+fn a_system_job_is_rolled_node_by_node() {
+    let job =
+        "version logs v1 type=system image=1 max_parallel=1 · job logs v2 type=system image=2 max_parallel=1
+        node n1 · node n2 · deployment logs v1 successful
+        place logs.api.n1-v1.0 on n1 · report logs.api.n1-v1.0 running healthy
+        place logs.api.n2-v1.0 on n2 · report logs.api.n2-v1.0 running healthy";
+    assert_snapshot!(decide(&format!("{job} · roster logs.api every=v1.0"), 10), @r"
+        roster logs.api every=v1.0 n1=v2.0
+        deployment logs v2 running api=2/0/0/0@+610
+        wake at +610
+        ");
+}
+
+#[test]
+fn a_deleted_job_goes_when_nothing_of_it_is_left() {
+    let job = "job web count=1 deleted · roster web.api 0=v1.0 · deployment web v1 successful api=1/1/1/0 · node n1";
+    assert_snapshot!(decide(&format!("{job} · place web.api.0-v1.0 on n1"), 10), @r"
+        delete /rosters/default/web/api
+        note web: 1 allocations have not ended yet
+        ");
+    assert_snapshot!(decide("job web count=1 deleted · deployment web v1 successful", 10), @r"
+        delete /deployments/default/web/1
+        delete /versions/default/web/1
+        then
+        delete /jobs/default/web
+        note web: everything has ended
+        ");
+}
+
+#[test]
+fn a_stopped_job_has_no_slots() {
+    let job = "job web count=2 stop · roster web.api 0-1=v1.0 · deployment web v1 running api=2/2/0/0@+600";
+    assert_snapshot!(decide(job, 10), @r"
+        roster web.api empty
+        deployment web v1 cancelled api=0/0/0/0@+600: the job was stopped
+        ");
+}
