@@ -35,5 +35,6 @@ pub mod service;
 pub mod support;
 pub mod task;
 pub mod template;
+pub mod text;
 pub mod validate;
 pub mod volume;

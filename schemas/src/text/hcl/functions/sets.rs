@@ -1,0 +1,69 @@
+//! Functions over sets. A set is a list without doubles, in the order of its values.
+
+use super::collections::{many, without_doubles};
+use super::{Arguments, Function, Kind, Options, Outcome, fault};
+use crate::text::hcl::value::{Value, unify};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    many("setunion", &[Kind::List], Kind::List, |a, _| {
+        combine(a, |first, others| {
+            let more = others.iter().flatten().cloned();
+            first.into_iter().chain(more).collect()
+        })
+    }),
+    many("setintersection", &[Kind::List], Kind::List, |a, _| {
+        combine(a, |first, others| {
+            first.into_iter().filter(|item| others.iter().all(|other| other.contains(item))).collect()
+        })
+    }),
+    many("setsubtract", &[Kind::List], Kind::List, |a, _| {
+        combine(a, |first, others| {
+            first.into_iter().filter(|item| !others.iter().any(|other| other.contains(item))).collect()
+        })
+    }),
+    many("setproduct", &[Kind::List], Kind::List, product),
+];
+
+/// How many combinations `setproduct` may make.
+const MAX_PRODUCT: usize = 10_000;
+
+fn combine(a: &Arguments, choose: fn(Vec<Value>, &[Vec<Value>]) -> Vec<Value>) -> Outcome {
+    let sizes: Vec<usize> = (0..a.0.len()).map(|at| a.list(at).len()).collect();
+    let Some(all) = unify((0..a.0.len()).flat_map(|at| a.list(at).to_vec()).collect()) else {
+        return fault(0, "all elements must be of one kind");
+    };
+    let mut rest = all.into_iter();
+    let mut sets: Vec<Vec<Value>> = sizes.iter().map(|size| rest.by_ref().take(*size).collect()).collect();
+    let others = sets.split_off(1);
+    let mut chosen = without_doubles(&choose(sets.remove(0), &others));
+    chosen.sort_by(order);
+    Ok(Value::List(chosen))
+}
+
+fn order(a: &Value, b: &Value) -> std::cmp::Ordering {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a.compare(*b),
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        _ => a.to_json().to_string().cmp(&b.to_json().to_string()),
+    }
+}
+
+fn product(a: &Arguments, _: &Options) -> Outcome {
+    if a.0.len() < 2 {
+        return fault(0, "at least two lists are needed");
+    }
+    let mut rows = vec![Vec::new()];
+    for at in 0..a.0.len() {
+        if rows.len().saturating_mul(a.list(at).len()) > MAX_PRODUCT {
+            return fault(at, format!("more than {MAX_PRODUCT} combinations"));
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row: &Vec<Value>| {
+                a.list(at).iter().map(|item| row.iter().cloned().chain([item.clone()]).collect())
+            })
+            .collect();
+    }
+    Ok(Value::List(rows.into_iter().map(Value::List).collect()))
+}

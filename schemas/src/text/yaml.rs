@@ -1,0 +1,318 @@
+//! YAML, the strict subset that JSON can say: no tags but the core ones, no key twice, no surprise types.
+//!
+//! Plain scalars follow the YAML 1.2 core schema, so `no` is a string and `010` is not eight. Aliases are
+//! copied within a budget; `<<` merges a map into another.
+
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput, Tag};
+use serde_json::Number;
+
+use super::diagnostic::Diagnostic;
+use super::node::{Entry, Node, NodeValue};
+use super::source::{Source, Span};
+
+/// Deeper documents are refused: nobody writes them by hand, and readers recurse.
+pub(crate) const MAX_DEPTH: usize = 64;
+/// How many values all aliases of a text may copy together.
+const ALIAS_BUDGET: usize = 10_000;
+/// After this many errors the rest is noise.
+const MAX_ERRORS: usize = 50;
+
+/// Reads every document of a text. Empty documents are left out.
+pub(crate) fn parse(source: &Source) -> Result<Vec<Node>, Vec<Diagnostic>> {
+    source.check_size().map_err(|error| vec![error])?;
+    let mut reader = Reader::new(source);
+    for event in Parser::<StrInput<'_>>::new_from_str(source.text()) {
+        match event {
+            Ok((event, span)) => {
+                let start = reader.cursor.to(source, span.start);
+                let end = reader.cursor.to(source, span.end).max(start);
+                reader.event(event, start..end);
+            }
+            Err(error) => {
+                let at = reader.cursor.to(source, *error.marker());
+                reader.fail(&(at..at + 1), format!("not readable as YAML: {}", error.info()), None);
+                break;
+            }
+        }
+        if reader.stopped || reader.errors.len() >= MAX_ERRORS {
+            break;
+        }
+    }
+    if reader.errors.is_empty() { Ok(reader.documents) } else { Err(reader.errors) }
+}
+
+/// Turns the parser's lines and columns into bytes, walking forward only.
+#[derive(Default)]
+struct Cursor {
+    line: usize,
+    column: usize,
+    offset: usize,
+}
+
+impl Cursor {
+    fn to(&mut self, source: &Source, marker: Marker) -> usize {
+        let (line, column) = (marker.line().max(1), marker.col());
+        if line != self.line || column < self.column {
+            *self = Cursor { line, column: 0, offset: source.offset(line, 1) };
+        }
+        let text = &source.text()[self.offset..];
+        let ahead = column - self.column;
+        self.offset += text.char_indices().nth(ahead).map_or(text.len(), |(at, _)| at);
+        self.column = column;
+        self.offset
+    }
+}
+
+enum Frame {
+    List { start: usize, anchor: usize, items: Vec<Node> },
+    Map { start: usize, anchor: usize, entries: Vec<Entry>, key: Option<(String, Span)>, merged: Vec<Node> },
+}
+
+struct Reader<'s> {
+    source: &'s Source,
+    cursor: Cursor,
+    frames: Vec<Frame>,
+    anchors: BTreeMap<usize, Node>,
+    alias_budget: usize,
+    documents: Vec<Node>,
+    errors: Vec<Diagnostic>,
+    stopped: bool,
+}
+
+impl<'s> Reader<'s> {
+    fn new(source: &'s Source) -> Reader<'s> {
+        Reader {
+            source,
+            cursor: Cursor::default(),
+            frames: Vec::new(),
+            anchors: BTreeMap::new(),
+            alias_budget: ALIAS_BUDGET,
+            documents: Vec::new(),
+            errors: Vec::new(),
+            stopped: false,
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = self.scalar(&text, style, tag.as_deref(), &span);
+                self.finish(Node::new(value, span), anchor, Some(&text));
+            }
+            Event::Alias(anchor) => self.alias(anchor, span),
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), "seq", &span);
+                self.open(Frame::List { start: span.start, anchor, items: Vec::new() }, &span);
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), "map", &span);
+                let (entries, merged) = (Vec::new(), Vec::new());
+                self.open(Frame::Map { start: span.start, anchor, entries, key: None, merged }, &span);
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(&span),
+            Event::DocumentEnd => self.anchors.clear(),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
+        }
+    }
+
+    fn fail(&mut self, span: &Span, message: impl Into<String>, hint: Option<String>) {
+        let error = self.source.error(span, message);
+        self.errors.push(match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
+    }
+
+    fn open(&mut self, frame: Frame, span: &Span) {
+        if self.frames.len() >= MAX_DEPTH {
+            self.fail(span, format!("nested more than {MAX_DEPTH} levels deep"), None);
+            self.stopped = true;
+        }
+        self.frames.push(frame);
+    }
+
+    fn close(&mut self, span: &Span) {
+        match self.frames.pop() {
+            Some(Frame::List { start, anchor, items }) => {
+                let end = items.last().map_or(span.end, |last| last.span.end.max(start + 1));
+                self.finish(Node::new(NodeValue::List(items), start..end), anchor, None);
+            }
+            Some(Frame::Map { start, anchor, mut entries, merged, .. }) => {
+                merge(&mut entries, merged);
+                let end = entries.last().map_or(span.end, |last| last.value.span.end.max(start + 1));
+                self.finish(Node::new(NodeValue::Object(entries), start..end), anchor, None);
+            }
+            None => {}
+        }
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span) {
+        let Some(node) = self.anchors.get(&anchor) else {
+            self.fail(&span, "this alias stands inside the value it names", None);
+            self.stopped = true;
+            return;
+        };
+        let (count, depth) = measure(node);
+        if count > self.alias_budget || depth + self.frames.len() > MAX_DEPTH {
+            let message = format!("aliases copy more than {ALIAS_BUDGET} values or nest too deep");
+            self.fail(&span, message, None);
+            self.stopped = true;
+            return;
+        }
+        self.alias_budget -= count;
+        let node = Node::new(node.value.clone(), span);
+        self.finish(node, 0, None);
+    }
+
+    /// Puts a finished value where it belongs: into the open list or map, or on the list of documents.
+    /// `raw` is the text of a scalar, which is what it says when it stands as a key.
+    fn finish(&mut self, node: Node, anchor: usize, raw: Option<&str>) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.frames.last_mut() {
+            None => {
+                if node.value != NodeValue::Null {
+                    self.documents.push(node);
+                }
+            }
+            Some(Frame::List { items, .. }) => items.push(node),
+            Some(Frame::Map { entries, key, merged, .. }) => match key.take() {
+                Some((key, _)) if key == "<<" => merged.push(node),
+                Some((key, key_span)) => entries.push(Entry { key, key_span, value: node }),
+                None => {
+                    let name = match (raw, &node.value) {
+                        (_, NodeValue::String(text)) => Some(text.clone()),
+                        (Some(raw), _) if !raw.is_empty() => Some(raw.to_owned()),
+                        _ => None,
+                    };
+                    let twice = entries.iter().find(|entry| Some(&entry.key) == name.as_ref());
+                    let first = twice.map(|entry| entry.key_span.clone());
+                    *key = Some((name.clone().unwrap_or_default(), node.span.clone()));
+                    self.check_key(&node, name, first);
+                }
+            },
+        }
+    }
+
+    fn check_key(&mut self, node: &Node, name: Option<String>, first: Option<Span>) {
+        let Some(name) = name else {
+            let message = format!("a key must be a word, not {}", node.kind());
+            return self.fail(&node.span, message, None);
+        };
+        if let Some(first) = first {
+            let line = self.source.range(&first).line;
+            let hint = format!("it stands first in line {line}; remove one of the two");
+            self.fail(&node.span, format!("the key `{name}` stands twice"), Some(hint));
+        }
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> NodeValue {
+        if let Some(tag) = tag {
+            if tag.is_yaml_core_schema() && tag.suffix == "str" {
+                return NodeValue::String(text.to_owned());
+            }
+            self.refuse_tag(Some(tag), "", span);
+        }
+        if style != ScalarStyle::Plain {
+            return NodeValue::String(text.to_owned());
+        }
+        plain(text).unwrap_or_else(|| {
+            let hint = format!("write \"{text}\" if the word is meant");
+            self.fail(span, format!("`{text}` is not a number that a document can hold"), Some(hint));
+            NodeValue::Null
+        })
+    }
+
+    fn refuse_tag(&mut self, tag: Option<&Tag>, expected: &str, span: &Span) {
+        if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == expected)) {
+            let hint = "leave the tag out; quote a value to make it a string".to_owned();
+            self.fail(span, format!("the YAML tag `{tag}` is not supported"), Some(hint));
+        }
+    }
+}
+
+/// What an unquoted word means; nothing for infinities and the like, which no document can hold.
+fn plain(text: &str) -> Option<NodeValue> {
+    Some(match text {
+        "" | "~" | "null" | "Null" | "NULL" => NodeValue::Null,
+        "true" | "True" | "TRUE" => NodeValue::Bool(true),
+        "false" | "False" | "FALSE" => NodeValue::Bool(false),
+        _ => match number(text) {
+            Spelling::Number(number) => NodeValue::Number(number),
+            Spelling::Beyond => return None,
+            Spelling::Word => NodeValue::String(text.to_owned()),
+        },
+    })
+}
+
+/// What an unquoted word looks like.
+enum Spelling {
+    Number(Number),
+    /// A number that JSON does not have.
+    Beyond,
+    Word,
+}
+
+fn number(text: &str) -> Spelling {
+    if matches!(text.to_ascii_lowercase().as_str(), ".inf" | "+.inf" | "-.inf" | ".nan") {
+        return Spelling::Beyond;
+    }
+    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
+        if let Some(digits) = text.strip_prefix(prefix) {
+            return u64::from_str_radix(digits, radix).map_or(Spelling::Word, |n| Spelling::Number(n.into()));
+        }
+    }
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let leading_zero = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+    let plausible = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.contains(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    if leading_zero || !plausible {
+        return Spelling::Word;
+    }
+    let text = text.strip_prefix('+').unwrap_or(text);
+    match (text.parse::<i64>(), text.parse::<u64>(), text.parse::<f64>()) {
+        (Ok(number), _, _) => Spelling::Number(number.into()),
+        (_, Ok(number), _) => Spelling::Number(number.into()),
+        (_, _, Ok(float)) => Number::from_f64(float).map_or(Spelling::Beyond, Spelling::Number),
+        (_, _, Err(_)) => Spelling::Word,
+    }
+}
+
+fn merge(entries: &mut Vec<Entry>, merged: Vec<Node>) {
+    for node in merged {
+        let maps = match node.value {
+            NodeValue::List(items) => items,
+            value @ (NodeValue::Null
+            | NodeValue::Bool(_)
+            | NodeValue::Number(_)
+            | NodeValue::String(_)
+            | NodeValue::Object(_)) => {
+                vec![Node::new(value, node.span)]
+            }
+        };
+        for map in maps {
+            let NodeValue::Object(more) = map.value else { continue };
+            for entry in more {
+                if !entries.iter().any(|have| have.key == entry.key) {
+                    entries.push(entry);
+                }
+            }
+        }
+    }
+}
+
+/// How many values a node holds, itself counted, and how deep they nest.
+fn measure(node: &Node) -> (usize, usize) {
+    let within = |children: &mut dyn Iterator<Item = &Node>| {
+        children.map(measure).fold((1, 1), |(count, depth), (more, deep)| (count + more, depth.max(deep + 1)))
+    };
+    match &node.value {
+        NodeValue::List(items) => within(&mut items.iter()),
+        NodeValue::Object(entries) => within(&mut entries.iter().map(|entry| &entry.value)),
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) | NodeValue::String(_) => (1, 1),
+    }
+}

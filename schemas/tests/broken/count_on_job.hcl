@@ -1,0 +1,9 @@
+job "web" {
+  count = 3
+  group "web" {
+    task "web" {
+      driver = "exec"
+      config { command = "/bin/true" }
+    }
+  }
+}

@@ -1,0 +1,12 @@
+job "web" {
+  group "web" {
+    task "web" {
+      driver = "exec"
+      config { command = "/bin/true" }
+    }
+    task "web" {
+      driver = "exec"
+      config { command = "/bin/false" }
+    }
+  }
+}

@@ -1,0 +1,6 @@
+datacenters = ["dc1"]
+group "web" {
+  count = 1
+}
+jobs "web" {
+}

@@ -1,0 +1,11 @@
+job "web" {
+  group "web" {
+    task "web" {
+      driver = "exec"
+      config { command = "/bin/true" }
+    }
+    resources {
+      cpu = 100
+    }
+  }
+}
