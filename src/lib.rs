@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod cache;
+pub mod clock;
 pub mod control;
 pub mod node;
 pub mod store;

@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::scene::{Name, Scene};
 use super::touch::Memory;
 use crate::cache::{Cache, Changes, Pulse};
-use crate::control::Clock;
+use crate::clock::Clock;
 
 /// How many moments are remembered: minutes of a busy cluster, hours of a quiet one.
 const REMEMBERED: usize = 8192;

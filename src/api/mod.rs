@@ -14,6 +14,7 @@ mod happened;
 mod job_edit;
 mod kind;
 pub mod lifeline;
+mod openapi;
 mod patch;
 mod read;
 mod refusal;

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
-use super::{discovery, read, write};
+use super::{discovery, openapi, read, write};
 use crate::cache::{Cache, Changes};
-use crate::control::Clock;
+use crate::clock::Clock;
 use crate::store::{CommitError, Entry, Listing, ReadError, Store, Txn};
 
 /// How long a write waits until this server shows it.
@@ -80,6 +80,7 @@ impl Server {
     pub fn router(&self) -> Router {
         Router::new()
             .merge(discovery::router())
+            .merge(openapi::router())
             .merge(read::router())
             .merge(write::router())
             .fallback(|| async { Refusal::no_such_path() })

@@ -4,13 +4,13 @@
 //! [`Runner`]; [`lead`] decides whether this process may run it. Time comes from [`Clock`] alone.
 
 mod beat;
-mod clock;
+
 mod leader;
 mod queue;
 mod runner;
 
+pub use crate::clock::Clock;
 pub use beat::beat;
-pub use clock::Clock;
 pub use leader::{Seat, lead};
 pub use queue::Queue;
 pub use runner::{Outcome, Runner, Settings};
