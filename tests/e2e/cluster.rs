@@ -32,6 +32,19 @@ pub enum Shape {
     },
 }
 
+impl Shape {
+    fn agents(self) -> usize {
+        match self {
+            Shape::Dev => 0,
+            Shape::Embedded { agents } | Shape::Etcd { agents } => agents,
+        }
+    }
+
+    fn nodes(self) -> usize {
+        self.agents().max(1)
+    }
+}
+
 /// The running cluster. Dropping it ends every process it started and every task these left behind.
 pub struct Cluster {
     /// The API, seen as a user sees it.
@@ -42,6 +55,7 @@ pub struct Cluster {
     pub etcd: Option<Etcd>,
     shape: Shape,
     port: u16,
+    ranges: Vec<ports::Range>,
     directory: tempfile::TempDir,
 }
 
@@ -59,23 +73,26 @@ impl Cluster {
         };
         let port = ports::free();
         let api = Api::new(format!("http://127.0.0.1:{port}"));
-        let mut cluster = Cluster { api, agents: Vec::new(), server: None, etcd, shape, port, directory };
+        let ranges = (0..shape.nodes()).map(|_| ports::range()).collect();
+        let mut cluster =
+            Cluster { api, agents: Vec::new(), server: None, etcd, shape, port, ranges, directory };
+        cluster.write_configuration();
         cluster.start_server().await;
-        for index in 0..cluster.agent_count() {
+        for index in 0..shape.agents() {
             cluster.agents.push(None);
             cluster.start_agent(index);
         }
-        cluster.until_nodes_are_ready(cluster.agent_count().max(1)).await;
+        cluster.until_nodes_are_ready(shape.nodes()).await;
         cluster
     }
 
     /// Starts the server (or `dev`) and waits for `/readyz`.
     pub async fn start_server(&mut self) {
         let mut command = self.encamp();
-        command.args([match self.shape {
-            Shape::Dev => "dev",
-            Shape::Embedded { .. } | Shape::Etcd { .. } => "server",
-        }]);
+        match self.shape {
+            Shape::Dev => command.arg("dev").arg("--config").arg(self.configuration(0)),
+            Shape::Embedded { .. } | Shape::Etcd { .. } => command.arg("server"),
+        };
         command.args(["--bind", &format!("127.0.0.1:{}", self.port), "--data-dir"]);
         command.arg(self.path("server"));
         if let Some(etcd) = &self.etcd {
@@ -93,9 +110,8 @@ impl Cluster {
     /// Starts the agent of node `n<index>`, over the data it left.
     pub fn start_agent(&mut self, index: usize) {
         let mut command = self.encamp();
-        command.args(["agent", "--name", &node(index), "--servers", self.api.address(), "--data-dir"]);
-        command.arg(self.path(&node(index)));
-        command.args(["--enable-raw-exec", "--bind", &format!("127.0.0.1:{}", ports::free())]);
+        command.args(["agent", "--raw-exec", "--node", &node(index), "--servers", self.api.address()]);
+        command.arg("--config").arg(self.configuration(index)).arg("--data-dir").arg(self.path(&node(index)));
         self.agents[index] = Some(Process::start(&node(index), &mut command, self.directory.path()));
     }
 
@@ -199,11 +215,16 @@ impl Cluster {
         running.map(Process::last_words).collect::<Vec<_>>().join("\n")
     }
 
-    fn agent_count(&self) -> usize {
-        match self.shape {
-            Shape::Dev => 0,
-            Shape::Embedded { agents } | Shape::Etcd { agents } => agents,
+    /// One file per node, which keeps the ports of its tasks apart from those of all other nodes on this machine.
+    fn write_configuration(&self) {
+        for (index, ports::Range { first, last, .. }) in self.ranges.iter().enumerate() {
+            let text = format!("client {{\n  min_dynamic_port = {first}\n  max_dynamic_port = {last}\n}}\n");
+            std::fs::write(self.configuration(index), text).expect("a new file can be written");
         }
+    }
+
+    fn configuration(&self, index: usize) -> PathBuf {
+        self.path(&format!("{}.hcl", node(index)))
     }
 
     fn encamp(&self) -> Command {
