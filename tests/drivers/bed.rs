@@ -4,15 +4,17 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
+use crate::common::docker::{Dockerd, IMAGE};
 use encamp::node::{
     alloc_dir::{AllocDir, TaskFolders},
     drivers::{
         Driver, Launch, Signal, TaskId,
         contract::{Event, Exit, Limits, LogPolicy, Started, TaskState},
+        docker::{Docker, DockerOptions},
         exec::{Exec, ExecOptions},
         process::{HostOptions, cgroup::Cgroups, record::StateFolder},
         raw_exec::RawExec,
@@ -27,11 +29,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) enum Kind {
     RawExec,
     Exec,
+    Docker,
 }
 
 pub(crate) struct Bed {
     pub(crate) kind: Kind,
     root: tempfile::TempDir,
+    daemon: Option<Arc<Mutex<Dockerd>>>,
     driver: Option<Arc<dyn Driver>>,
     events: BoxStream<'static, Event>,
 }
@@ -44,14 +48,24 @@ impl Bed {
             return None;
         }
         let root = tempfile::tempdir().unwrap();
-        let driver = open(kind, root.path()).await;
+        let driver = open(kind, root.path(), None).await;
         let seen = driver.fingerprint().await;
         if !seen.healthy {
             eprintln!("SKIPPED: {kind:?} is not healthy here: {}", seen.reason);
             return None;
         }
         let events = driver.events();
-        Some(Self { kind, root, driver: Some(driver), events })
+        Some(Self { kind, root, daemon: None, driver: Some(driver), events })
+    }
+
+    /// A fresh place at a daemon that is shared with other beds.
+    pub(crate) async fn docker(daemon: &Arc<Mutex<Dockerd>>) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let driver = open(Kind::Docker, root.path(), Some(daemon)).await;
+        let mut events = driver.events();
+        // The first news is that the driver has looked around: from then on nothing is missed.
+        assert_eq!(events.next().await, Some(Event::Resync));
+        Self { kind: Kind::Docker, root, daemon: Some(daemon.clone()), driver: Some(driver), events }
     }
 
     /// The agent goes and comes back; tasks must not notice.
@@ -66,7 +80,7 @@ impl Bed {
     }
 
     pub(crate) async fn start_agent(&mut self) {
-        let driver = open(self.kind, self.root.path()).await;
+        let driver = open(self.kind, self.root.path(), self.daemon.as_ref()).await;
         self.events = driver.events();
         self.driver = Some(driver);
     }
@@ -84,7 +98,11 @@ impl Bed {
         let folders = self.folders(task);
         folders.create().unwrap();
         let dirs = folders.create_task(task, TaskFolders::default()).unwrap();
-        let config = serde_json::json!({"command": "/bin/sh", "args": ["-c", script]});
+        let mut config = serde_json::json!({"command": "/bin/sh", "args": ["-c", script]});
+        if self.kind == Kind::Docker {
+            config["image"] = IMAGE.into();
+            config["init"] = true.into();
+        }
         Launch {
             id: TaskId::new("default", &format!("web.{task}.0-v1.0"), task).unwrap(),
             incarnation: 0,
@@ -123,6 +141,12 @@ impl Bed {
         tokio::time::timeout(PATIENCE, found).await.expect("the task's end was never told")
     }
 
+    /// Waits until the driver has looked around anew.
+    pub(crate) async fn resynced(&mut self) {
+        let found = async { while self.events.next().await != Some(Event::Resync) {} };
+        tokio::time::timeout(PATIENCE, found).await.expect("the driver never looked around");
+    }
+
     pub(crate) async fn state_of(&self, id: &TaskId) -> Option<TaskState> {
         let tasks = self.driver().running().await.unwrap();
         tasks.into_iter().find(|task| task.id == *id).map(|task| task.state)
@@ -142,6 +166,32 @@ impl Bed {
             .collect();
         files.sort();
         files.iter().map(|(_, path)| fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// The folder that all tasks of an allocation share, as the task sees it.
+    pub(crate) fn seen_shared(&self, task: &str) -> String {
+        match self.kind {
+            Kind::RawExec => self.folders(task).shared().display().to_string(),
+            Kind::Exec | Kind::Docker => "/alloc".to_owned(),
+        }
+    }
+
+    /// A pipe in the shared folder by which a test speaks to a task.
+    pub(crate) fn pipe(&self, task: &str) -> PathBuf {
+        let path = self.folders(task).shared().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        path
+    }
+
+    /// Waits until the task has written a file.
+    pub(crate) async fn written(&self, path: &Path) {
+        let seen = async {
+            while !fs::read_to_string(path).is_ok_and(|text| !text.is_empty()) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("the file never came");
     }
 
     /// Waits until a line is in the log: the task itself says how far it is.
@@ -182,7 +232,7 @@ impl Drop for Bed {
     }
 }
 
-async fn open(kind: Kind, root: &Path) -> Arc<dyn Driver> {
+async fn open(kind: Kind, root: &Path, daemon: Option<&Arc<Mutex<Dockerd>>>) -> Arc<dyn Driver> {
     let options = HostOptions {
         state_root: root.join("state"),
         program: env!("CARGO_BIN_EXE_encamp").into(),
@@ -191,5 +241,10 @@ async fn open(kind: Kind, root: &Path) -> Arc<dyn Driver> {
     match kind {
         Kind::RawExec => Arc::new(RawExec::open(options).await.unwrap()),
         Kind::Exec => Arc::new(Exec::open(options, ExecOptions::default()).await.unwrap()),
+        Kind::Docker => {
+            let mut options = DockerOptions::new(&root.to_string_lossy(), root.join("docker"));
+            options.socket = daemon.expect("docker has a daemon").lock().unwrap().socket();
+            Arc::new(Docker::open(options).unwrap())
+        }
     }
 }

@@ -1,19 +1,34 @@
 //! The promises that every driver keeps.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use encamp::node::drivers::{
     Signal,
     contract::{Ending, SignalFailure, StartError, TaskState},
 };
 
-use crate::bed::{Bed, Kind};
+use crate::{
+    bed::{Bed, Kind},
+    common::docker::Dockerd,
+};
 
-/// One test per promise and driver.
+/// One test per promise and process driver; one for all promises of docker, whose daemon takes seconds to start.
 macro_rules! every_driver {
     ($($promise:ident),* $(,)?) => {
         mod raw_exec { $( #[tokio::test] async fn $promise() { run(crate::bed::Kind::RawExec, super::$promise).await } )* use super::run; }
         mod exec { $( #[tokio::test] async fn $promise() { run(crate::bed::Kind::Exec, super::$promise).await } )* use super::run; }
+        #[tokio::test]
+        async fn docker_keeps_every_promise() {
+            let Some(daemon) = Dockerd::start() else { return };
+            let daemon = Arc::new(Mutex::new(daemon));
+            $(
+                eprintln!("docker: {}", stringify!($promise));
+                $promise(Bed::docker(&daemon).await).await;
+            )*
+        }
     };
 }
 
@@ -138,25 +153,19 @@ async fn a_stop_that_must_kill(mut bed: Bed) {
 }
 
 async fn children_end_with_the_task(mut bed: Bed) {
-    let script = "(trap '' TERM; while :; do date +%s%N > ${BEAT}; sleep 0.005; done) & echo ready; read line < /alloc/pipe";
     let mut launch = bed.launch("parent", "");
-    let shared = launch.dirs.shared.clone();
-    nix::unistd::mkfifo(&shared.join("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
-    std::fs::write(shared.join("beat"), "").unwrap();
-    std::fs::set_permissions(shared.join("beat"), std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .unwrap();
-    let inside = if bed.kind == Kind::RawExec { shared.display().to_string() } else { "/alloc".to_owned() };
-    let script = script
-        .replace("${BEAT}", &format!("{inside}/beat"))
-        .replace("/alloc/pipe", &format!("{inside}/pipe"));
+    let (pipe, inside) = (bed.pipe("parent"), bed.seen_shared("parent"));
+    let beat = pipe.with_file_name("data").join("beat");
+    let child = format!("trap '' TERM; i=0; while :; do i=$((i+1)); echo $i > {inside}/data/beat; done");
+    let script = format!("({child}) & read line < {inside}/pipe");
     launch.config.insert("args".into(), serde_json::json!(["-c", script]));
     bed.driver().start(launch.clone()).await.unwrap();
-    bed.line(&launch.id, "ready").await;
-    std::fs::write(shared.join("pipe"), "end\n").unwrap();
+    bed.written(&beat).await;
+    std::fs::write(pipe, "end\n").unwrap();
     assert!(bed.exit_of(&launch.id).await.is_success());
-    let beat = std::fs::read_to_string(shared.join("beat")).unwrap();
+    let last = std::fs::read_to_string(&beat).unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(std::fs::read_to_string(shared.join("beat")).unwrap(), beat, "a child outlived its task");
+    assert_eq!(std::fs::read_to_string(&beat).unwrap(), last, "a child outlived its task");
 }
 
 async fn the_agent_comes_and_goes(mut bed: Bed) {
@@ -174,25 +183,20 @@ async fn the_agent_comes_and_goes(mut bed: Bed) {
 
 async fn an_exit_nobody_saw_is_told_later(mut bed: Bed) {
     let mut launch = bed.launch("alone", "");
-    let pipe = launch.dirs.shared.join("pipe");
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
-    std::fs::set_permissions(&pipe, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
-    let inside =
-        if bed.kind == Kind::RawExec { pipe.display().to_string() } else { "/alloc/pipe".to_owned() };
-    launch.config.insert(
-        "args".into(),
-        serde_json::json!(["-c", format!("read line < {inside}; echo $line; exit 9")]),
-    );
+    let (pipe, inside) = (bed.pipe("alone"), bed.seen_shared("alone"));
+    let script = format!("read line < {inside}/pipe; echo $line; echo told > {inside}/data/told; exit 9");
+    launch.config.insert("args".into(), serde_json::json!(["-c", script]));
     bed.driver().start(launch.clone()).await.unwrap();
     bed.stop_agent();
     std::fs::write(&pipe, "alone\n").unwrap();
-    bed.line(&launch.id, "alone").await;
+    bed.written(&pipe.with_file_name("data").join("told")).await;
     bed.start_agent().await;
     let ending = match bed.state_of(&launch.id).await {
         Some(TaskState::Exited(exit)) => exit.ending,
         Some(TaskState::Running) | None => bed.exit_of(&launch.id).await.ending,
     };
     assert_eq!(ending, Ending::Code(9));
+    bed.line(&launch.id, "alone").await;
 }
 
 async fn forgetting(mut bed: Bed) {

@@ -2,7 +2,16 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests may fail loudly and say what they skip")]
 
+#[path = "../common/docker.rs"]
+mod docker_daemon;
+
+/// What test programs share.
+mod common {
+    pub(crate) use crate::docker_daemon as docker;
+}
+
 mod bed;
 mod contract;
+mod docker;
 mod processes;
 mod walls;

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod contract;
+pub mod docker;
 pub mod exec;
 pub mod hidden;
 pub mod process;
