@@ -6,6 +6,7 @@ mod common;
 mod contract {
     pub(crate) mod counters;
     mod crash;
+    mod face;
     mod faults;
     pub(crate) mod guards;
     pub(crate) mod limits;
@@ -72,3 +73,4 @@ macro_rules! on_every_case {
 on_every_case!(memory, crate::contract::world::memory);
 on_every_case!(embedded, crate::contract::world::embedded);
 on_every_case!(etcd, crate::contract::world::etcd);
+on_every_case!(http, crate::contract::world::http);

@@ -23,6 +23,7 @@ mod resources;
 mod scene;
 mod selector;
 mod server;
+pub mod store_face;
 mod table;
 mod touch;
 mod watch;

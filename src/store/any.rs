@@ -10,6 +10,7 @@ use super::core::Limits;
 use super::embedded::Embedded;
 #[cfg(feature = "etcd")]
 use super::etcd::Etcd;
+use super::http::Http;
 use super::memory::Memory;
 
 /// Why a store could not be opened.
@@ -88,6 +89,8 @@ pub enum AnyStore {
     /// A cluster of etcd.
     #[cfg(feature = "etcd")]
     Etcd(Etcd),
+    /// Another server's store, through its API.
+    Http(Http),
 }
 
 /// Opens the store at an address: `embedded:FOLDER`, `etcd://HOST:PORT,HOST:PORT` or `memory:`.
@@ -125,6 +128,7 @@ impl Store for AnyStore {
             AnyStore::Embedded(store) => store.list(prefix).await,
             #[cfg(feature = "etcd")]
             AnyStore::Etcd(store) => store.list(prefix).await,
+            AnyStore::Http(store) => store.list(prefix).await,
         }
     }
 
@@ -134,6 +138,7 @@ impl Store for AnyStore {
             AnyStore::Embedded(store) => store.commit(txn).await,
             #[cfg(feature = "etcd")]
             AnyStore::Etcd(store) => store.commit(txn).await,
+            AnyStore::Http(store) => store.commit(txn).await,
         }
     }
 
@@ -143,6 +148,7 @@ impl Store for AnyStore {
             AnyStore::Embedded(store) => store.watch(prefix, after).await,
             #[cfg(feature = "etcd")]
             AnyStore::Etcd(store) => store.watch(prefix, after).await,
+            AnyStore::Http(store) => store.watch(prefix, after).await,
         }
     }
 }

@@ -14,6 +14,7 @@ use futures::stream::BoxStream;
 use plan::{Guard, Write};
 use schemas::entry::{Change, Entry};
 use schemas::key::{Prefix, Revision};
+use serde::{Deserialize, Serialize};
 
 /// The most guards, and the most writes, of one transaction: etcd's default `--max-txn-ops`.
 pub const MAX_OPERATIONS: usize = 128;
@@ -109,7 +110,8 @@ pub struct Batch {
 }
 
 /// Why nothing was acknowledged, as the caller's next move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
 pub enum CommitError {
     /// A guard did not hold and nothing was written: plan again on a fresh view.
     #[error("a guard no longer holds")]
@@ -130,7 +132,8 @@ pub enum CommitError {
 }
 
 /// Why a list was not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
 pub enum ReadError {
     /// Nobody answered in time: try again later.
     #[error("the store is unavailable")]
@@ -138,7 +141,8 @@ pub enum ReadError {
 }
 
 /// Why a watch ended or was not opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
 pub enum WatchError {
     /// The store does not know what followed `after`: that history is compacted, or the store was restored and
     /// has never been there. List again and watch after the listing.

@@ -11,8 +11,10 @@ mod embedded;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod fanout;
+mod http;
 mod live;
 mod memory;
+pub mod wire;
 
 pub use self::core::Limits;
 pub use any::{AnyStore, OpenError, Options, open};
@@ -23,5 +25,6 @@ pub use contract::{
 pub use embedded::Embedded;
 #[cfg(feature = "etcd")]
 pub use etcd::Etcd;
+pub use http::Http;
 pub use memory::Memory;
 pub use schemas::entry::{Change, Entry};

@@ -2,16 +2,22 @@
 
 use std::any::Any;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use encamp::api::store_face::{self, Allow, allow_all};
 use encamp::store::{
-    Batch, Change, CommitError, Embedded, Entry, Etcd, Limits, Memory, Options, Store, Txn, Watch, WatchError,
+    Batch, Change, CommitError, Embedded, Entry, Etcd, Http, Limits, Memory, Options, Store, Txn, Watch,
+    WatchError,
 };
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use plan::{Guard, Write};
 use schemas::key::{Key, Prefix, Revision};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::common::etcd::Etcd as Server;
 
@@ -61,6 +67,38 @@ pub(crate) async fn etcd() -> Option<World<Etcd>> {
         Box::pin(async move { hand.compact(revision).await.expect("etcd compacts") })
     };
     Some(World { store, compact: Box::new(compact), _keep: Box::new(server) })
+}
+
+/// The store in memory as it is seen through the API of another process.
+pub(crate) async fn http() -> Option<World<Http>> {
+    let memory = Memory::new(Limits::default());
+    let served = serve(memory.clone(), allow_all()).await;
+    let store = Http::new(std::slice::from_ref(&served.address), reqwest::Client::new()).expect("an address");
+    let compact = move |revision| -> BoxFuture<'static, ()> {
+        memory.compact(revision);
+        Box::pin(async {})
+    };
+    Some(World { store, compact: Box::new(compact), _keep: Box::new(served) })
+}
+
+/// A server of the store face, which ends when this is dropped.
+pub(crate) struct Served {
+    pub(crate) address: String,
+    /// Ends the open watches.
+    pub(crate) stop: CancellationToken,
+    /// Closes the listener and all its connections when dropped.
+    _tasks: JoinSet<()>,
+}
+
+/// Serves a store on a port of its own.
+pub(crate) async fn serve<S: Store>(store: S, allow: Allow) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let address = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
+    let stop = CancellationToken::new();
+    let router = store_face::router(store, allow, stop.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, router).await.expect("it serves") });
+    Served { address, stop, _tasks: tasks }
 }
 
 impl<S: Store> World<S> {
