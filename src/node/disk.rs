@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use futures::future::{BoxFuture, FutureExt};
 
+use super::alloc_dir::{AllocDir, TaskFolders};
 use super::drivers::TaskId;
 use super::drivers::contract::TaskDirs;
-use super::drivers::task_id::path_component;
 
 /// What the agent asks of a disk.
 pub trait Disk: Send + Sync + 'static {
     /// Makes the folders of a task, and of its allocation. Making them twice is fine.
-    fn prepare<'a>(&'a self, task: &'a TaskId) -> BoxFuture<'a, io::Result<TaskDirs>>;
+    fn prepare<'a>(&'a self, task: &'a TaskId, folders: TaskFolders) -> BoxFuture<'a, io::Result<TaskDirs>>;
     /// Removes all folders of an allocation; none is fine.
     fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>>;
     /// The memory as it was last saved; nothing if it was never.
@@ -32,9 +32,9 @@ impl DataDir {
     pub fn new(root: impl Into<PathBuf>) -> DataDir {
         DataDir { root: root.into() }
     }
-    /// The folder of an allocation.
-    pub fn allocation(&self, namespace: &str, allocation: &str) -> PathBuf {
-        self.root.join("alloc").join(path_component(namespace)).join(path_component(allocation))
+    /// Where the folders of all allocations lie.
+    pub fn allocations(&self) -> PathBuf {
+        self.root.join("alloc")
     }
     fn memory(&self) -> PathBuf {
         self.root.join("agent").join("memory.json")
@@ -42,29 +42,18 @@ impl DataDir {
 }
 
 impl Disk for DataDir {
-    fn prepare<'a>(&'a self, task: &'a TaskId) -> BoxFuture<'a, io::Result<TaskDirs>> {
-        let allocation = self.allocation(task.namespace(), task.allocation());
-        let root = allocation.join(path_component(task.task()));
-        let shared = allocation.join("alloc");
-        let dirs = TaskDirs {
-            local: root.join("local"),
-            secrets: root.join("secrets"),
-            logs: shared.join("logs"),
-            shared,
-            root,
-        };
+    fn prepare<'a>(&'a self, task: &'a TaskId, folders: TaskFolders) -> BoxFuture<'a, io::Result<TaskDirs>> {
+        let allocation = AllocDir::new(&self.allocations(), task.namespace(), task.allocation());
+        let task = task.task().to_owned();
         off_the_loop(move || {
-            for path in [&dirs.shared.join("data"), &dirs.shared.join("tmp"), &dirs.logs, &dirs.local] {
-                std::fs::create_dir_all(path)?;
-            }
-            make_private(&dirs.secrets)?;
-            Ok(dirs)
+            allocation.create()?;
+            allocation.create_task(&task, folders)
         })
     }
 
     fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>> {
-        let path = self.allocation(namespace, allocation);
-        off_the_loop(move || absent_is_fine(std::fs::remove_dir_all(path), ()))
+        let allocation = AllocDir::new(&self.allocations(), namespace, allocation);
+        off_the_loop(move || allocation.remove())
     }
 
     fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>> {
@@ -111,7 +100,7 @@ pub struct NoDisk {
 }
 
 impl Disk for NoDisk {
-    fn prepare<'a>(&'a self, task: &'a TaskId) -> BoxFuture<'a, io::Result<TaskDirs>> {
+    fn prepare<'a>(&'a self, task: &'a TaskId, _folders: TaskFolders) -> BoxFuture<'a, io::Result<TaskDirs>> {
         let root = Path::new("/none").join(task.as_str());
         let dirs = TaskDirs {
             shared: root.join("alloc"),

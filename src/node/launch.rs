@@ -7,6 +7,7 @@ use agent::{AllocationId, VersionFact, Wanted};
 use schemas::placement::Placement;
 use schemas::task::Task;
 
+use super::alloc_dir::TaskFolders;
 use super::drivers::contract::{Limits, LogPolicy, PortMap, TaskDirs};
 use super::drivers::{Launch, TaskId};
 
@@ -33,6 +34,11 @@ impl Ask {
         let id = TaskId::new(allocation.namespace(), allocation.allocation(), &task.name).ok()?;
         let (allocation, placement) = (allocation.clone(), wanted.placement.clone());
         Some(Ask { id, allocation, incarnation, placement, task })
+    }
+
+    /// What makes the task's folders its own.
+    pub(crate) fn folders(&self) -> TaskFolders {
+        TaskFolders { owner: None, secrets_mb: self.task.resources.secrets.unwrap_or(1) }
     }
 
     /// What the driver is told.

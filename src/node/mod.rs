@@ -2,6 +2,7 @@
 //! Everything here waits, blocks or fails; what to do is decided in `controllers/agent`.
 
 pub mod alloc_dir;
+mod checks;
 pub mod config;
 mod details;
 pub mod disk;
@@ -11,11 +12,13 @@ pub mod environment;
 mod feed;
 pub mod fingerprint;
 mod hear;
+pub mod http;
 pub mod interpolate;
 mod launch;
 pub mod lifeline;
 pub mod logs;
 pub mod machine;
+pub mod probe;
 mod reality;
 mod registration;
 mod reports;

@@ -11,11 +11,12 @@ use agent::{AllocationId, Local, VersionFact};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use jiff::Timestamp;
 use schemas::key::Key;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::checks::{Checks, Tested};
 use super::config::AgentConfig;
 use super::disk::Disk;
 use super::drivers::Driver;
@@ -23,6 +24,7 @@ use super::drivers::contract::Event;
 use super::feed::{self, News, Seen};
 use super::lifeline::{self, Lifeline};
 use super::machine::Machine;
+use super::probe::Prober;
 use super::reality::Reality;
 use super::reports::Reports;
 use super::saved::{self, Saved};
@@ -52,6 +54,8 @@ pub struct World<S> {
     pub lifeline: Arc<dyn Lifeline>,
     /// What the machine is.
     pub machine: Arc<dyn Machine>,
+    /// How checks are tested.
+    pub prober: Arc<dyn Prober>,
 }
 
 /// Runs an agent until told to stop. Tasks go on running.
@@ -70,11 +74,19 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     });
     let events: Events = futures::stream::select_all(events);
     let feed = feed::feed(world.store.clone(), config.name.clone(), saved.seen.clone());
-    let mut agent = Agent::new(config, world, saved, told);
+    let (checks, tested) = Checks::new(world.prober.clone());
+    let mut agent = Agent::new(config, world, saved, (checks, told));
     agent.look_at_all();
-    agent.turn(events, feed, &stop).await;
+    agent.turn(Sources { events, feed, tested }, &stop).await;
     agent.leave().await;
     beside.shutdown().await;
+}
+
+/// Where everything that happens comes from.
+struct Sources {
+    events: Events,
+    feed: BoxStream<'static, News>,
+    tested: mpsc::Receiver<Tested>,
 }
 
 type Events = SelectAll<BoxStream<'static, (String, Event)>>;
@@ -98,6 +110,7 @@ pub(super) struct Agent<S> {
     pub(super) details: super::details::DetailsWriter,
     /// Drivers that were never asked what they hold.
     pub(super) unasked: BTreeSet<String>,
+    pub(super) checks: Checks,
     told: watch::Sender<bool>,
 }
 
@@ -122,7 +135,13 @@ pub(super) enum Pace {
 }
 
 impl<S: Store> Agent<S> {
-    fn new(config: AgentConfig, world: World<S>, saved: Saved, told: watch::Sender<bool>) -> Agent<S> {
+    fn new(
+        config: AgentConfig,
+        world: World<S>,
+        saved: Saved,
+        own: (Checks, watch::Sender<bool>),
+    ) -> Agent<S> {
+        let (checks, told) = own;
         let blind: BTreeSet<String> = world.drivers.keys().cloned().collect();
         let local = Local {
             memory: saved.memory,
@@ -145,16 +164,12 @@ impl<S: Store> Agent<S> {
             saving: Saving::Idle,
             report_pace: Pace::From(Instant::now()),
             unasked: blind,
+            checks,
             told,
         }
     }
 
-    async fn turn(
-        &mut self,
-        mut events: Events,
-        mut feed: BoxStream<'static, News>,
-        stop: &CancellationToken,
-    ) {
+    async fn turn(&mut self, mut sources: Sources, stop: &CancellationToken) {
         let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         loop {
             self.settle();
@@ -165,8 +180,9 @@ impl<S: Store> Agent<S> {
             tokio::select! { biased;
                 () = stop.cancelled() => return,
                 Some(done) = self.works.join_next() => self.on_done(done),
-                Some((driver, event)) = events.next() => self.on_event(&driver, event),
-                Some(news) = feed.next() => self.on_news(news),
+                Some((driver, event)) = sources.events.next() => self.on_event(&driver, event),
+                Some(news) = sources.feed.next() => self.on_news(news),
+                Some(tested) = sources.tested.recv() => self.on_tested(tested),
                 _ = looks.tick() => self.look_at_all(),
                 () = tokio::time::sleep_until(next_moment) => self.ring(),
             }

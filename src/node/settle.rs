@@ -27,6 +27,7 @@ impl<S: Store> Agent<S> {
                 tracing::debug!("{act}");
                 self.act(act);
             }
+            self.sync_checks(&id);
         }
     }
 

@@ -70,7 +70,7 @@ pub(crate) async fn start(
     let answer = async {
         let driver = driver
             .ok_or_else(|| StartError::Fatal(format!("this node has no driver {}", ask.task.driver)))?;
-        let dirs = disk.prepare(&ask.id).await;
+        let dirs = disk.prepare(&ask.id, ask.folders()).await;
         let dirs = dirs.map_err(|error| StartError::Recoverable(format!("cannot make folders: {error}")))?;
         driver.start(make(&ask, dirs)).await
     };

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use plan::{Plan, Step};
 use schemas::duration::Duration;
 use schemas::placement::Wish;
-use schemas::report::AllocationReport;
+use schemas::report::{AllocationReport, ClientState};
 
 use crate::act::Act;
 use crate::local::{AllocationId, Fact, Local, VersionFact, Wanted};
@@ -92,7 +92,7 @@ fn fresh(scene: &Scene<'_>) -> AllocationMemory {
     // The memory was lost, the report was not: an allocation that has ended stays ended.
     memory.ending = Some(Ending { since: scene.now, why: Why::EndedBefore });
     for task in &scene.group.tasks {
-        let failed = reported.state == schemas::report::ClientState::Failed;
+        let failed = reported.state == ClientState::Failed;
         let phase = Phase::Dead { failed, code: reported.exit_code, at: reported.since.unwrap_or(scene.now) };
         memory.tasks.insert(task.name.clone(), TaskMemory { phase, ..TaskMemory::default() });
     }
@@ -116,7 +116,7 @@ fn without_job(local: &Local, id: &AllocationId, wanted: &Wanted, now: Timestamp
     let reported = local.reports.get(id);
     if is_over && local.blind.is_empty() && reported.is_none_or(|reported| !reported.state.is_terminal()) {
         let report = AllocationReport {
-            state: schemas::report::ClientState::Complete,
+            state: ClientState::Complete,
             spec: wanted.placement.spec,
             since: Some(now),
             reason: why.clone(),
@@ -197,7 +197,12 @@ impl<'a> Doings<'a> {
         remembered: Option<&AllocationMemory>,
         memory: AllocationMemory,
     ) -> Plan<Act> {
-        if reported != Some(&report) {
+        // An allocation without a report is pending for everybody: saying so would only delay what comes next.
+        let goes_without_saying = reported.is_none()
+            && report.state == ClientState::Pending
+            && report.reason.is_empty()
+            && report.healthy.is_none();
+        if reported != Some(&report) && !goes_without_saying {
             self.acts.push(Act::Report(self.id.clone(), Some(report)));
         }
         if remembered != Some(&memory) {
