@@ -1,6 +1,12 @@
 //! The agent with real processes: placements in, processes and reports out, and nothing that ends an agent ends
 //! a task.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests may fail loudly and say what they measured"
+)]
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +21,7 @@ use encamp::node::drivers::process::record::StateFolder;
 use encamp::node::drivers::raw_exec::RawExec;
 use encamp::node::drivers::{Driver, Signal};
 use encamp::node::lifeline::{Lifeline, Unheard};
-use encamp::node::machine::FixedMachine;
+use encamp::node::machine::{FixedMachine, MachineFacts};
 use encamp::node::probe::NetworkProber;
 use encamp::node::{AgentConfig, World, drain_all, run};
 use encamp::store::{Limits, Memory, Store, Txn};
@@ -96,7 +102,7 @@ async fn live(store: &Memory, data: &Path) -> Life {
         clock: Clock::system(),
         disk: Arc::new(DataDir::new(data)),
         lifeline: Arc::new(Heard(hearing)),
-        machine: Arc::new(FixedMachine { facts: Default::default(), ip }),
+        machine: Arc::new(FixedMachine { facts: MachineFacts::default(), ip }),
     };
     let task = tokio::spawn(run(AgentConfig::new("n1", data), world, stop.clone()));
     Life { task, stop, driver }

@@ -73,7 +73,7 @@ impl Probe {
     ) -> Probe {
         let seconds = |duration: Option<schemas::duration::Duration>, otherwise| {
             duration
-                .map_or(Duration::from_secs(otherwise), |duration| duration.to_std())
+                .map_or(Duration::from_secs(otherwise), schemas::duration::Duration::to_std)
                 .max(Duration::from_millis(100))
         };
         Probe {
@@ -184,7 +184,7 @@ impl NetworkProber {
         while let Some(output) = session.output.recv().await {
             match output {
                 ExecOutput::Stdout(bytes) | ExecOutput::Stderr(bytes) if text.len() < OUTPUT_BYTES => {
-                    text.extend(bytes)
+                    text.extend(bytes);
                 }
                 ExecOutput::Stdout(_) | ExecOutput::Stderr(_) => {}
                 ExecOutput::Exit(0) => return Ok(cut(&String::from_utf8_lossy(&text))),

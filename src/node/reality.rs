@@ -3,7 +3,7 @@
 //! Events and answers may overtake each other, so every fact has an age: a listing that was asked for before a fact
 //! was learnt does not overwrite it, and a start that is answered after the task's end was seen does not revive it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use agent::{AllocationId, Exit, Fact, Observed};
 use jiff::Timestamp;
@@ -126,12 +126,8 @@ impl Reality {
     ) -> Vec<AllocationId> {
         let mut changed = Vec::new();
         let younger = |held: Option<&Held>| held.is_some_and(|held| held.age > asked);
-        let mut missing: BTreeMap<TaskId, ()> = self
-            .held
-            .iter()
-            .filter(|(_, held)| held.driver == driver)
-            .map(|(id, _)| (id.clone(), ()))
-            .collect();
+        let of_driver = self.held.iter().filter(|(_, held)| held.driver == driver);
+        let mut missing: BTreeSet<TaskId> = of_driver.map(|(id, _)| id.clone()).collect();
         for task in listing {
             missing.remove(&task.id);
             if younger(self.held.get(&task.id)) {
@@ -150,7 +146,7 @@ impl Reality {
             changed.push(allocation_of(&task.id));
             self.learn(tasks, driver, &task.id, Observed { incarnation: task.incarnation, fact });
         }
-        for id in missing.into_keys().filter(|id| !younger(self.held.get(id))).collect::<Vec<_>>() {
+        for id in missing.into_iter().filter(|id| !younger(self.held.get(id))).collect::<Vec<_>>() {
             let lost = observed(tasks, &id).is_some_and(|current| match current.fact {
                 Fact::Running { .. } | Fact::Exited { .. } => true,
                 Fact::Starting | Fact::Refused { .. } => false,

@@ -97,7 +97,7 @@ impl Reports {
         let has_room = |number: &u32| {
             self.buckets.get(number).is_none_or(|bucket| bucket.wanted.allocations.len() < BUCKET_SIZE)
         };
-        (0..).find(has_room).unwrap_or(u32::MAX)
+        (0..u32::MAX).find(has_room).unwrap_or(u32::MAX)
     }
 
     /// Whether everything is written or on its way.

@@ -192,7 +192,9 @@ impl<S: Store> Agent<S> {
     /// Asks every driver what it holds.
     fn look_at_all(&mut self) {
         let names: Vec<String> = self.world.drivers.keys().cloned().collect();
-        names.iter().for_each(|name| self.look(name));
+        for name in &names {
+            self.look(name);
+        }
     }
 
     pub(super) fn look(&mut self, name: &str) {
@@ -214,7 +216,7 @@ impl<S: Store> Agent<S> {
             Pace::From(_) | Pace::Busy => None,
         };
         let details = self.details.due();
-        [timer, report, details].into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
+        [timer, report, details].into_iter().flatten().min().unwrap_or(now + Duration::from_hours(1))
     }
 
     /// Servers may hear of this node once the cluster knows the truth about it.

@@ -95,7 +95,7 @@ fn check_acts(local: &Local, now: Timestamp) {
                 );
             }
             Act::Forget { .. } | Act::Remove(_) => {
-                assert!(local.complete && !local.wishes.contains_key(&id()))
+                assert!(local.complete && !local.wishes.contains_key(&id()));
             }
             Act::Report(_, None) => assert!(!local.wishes.contains_key(&id()) && local.complete),
             Act::Report(_, Some(_)) | Act::Remember(..) => {}

@@ -1,5 +1,7 @@
 //! Scenes of a node's life: wishes, exits and time in, a transcript of acts out.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod laws;
 mod node;
 
