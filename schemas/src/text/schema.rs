@@ -34,6 +34,8 @@ pub(crate) struct Field {
     /// The field of an element that the label of its block gives.
     pub(crate) label: Option<&'static str>,
     pub(crate) shape: Shape,
+    /// The value of a field that is left out, where the schema tells it.
+    pub(crate) default: Option<Value>,
 }
 
 /// All structs of a document.
@@ -121,7 +123,13 @@ impl Schema {
                 (None, "Check", "headers") => "header".to_owned(),
                 (None, _, _) => snake(property),
             };
-            Field { property: property.clone(), key, label: block.and_then(|(_, _, label)| *label), shape }
+            Field {
+                property: property.clone(),
+                key,
+                label: block.and_then(|(_, _, label)| *label),
+                shape,
+                default: schema.get("default").cloned(),
+            }
         });
         self.structs.insert(name.to_owned(), fields.collect());
     }

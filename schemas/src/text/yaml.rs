@@ -235,7 +235,7 @@ impl<'s> Reader<'s> {
 }
 
 /// What an unquoted word means; nothing for infinities and the like, which no document can hold.
-fn plain(text: &str) -> Option<NodeValue> {
+pub(crate) fn plain(text: &str) -> Option<NodeValue> {
     Some(match text {
         "" | "~" | "null" | "Null" | "NULL" => NodeValue::Null,
         "true" | "True" | "TRUE" => NodeValue::Bool(true),

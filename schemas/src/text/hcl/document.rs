@@ -31,6 +31,16 @@ pub(crate) fn parse(source: &Source, options: &Options, unbound: Unbound) -> Res
     Ok(Document { body, said: said.into_inner() })
 }
 
+/// Whether an expression is, in a file without variables, exactly this text.
+pub(crate) fn reads_as(expression: &str, text: &str) -> bool {
+    let source = Source::new("expression", format!("value = {expression}\n"));
+    let read = parse(&source, &Options::default(), Unbound::Keep);
+    read.is_ok_and(|document| {
+        document.said.is_empty()
+            && document.body.attribute("value").and_then(|entry| entry.value.as_str()) == Some(text)
+    })
+}
+
 fn declares(item: &Structure) -> bool {
     match item {
         Structure::Attribute(_) => false,

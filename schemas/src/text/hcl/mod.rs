@@ -19,4 +19,5 @@ mod variables;
 mod tests;
 
 pub(crate) use body::{Block, Body};
-pub(crate) use document::{Unbound, parse};
+pub(crate) use document::{Unbound, parse, reads_as};
+pub(crate) use syntax::{check, string_end};

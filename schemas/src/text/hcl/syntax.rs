@@ -12,6 +12,11 @@ pub(crate) fn parse(source: &Source) -> Result<Body, Diagnostic> {
     hcl_edit::parser::parse_body(source.text()).map_err(|error| explain(source, &error))
 }
 
+/// Whether a text parses.
+pub(crate) fn check(source: &Source) -> Result<(), Diagnostic> {
+    parse(source).map(drop)
+}
+
 fn explain(source: &Source, error: &Error) -> Diagnostic {
     let at = source.offset(error.location().line(), error.location().column());
     let here = at..at + 1;
@@ -160,7 +165,7 @@ fn line_end(text: &str, at: usize) -> usize {
 }
 
 /// The closing quote of the string that opens at `at`, or the end of its line.
-fn string_end(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn string_end(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
     let mut depth = 0_usize;
     while let Some(byte) = bytes.get(at) {

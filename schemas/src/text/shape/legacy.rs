@@ -3,6 +3,7 @@
 use super::Shaper;
 use crate::text::hcl::{Block, Body};
 use crate::text::node::{Entry, Node, NodeValue};
+use crate::text::source::Span;
 
 /// Attributes that mean nothing any more: block, attribute, what to do.
 const DROPPED: &[(&str, &str, &str)] = &[
@@ -158,16 +159,7 @@ fn port_maps(shaper: &mut Shaper<'_>, body: &mut Body) {
     let mut maps: Vec<Entry> = Vec::new();
     for task in body.blocks.iter_mut().filter(|block| block.kind == "task") {
         for config in task.body.blocks.iter_mut().filter(|block| block.kind == "config") {
-            let (blocks, rest) = std::mem::take(&mut config.body.blocks)
-                .into_iter()
-                .partition(|block| block.kind == "port_map");
-            config.body.blocks = rest;
-            let mut ports = Vec::new();
-            for block in Vec::<Block>::into_iter(blocks) {
-                let hint = "write `port \"…\" { to = … }` in the group's `network` and `ports = [\"…\"]` in `config`";
-                shaper.warn(&block.kind_span, "`port_map` is the old form", hint);
-                ports.extend(block.body.attributes);
-            }
+            let ports = take_port_map(shaper, &mut config.body);
             if let Some(first) = ports.first().filter(|_| config.body.attribute("ports").is_none()) {
                 let span = first.key_span.clone();
                 let names = ports
@@ -190,6 +182,33 @@ fn port_maps(shaper: &mut Shaper<'_>, body: &mut Body) {
     }
 }
 
-fn made(kind: &str, span: &crate::text::source::Span, body: Body) -> Block {
+/// The entries of every `port_map` of a body, block or attribute.
+fn take_port_map(shaper: &mut Shaper<'_>, body: &mut Body) -> Vec<Entry> {
+    let mut ports = Vec::new();
+    let mut warn = |span: &Span| {
+        let hint = "write `port \"…\" { to = … }` in the group's `network` and `ports = [\"…\"]` in `config`";
+        shaper.warn(span, "`port_map` is the old form", hint);
+    };
+    for block in std::mem::take(&mut body.blocks) {
+        if block.kind == "port_map" {
+            warn(&block.kind_span);
+            ports.extend(block.body.attributes);
+        } else {
+            body.blocks.push(block);
+        }
+    }
+    for entry in std::mem::take(&mut body.attributes) {
+        match entry.value.entries() {
+            Some(entries) if entry.key == "port_map" => {
+                warn(&entry.key_span);
+                ports.extend(entries.to_vec());
+            }
+            Some(_) | None => body.attributes.push(entry),
+        }
+    }
+    ports
+}
+
+fn made(kind: &str, span: &Span, body: Body) -> Block {
     Block { kind: kind.to_owned(), kind_span: span.clone(), labels: Vec::new(), body, span: span.clone() }
 }

@@ -1,0 +1,9 @@
+//! Jobs as JSON.
+
+use crate::job::Job;
+
+/// A job as a JSON document.
+pub fn to_json(job: &Job) -> String {
+    let text = serde_json::to_string_pretty(&super::document(job));
+    text.expect("a document is plain values with text keys") + "\n"
+}
