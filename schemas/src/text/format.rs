@@ -9,9 +9,14 @@ use super::source::Source;
 /// Lays out a file. A text that does not parse is refused as it is.
 pub fn format_hcl(source: &Source) -> Result<String, Diagnostic> {
     hcl::check(source)?;
-    let mut lines = scan(source.text());
+    Ok(lay_out(source.text()))
+}
+
+/// Lays out a text that parses.
+pub(crate) fn lay_out(text: &str) -> String {
+    let mut lines = scan(text);
     align(&mut lines);
-    let mut out = String::with_capacity(source.text().len());
+    let mut out = String::with_capacity(text.len());
     let mut blank = true;
     for line in &lines {
         if line.is_blank() && blank {
@@ -23,7 +28,7 @@ pub fn format_hcl(source: &Source) -> Result<String, Diagnostic> {
     while out.ends_with("\n\n") && !lines.last().is_some_and(|line| line.is_verbatim) {
         out.pop();
     }
-    Ok(out)
+    out
 }
 
 /// A line cut into what is laid out separately.
@@ -141,13 +146,13 @@ fn scan_code(text: &str, indent: usize, state: &mut State) -> usize {
         match byte {
             b'#' => return at,
             b'/' if bytes.get(at + 1) == Some(&b'/') => return at,
-            b'/' if bytes.get(at + 1) == Some(&b'*') => match text[at..].find("*/") {
-                Some(length) => at += length + 1,
-                None => {
+            b'/' if bytes.get(at + 1) == Some(&b'*') => {
+                let Some(length) = text[at..].find("*/") else {
                     state.in_comment = true;
                     return at;
-                }
-            },
+                };
+                at += length + 1;
+            }
             b'"' => at = hcl::string_end(bytes, at),
             b'<' if bytes.get(at + 1) == Some(&b'<') => {
                 let word = text[at + 2..].trim_start_matches('-').trim();

@@ -32,7 +32,11 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<Node>, Vec<Diagnostic>> {
             }
             Err(error) => {
                 let at = reader.cursor.to(source, *error.marker());
-                reader.fail(&(at..at + 1), format!("not readable as YAML: {}", error.info()), None);
+                let message = match error.info() {
+                    info if info.contains("recursion") => format!("nested more than {MAX_DEPTH} levels deep"),
+                    info => format!("not readable as YAML: {info}"),
+                };
+                reader.fail(&(at..at + 1), message, None);
                 break;
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::job::Job;
+use crate::text::format::lay_out;
 use crate::text::hcl::reads_as;
 use crate::text::schema::{Field, Shape};
 use crate::text::shape::SCHEMA;
@@ -15,16 +16,20 @@ pub fn to_hcl(job: &Job) -> String {
     let metadata = document.pointer("/metadata").and_then(Value::as_object).unwrap_or(&empty);
     let mut writer = Writer::default();
     writer.open(&format!("job {}", label(&job.metadata.name)));
-    let namespace = metadata.get("namespace").map(|value| ("namespace".to_owned(), expression(value, 1)));
-    writer.attributes(&Vec::from_iter(namespace));
-    for key in ["labels", "annotations"] {
-        if let Some(Value::Object(words)) = metadata.get(key) {
-            writer.map(key, words);
+    for key in ["namespace", "labels", "annotations"] {
+        let has_form = metadata.get(key).and_then(Value::as_object).is_some_and(has_block_form);
+        if let Some(value) = metadata.get(key).filter(|_| !has_form) {
+            writer.first.push((key.to_owned(), expression(value, 1)));
         }
     }
     writer.structure(&SCHEMA.root, spec, None);
+    for key in ["labels", "annotations"] {
+        if let Some(words) = metadata.get(key).and_then(Value::as_object).filter(|map| has_block_form(map)) {
+            writer.map(key, words);
+        }
+    }
     writer.close();
-    writer.out
+    lay_out(&writer.out)
 }
 
 #[derive(Default)]
@@ -33,6 +38,8 @@ struct Writer {
     depth: usize,
     /// Whether a block stands right before, so that the next thing keeps a distance.
     after_block: bool,
+    /// Attributes of the outermost block that are no fields of its struct.
+    first: Vec<(String, String)>,
 }
 
 impl Writer {
@@ -41,18 +48,19 @@ impl Writer {
         let given = |field: &Field| {
             map.get(&field.property).filter(|_| Some(field.property.as_str()) != label).cloned()
         };
-        let is_attribute = |field: &Field, value: &Value| match &field.shape {
-            Shape::Map(_) => value.as_object().is_some_and(|map| !has_block_form(map)),
-            shape => shape.inner_struct().is_none(),
+        let is_attribute = |field: &Field, value: &Value| {
+            if let (Shape::Map(_), Value::Object(map)) = (&field.shape, value) {
+                return !has_block_form(map);
+            }
+            field.shape.inner_struct().is_none()
         };
         let pairs: Vec<(&Field, Value)> =
             fields.iter().filter_map(|field| given(field).map(|value| (field, value))).collect();
         let (attributes, blocks): (Vec<_>, Vec<_>) =
             pairs.into_iter().partition(|(field, value)| is_attribute(field, value));
-        let attributes: Vec<_> = attributes
-            .iter()
-            .map(|(field, value)| (field.key.clone(), expression(value, self.depth)))
-            .collect();
+        let named =
+            attributes.iter().map(|(field, value)| (field.key.clone(), expression(value, self.depth)));
+        let attributes: Vec<_> = std::mem::take(&mut self.first).into_iter().chain(named).collect();
         self.attributes(&attributes);
         for (field, value) in &blocks {
             self.block(field, value);
@@ -167,10 +175,7 @@ fn expression(value: &Value, depth: usize) -> String {
 
 /// A value within an object or a list, where a heredoc would need its end on a line of its own.
 fn inline(value: &Value, depth: usize) -> String {
-    match value {
-        Value::String(text) => quoted(text),
-        other => expression(other, depth),
-    }
+    value.as_str().map_or_else(|| expression(value, depth), quoted)
 }
 
 /// A string: a heredoc for several lines, else in quotes.

@@ -48,9 +48,14 @@ fn field(value: &Value, indent: usize, out: &mut String) {
                 out.push('\n');
             }
         }
-        other => {
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
             out.push(' ');
-            out.push_str(&scalar(other));
+            out.push_str(&scalar(value));
             out.push('\n');
         }
     }
@@ -60,22 +65,18 @@ fn items(list: &[Value], indent: usize, out: &mut String) {
     for item in list {
         out.push_str(&" ".repeat(indent));
         out.push_str("- ");
-        match item {
-            Value::Object(map) if !map.is_empty() => entries(map, indent + 2, out),
-            other => {
-                out.push_str(&scalar(other));
-                out.push('\n');
-            }
+        if let Some(map) = item.as_object().filter(|map| !map.is_empty()) {
+            entries(map, indent + 2, out);
+        } else {
+            out.push_str(&scalar(item));
+            out.push('\n');
         }
     }
 }
 
 /// A value on one line. Nested lists are written in JSON's style, which YAML reads as well.
 fn scalar(value: &Value) -> String {
-    match value {
-        Value::String(text) => word(text),
-        other => other.to_string(),
-    }
+    value.as_str().map_or_else(|| value.to_string(), word)
 }
 
 /// Whether a text is better written as a literal block: several plain lines with one end of line at the end.

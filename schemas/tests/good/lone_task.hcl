@@ -1,0 +1,7 @@
+job "a" {
+  type = "batch"
+  task "run" {
+    driver = "exec"
+    config { command = "/bin/true" }
+  }
+}
