@@ -2,7 +2,7 @@
 
 use schemas::job::{Job, JobSpec};
 use schemas::meta::ObjectMeta;
-use schemas::validate;
+use schemas::{support, validate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -26,7 +26,8 @@ pub(super) fn job(body: Value, name: &Name, validation: FieldValidation) -> Resu
     let mut warnings = Vec::new();
     let metadata = metadata(Kind::Job, parts.metadata, name)?;
     let spec: JobSpec = decode(parts.spec, "spec", &metadata.name, (validation, &mut warnings))?;
-    let problems = validate::job(&metadata.name, &spec);
+    let mut problems = validate::job(&metadata.name, &spec);
+    problems.extend(support::unbuilt(&spec));
     let causes: Vec<Cause> = problems.iter().filter(|problem| problem.is_error()).map(cause).collect();
     if !causes.is_empty() {
         return Err(Refusal::invalid(Kind::Job, &metadata.name, causes));
@@ -75,8 +76,8 @@ pub(super) fn split(kind: Kind, body: Value, name: &Name) -> Result<Parts, Refus
 }
 
 /// The fields of metadata that are the sender's to say.
-const OWN_METADATA: [&str; 6] =
-    ["name", "namespace", "labels", "annotations", "ownerReferences", "finalizers"];
+const OWN_METADATA: [&str; 7] =
+    ["name", "namespace", "labels", "annotations", "ownerReferences", "finalizers", "managedFields"];
 
 /// What of the metadata is the sender's to say; the rest is passed over.
 pub(super) fn metadata(
@@ -124,14 +125,23 @@ pub(super) fn metadata(
 
 /// Decodes a part of a document; unknown fields are treated as asked.
 pub(super) fn decode<T: DeserializeOwned>(
-    value: Value,
+    mut value: Value,
+    part: &str,
+    name: &str,
+    manner: (FieldValidation, &mut Vec<String>),
+) -> Result<T, Refusal> {
+    decode_in_place(&mut value, part, name, manner)
+}
+
+/// Decodes a part of a document and leaves in it what is known.
+pub(super) fn decode_in_place<T: DeserializeOwned>(
+    value: &mut Value,
     part: &str,
     name: &str,
     (validation, warnings): (FieldValidation, &mut Vec<String>),
 ) -> Result<T, Refusal> {
-    let mut value = value;
     loop {
-        let error = match serde_path_to_error::deserialize::<_, T>(&value) {
+        let error = match serde_path_to_error::deserialize::<_, T>(&*value) {
             Ok(decoded) => return Ok(decoded),
             Err(error) => error,
         };
@@ -150,7 +160,7 @@ pub(super) fn decode<T: DeserializeOwned>(
             FieldValidation::Warn => warnings.push(format!("unknown field {place:?}")),
             FieldValidation::Ignore => {}
         }
-        if !remove(&mut value, &path) {
+        if !remove(value, &path) {
             let cause = Cause { reason: "FieldValueInvalid", message, field: place };
             return Err(Refusal::invalid(Kind::Job, name, vec![cause]));
         }

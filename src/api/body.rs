@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
+use schemas::text::{self, Format, Options, Source};
 use serde_json::Value;
 
 use super::refusal::Refusal;
@@ -42,6 +43,7 @@ impl Sent {
             "application/yaml" | "application/x-yaml" | "text/yaml" | "application/apply-patch+yaml" => {
                 self.yaml()
             }
+            "application/hcl" => self.hcl(),
             // curl without a header
             "application/x-www-form-urlencoded" => self.yaml(),
             other => Err(Refusal::unsupported_media_type(format!(
@@ -53,6 +55,14 @@ impl Sent {
     /// The bytes as text.
     pub(super) fn text(&self) -> Result<&str, Refusal> {
         std::str::from_utf8(&self.bytes).map_err(|_| Refusal::bad_request("the body is not UTF-8"))
+    }
+
+    fn hcl(&self) -> Result<Value, Refusal> {
+        let source = Source::new("the body", self.text()?);
+        let options = Options { format: Some(Format::Hcl), ..Options::default() };
+        let parsed = text::job(&source, &options)
+            .map_err(|problems| Refusal::bad_request(text::render(&problems, &source)))?;
+        Ok(super::write_jobs::as_sent(&parsed.job))
     }
 
     fn json(&self) -> Result<Value, Refusal> {

@@ -65,7 +65,8 @@ async fn core_versions(headers: HeaderMap) -> Json<Value> {
 }
 
 async fn groups() -> Json<Value> {
-    let groups = [group(GROUP, "v1"), group("authorization.k8s.io", "v1")];
+    let names = [GROUP, "authorization.k8s.io", "authentication.k8s.io"];
+    let groups = names.map(|name| group(name, "v1"));
     Json(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
 }
 

@@ -20,8 +20,6 @@ pub(super) struct Event {
     pub kind: Kind,
     /// Its namespace and name.
     pub about: Name,
-    /// Its identity, if it is known.
-    pub uid: String,
     /// One word, `Placed`.
     pub reason: String,
     /// A sentence for people.

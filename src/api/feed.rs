@@ -179,9 +179,12 @@ impl Feed {
             names.push(event.name());
             events.push(event);
         }
-        let scene = Scene { view: &view, events: &events, epoch: "", now };
+        let scene = Scene { view: &view, events: &events, epoch: "", explains: false, now };
         let mut touched = memory.touched(&scene, pulse);
-        touched.extend(names.into_iter().map(|name| Touched { kind: Kind::Event, name, how: How::Added }));
+        for kind in [Kind::Event, Kind::CoreEvent] {
+            let new = |name: &Name| Touched { kind, name: name.clone(), how: How::Added };
+            touched.extend(names.iter().map(new));
+        }
         memory.learn(pulse);
         drop(events);
         drop(view);

@@ -65,7 +65,6 @@ impl Story<'_> {
         self.events.push(Event {
             kind,
             about,
-            uid: String::new(),
             reason: reason.to_owned(),
             message,
             is_warning,

@@ -23,6 +23,10 @@ pub(super) enum Kind {
     Node,
     /// Something that happened.
     Event,
+    /// The same, as Kubernetes' core group shows it.
+    CoreEvent,
+    /// A namespace, of Kubernetes' core group.
+    Namespace,
 }
 
 /// How a kind is called and what can be done with it.
@@ -134,8 +138,19 @@ const EVENT: Words = Words {
     subresources: &[],
 };
 
+const NAMESPACE: Words = Words {
+    kind: "Namespace",
+    plural: "namespaces",
+    singular: "namespace",
+    short: &["ns"],
+    namespaced: false,
+    in_all: false,
+    verbs: READ,
+    subresources: &[],
+};
+
 impl Kind {
-    /// All kinds, in the order of discovery.
+    /// All kinds of our group, in the order of discovery.
     pub(super) const ALL: [Kind; 6] =
         [Kind::Allocation, Kind::Deployment, Kind::Event, Kind::Job, Kind::JobVersion, Kind::Node];
 
@@ -147,7 +162,8 @@ impl Kind {
             Kind::Allocation => ALLOCATION,
             Kind::Deployment => DEPLOYMENT,
             Kind::Node => NODE,
-            Kind::Event => EVENT,
+            Kind::Event | Kind::CoreEvent => EVENT,
+            Kind::Namespace => NAMESPACE,
         }
     }
 
@@ -158,12 +174,22 @@ impl Kind {
 
     /// Its API group.
     pub(super) fn group(self) -> &'static str {
-        GROUP
+        if self.is_core() { "" } else { GROUP }
+    }
+
+    /// Group and version, as `apiVersion` has it.
+    pub(super) fn api_version(self) -> &'static str {
+        if self.is_core() { "v1" } else { GROUP_VERSION }
+    }
+
+    fn is_core(self) -> bool {
+        matches!(self, Kind::CoreEvent | Kind::Namespace)
     }
 
     /// `jobs.encamp.dev`
     pub(super) fn resource(self) -> String {
-        format!("{}.{}", self.words().plural, self.group())
+        let words = self.words();
+        if self.is_core() { words.plural.to_owned() } else { format!("{}.{GROUP}", words.plural) }
     }
 }
 

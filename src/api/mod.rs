@@ -5,8 +5,10 @@
 
 mod accept;
 mod admission;
+mod apply;
 mod body;
 mod commit;
+mod core;
 mod discovery;
 mod events;
 mod feed;
@@ -14,12 +16,17 @@ mod happened;
 mod job_edit;
 mod kind;
 pub mod lifeline;
+mod log;
 mod openapi;
+mod ownership;
 mod patch;
+mod preview;
 mod read;
 mod refusal;
 mod request;
 mod resources;
+mod review;
+mod scale;
 mod scene;
 mod selector;
 mod server;

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemas::key::Revision;
 use serde_json::{Value, json};
 
-use super::kind::{GROUP_VERSION, Kind};
+use super::kind::Kind;
 use super::refusal::Refusal;
 use super::request::{Asked, Form, ReadQuery, is_set};
 use super::resources::catalog;
@@ -83,14 +83,14 @@ async fn get_node(
     one(&server, Kind::Node, &Name::new("", name), (&query, &headers))
 }
 
-fn one(
+pub(super) fn one(
     server: &Server,
     kind: Kind,
     name: &Name,
     (query, headers): (&ReadQuery, &HeaderMap),
 ) -> Result<Response, Refusal> {
     let shown = server.look(|scene| {
-        let document = catalog::join(scene, kind, name)?;
+        let document = catalog::join(&Scene { explains: true, ..*scene }, kind, name)?;
         let include = Include::of(query.include_object.as_deref());
         Some(shape(kind, Form::of(headers), include, (document, scene)))
     });
@@ -165,7 +165,11 @@ impl Listed {
     }
 }
 
-fn list_or_watch(server: &Server, listed: &Listed, query: &ReadQuery) -> Result<Response, Refusal> {
+pub(super) fn list_or_watch(
+    server: &Server,
+    listed: &Listed,
+    query: &ReadQuery,
+) -> Result<Response, Refusal> {
     if is_set(query.watch.as_ref()) {
         return watch::stream(server, listed.clone(), query);
     }
@@ -237,7 +241,7 @@ fn page(scene: &Scene<'_>, listed: &Listed, token: Option<&Token>, limit: usize)
 fn collection(scene: &Scene<'_>, listed: &Listed, documents: Vec<Value>, metadata: &Value) -> Value {
     match listed.form {
         Form::Document => json!({
-            "apiVersion": GROUP_VERSION, "kind": format!("{}List", listed.kind.words().kind),
+            "apiVersion": listed.kind.api_version(), "kind": format!("{}List", listed.kind.words().kind),
             "metadata": metadata, "items": documents,
         }),
         Form::Metadata => json!({

@@ -54,6 +54,11 @@ impl Refusal {
         Refusal::new(StatusCode::NOT_FOUND, "NotFound", message)
     }
 
+    /// The agent has no such log.
+    pub(super) fn no_logs(message: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::NOT_FOUND, "NotFound", message)
+    }
+
     /// A document of that name exists.
     pub(super) fn already_exists(kind: Kind, name: &str) -> Refusal {
         let message = format!("{} {name:?} already exists", kind.resource());
@@ -69,14 +74,24 @@ impl Refusal {
     /// Other managers own fields that an apply wants to set.
     pub(super) fn owned_by_others(kind: Kind, name: &str, causes: Vec<Cause>) -> Refusal {
         let plural = if causes.len() == 1 { "conflict" } else { "conflicts" };
-        let listed: Vec<&str> = causes.iter().map(|cause| cause.message.as_str()).collect();
-        let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
-        let message = format!(
-            "Apply failed with {} {plural}: {}: {}",
-            causes.len(),
-            listed.join(", "),
-            fields.join(", ")
-        );
+        let mut owners: Vec<(&str, Vec<&str>)> = Vec::new();
+        for cause in &causes {
+            match owners.iter_mut().find(|(said, _)| *said == cause.message) {
+                Some((_, fields)) => fields.push(&cause.field),
+                None => owners.push((&cause.message, vec![&cause.field])),
+            }
+        }
+        let told: Vec<String> = owners
+            .iter()
+            .map(|(said, fields)| match fields.as_slice() {
+                [one] => format!("{said}: {one}"),
+                many => {
+                    let said = said.replacen("conflict", "conflicts", 1);
+                    many.iter().fold(format!("{said}:"), |text, field| format!("{text}\n- {field}"))
+                }
+            })
+            .collect();
+        let message = format!("Apply failed with {} {plural}: {}", causes.len(), told.join("\n"));
         Refusal { causes, ..Refusal::new(StatusCode::CONFLICT, "Conflict", message).about(kind, name) }
     }
 
@@ -155,12 +170,8 @@ impl Refusal {
         }
     }
 
-    /// The status code.
-    pub(super) fn code(&self) -> StatusCode {
-        self.code
-    }
-
     /// The sentence.
+    #[cfg(test)]
     pub(super) fn message(&self) -> &str {
         &self.message
     }

@@ -39,6 +39,8 @@ pub(super) struct Scene<'a> {
     pub events: &'a Events,
     /// The word of this store: another after a restore.
     pub epoch: &'a str,
+    /// Whether it is worth asking every node why something waits: for one document, not for a list.
+    pub explains: bool,
     /// The time, for ages and phases.
     pub now: Timestamp,
 }
@@ -83,7 +85,7 @@ pub(super) fn job_labels(job: &str) -> BTreeMap<String, String> {
 /// A whole document.
 pub(super) fn document(kind: Kind, metadata: &ObjectMeta, parts: &[(&str, Value)]) -> Value {
     let mut document = json!({
-        "apiVersion": GROUP_VERSION, "kind": kind.words().kind, "metadata": metadata,
+        "apiVersion": kind.api_version(), "kind": kind.words().kind, "metadata": metadata,
     });
     for (name, part) in parts {
         document[*name] = part.clone();

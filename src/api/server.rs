@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
+use jiff::Timestamp;
 use schemas::key::{Key, Prefix, Revision};
 use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
-use super::{discovery, openapi, read, write};
+use super::{core, discovery, log, openapi, preview, read, review, scale, write};
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
 use crate::store::{CommitError, Entry, Listing, ReadError, Store, Txn};
@@ -81,8 +82,13 @@ impl Server {
         Router::new()
             .merge(discovery::router())
             .merge(openapi::router())
+            .merge(core::router())
             .merge(read::router())
             .merge(write::router())
+            .merge(scale::router())
+            .merge(preview::router())
+            .merge(review::router())
+            .merge(log::router())
             .fallback(|| async { Refusal::no_such_path() })
             .with_state(self.clone())
     }
@@ -111,9 +117,10 @@ impl Server {
         &self.0.cache
     }
 
-    /// The time of day.
-    pub(super) fn clock(&self) -> &Clock {
-        &self.0.clock
+    /// The time of day, to the second: what documents carry.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = self.0.clock.now();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
     }
 
     /// Cancelled when the server stops.
@@ -131,7 +138,7 @@ impl Server {
         let view = self.0.cache.view();
         let events = self.0.feed.events();
         let epoch = self.0.epoch.read().unwrap_or_else(PoisonError::into_inner);
-        at(&Scene { view: &view, events: &events, epoch: &epoch, now: self.0.clock.now() })
+        at(&Scene { view: &view, events: &events, epoch: &epoch, explains: false, now: self.0.clock.now() })
     }
 
     /// Writes.

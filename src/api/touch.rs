@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::events::Event;
 use super::feed::{How, Touched};
 use super::happened;
-use super::kind::{GROUP_VERSION, Kind};
+use super::kind::Kind;
 use super::resources::{catalog, counts, versions};
 use super::scene::{Name, Scene};
 use crate::cache::Pulse;
@@ -108,7 +108,7 @@ impl Memory {
     /// What is left to say of a document that is gone.
     fn ghost(&self, scene: &Scene<'_>, kind: Kind, name: &Name, revision: Revision) -> Value {
         let mut ghost = json!({
-            "apiVersion": GROUP_VERSION, "kind": kind.words().kind,
+            "apiVersion": kind.api_version(), "kind": kind.words().kind,
             "metadata": {"name": name.name, "namespace": name.namespace},
         });
         if kind == Kind::Job {
@@ -167,6 +167,9 @@ impl Touches {
     fn job(&mut self, step: &Step<'_>) {
         let (namespace, job) = (step.key.segment(1), step.key.segment(2));
         self.add(Kind::Job, namespace, job, step.is_new());
+        if step.is_new() || step.now.is_none() {
+            self.add(Kind::Namespace, "", namespace, false);
+        }
         let generation = |job: Option<schemas::job::Job>| job.map(|job| job.version);
         let (before, now) = (generation(step.before()), generation(step.now()));
         if before != now {

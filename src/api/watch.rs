@@ -17,7 +17,6 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::feed::{How, Moment};
-use super::kind::GROUP_VERSION;
 use super::read::{Listed, shape};
 use super::refusal::Refusal;
 use super::request::{ReadQuery, is_set};
@@ -241,7 +240,7 @@ impl Watching {
     fn bookmark(&self, annotations: &Value) -> Vec<u8> {
         let seen = self.seen;
         let mut object = json!({
-            "apiVersion": GROUP_VERSION, "kind": self.listed.kind.words().kind,
+            "apiVersion": self.listed.kind.api_version(), "kind": self.listed.kind.words().kind,
             "metadata": {"resourceVersion": seen.to_string()},
         });
         if !annotations.is_null() {

@@ -47,15 +47,18 @@ pub(super) struct Manner {
     pub manager: String,
     /// Take fields from their owners.
     pub force: bool,
+    /// The subresource that the write comes through, if any.
+    pub subresource: &'static str,
 }
 
 impl Manner {
-    fn of(query: &WriteQuery, headers: &HeaderMap) -> Result<Manner, Refusal> {
+    pub(super) fn of(query: &WriteQuery, headers: &HeaderMap) -> Result<Manner, Refusal> {
         Ok(Manner {
             dry_run: query.is_dry_run()?,
             validation: query.validation()?,
             manager: query.manager(headers),
             force: query.is_forced(),
+            subresource: "",
         })
     }
 }
@@ -96,9 +99,7 @@ async fn create(
             let done = write_jobs::create(&server, &namespace, &sent, &manner).await?;
             Ok(answer(&server, kind, &headers, done))
         }
-        Kind::JobVersion | Kind::Allocation | Kind::Deployment | Kind::Node | Kind::Event => {
-            Err(refuse(kind, "created"))
-        }
+        other => Err(refuse(other, "created")),
     }
 }
 
@@ -117,9 +118,7 @@ async fn replace(
             let done = write_jobs::replace(&server, &name, &sent, &manner).await?;
             Ok(answer(&server, kind, &headers, done))
         }
-        Kind::JobVersion | Kind::Allocation | Kind::Deployment | Kind::Node | Kind::Event => {
-            Err(refuse(kind, "updated"))
-        }
+        other => Err(refuse(other, "updated")),
     }
 }
 
@@ -138,9 +137,7 @@ async fn change(
             let done = write_jobs::patch(&server, &name, &Patch::read(&sent)?, &manner).await?;
             Ok(answer(&server, kind, &headers, done))
         }
-        Kind::JobVersion | Kind::Allocation | Kind::Deployment | Kind::Node | Kind::Event => {
-            Err(refuse(kind, "patched"))
-        }
+        other => Err(refuse(other, "patched")),
     }
 }
 
@@ -159,9 +156,7 @@ async fn remove(
             let done = write_jobs::delete(&server, &name, &sent, &manner).await?;
             Ok(answer(&server, kind, &headers, done))
         }
-        Kind::JobVersion | Kind::Allocation | Kind::Deployment | Kind::Node | Kind::Event => {
-            Err(refuse(kind, "deleted"))
-        }
+        other => Err(refuse(other, "deleted")),
     }
 }
 

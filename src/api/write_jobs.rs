@@ -10,8 +10,10 @@ use super::body::Sent;
 use super::commit::{Change, Done, Seen, Target, change};
 use super::job_edit::{self, Edit, Wanted};
 use super::kind::{GROUP_VERSION, Kind};
+use super::ownership;
 use super::patch::{self, Patch};
 use super::refusal::Refusal;
+use super::scale;
 use super::scene::{Name, document, part};
 use super::server::Server;
 use super::write::{Manner, shown};
@@ -64,7 +66,15 @@ pub(super) async fn patch(
         let changed = match patch {
             Patch::Merge(patch) => patch::merge(&current.ok_or_else(missing)?, patch),
             Patch::Json(patch) => patch::json(&current.ok_or_else(missing)?, patch)?,
-            Patch::Apply(_) => return Err(Refusal::unsupported_media_type("apply is not built yet")),
+            Patch::Apply(config) => {
+                let mut warnings = Vec::new();
+                let old = stored.map(|stored| &stored.value);
+                let whole = ownership::applied(server, manner, (name, old), config, &mut warnings)?;
+                let seen = Seen::of(&whole["metadata"])?;
+                let mut admitted = admission::job(whole, name, manner.validation)?;
+                admitted.warnings.splice(0..0, warnings);
+                return Ok(Wish { is_applied: true, ..wanted(admitted, seen, None) });
+            }
         };
         let seen = Seen::of(&changed["metadata"])?;
         Ok(wanted(admission::job(changed, name, manner.validation)?, seen, None))
@@ -87,11 +97,28 @@ pub(super) async fn delete(
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
     let done = change(server, &target, cached, |stored| {
         let stored = stored.ok_or_else(|| Refusal::not_found(Kind::Job, &name.name))?;
-        let Edit { job, writes } = job_edit::deletion(stored, server.clock().now());
+        let Edit { job, writes } = job_edit::deletion(stored, server.now());
         Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new() })
     })
     .await?;
     Ok(show(server, name, done, dry_run))
+}
+
+/// Sets the count of a group.
+pub(super) async fn rescale(
+    server: &Server,
+    name: &Name,
+    (group, count, seen): (Option<&str>, u32, Seen),
+    manner: &Manner,
+) -> Result<Done<Value>, Refusal> {
+    run(server, name, manner, |stored| {
+        let stored = stored.ok_or_else(|| Refusal::not_found(Kind::Job, &name.name))?;
+        let at = scale::group_of(&stored.value, name, group)?;
+        let mut changed = as_sent(&stored.value);
+        changed["spec"]["groups"][at]["count"] = json!(count);
+        Ok(wanted(admission::job(changed, name, manner.validation)?, seen.clone(), None))
+    })
+    .await
 }
 
 /// What is wanted of a job, and what the sender has seen of it.
@@ -99,11 +126,13 @@ struct Wish {
     wanted: Wanted,
     seen: Seen,
     warnings: Vec<String>,
+    /// Whether the owners of its fields are settled already.
+    is_applied: bool,
 }
 
 fn wanted(admitted: Admitted<Job>, seen: Seen, submission: Option<Submission>) -> Wish {
     let Admitted { document: job, warnings } = admitted;
-    Wish { wanted: Wanted { job, submission }, seen, warnings }
+    Wish { wanted: Wanted { job, submission }, seen, warnings, is_applied: false }
 }
 
 async fn run(
@@ -116,8 +145,12 @@ async fn run(
     let target = Target { kind: Kind::Job, name, key: &key, dry_run: manner.dry_run };
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
     let done = change(server, &target, cached, |stored| {
-        let Wish { wanted, seen, warnings } = make(stored)?;
-        let now = server.clock().now();
+        let Wish { mut wanted, seen, warnings, is_applied } = make(stored)?;
+        if !is_applied {
+            let old = stored.map(|stored| &stored.value);
+            wanted.job.metadata.managed_fields = ownership::updated(server, manner, old, &wanted.job);
+        }
+        let now = server.now();
         let Edit { job, writes } = server.look(|scene| job_edit::edit(scene.view, stored, wanted, now));
         Ok(Change { document: job, writes, seen, warnings })
     })

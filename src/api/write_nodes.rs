@@ -54,7 +54,7 @@ async fn run(
     let key = Key::node(&name.name);
     let target = Target { kind: Kind::Node, name, key: &key, dry_run: manner.dry_run };
     let cached = server.look(|scene| scene.view.nodes.stored(&key).cloned());
-    let now = server.clock().now();
+    let now = server.now();
     let done = change(server, &target, cached, |stored: Option<&Stored<Node>>| {
         let old = stored.map(|stored| stored.value.clone()).unwrap_or_default();
         let mut metadata = old.metadata.clone();

@@ -51,8 +51,11 @@ fn convert_type(out: &mut Map<String, Value>, value: &Value) {
     let real: Vec<&Value> = types.iter().filter(|name| *name != "null").collect();
     match real.as_slice() {
         [one] => drop(out.insert("type".into(), (*one).clone())),
-        // A number or a string: clients treat it as one word.
-        _ => drop(out.insert("x-kubernetes-int-or-string".into(), json!(true))),
+        // A duration is a text or a number; people write the text.
+        many if many.iter().any(|name| **name == "string") => {
+            drop(out.insert("type".into(), json!("string")))
+        }
+        _ => drop(out.insert("x-kubernetes-preserve-unknown-fields".into(), json!(true))),
     }
 }
 

@@ -49,7 +49,30 @@ fn schemas() -> Map<String, Value> {
         });
         all.insert(component(&format!("{word}List")), list);
     }
+    inline_choices(&mut all);
     all
+}
+
+/// Writes the words of a choice at every field that has it: `explain` does not look behind references.
+fn inline_choices(all: &mut Map<String, Value>) {
+    let choices: Map<String, Value> = all
+        .iter()
+        .filter(|(_, schema)| schema["enum"].is_array())
+        .map(|(n, s)| (n.clone(), s.clone()))
+        .collect();
+    for schema in all.values_mut() {
+        let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { continue };
+        for property in properties.values_mut() {
+            let reference = property.pointer("/allOf/0/$ref").and_then(Value::as_str);
+            let name = reference.and_then(|path| path.rsplit('/').next());
+            let Some(choice) = name.and_then(|name| choices.get(name)) else { continue };
+            property["type"] = choice["type"].clone();
+            property["enum"] = choice["enum"].clone();
+            if let Some(property) = property.as_object_mut() {
+                property.remove("allOf");
+            }
+        }
+    }
 }
 
 fn paths() -> Map<String, Value> {

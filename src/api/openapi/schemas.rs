@@ -75,7 +75,9 @@ fn root(generator: &mut SchemaGenerator, kind: Kind) -> Value {
             "A machine that runs tasks.",
             vec![part::<NodeSpec>(generator, "spec"), part::<NodeStatus>(generator, "status")],
         ),
-        Kind::Event => ("Something that happened to a document.", event()),
+        Kind::Event | Kind::CoreEvent | Kind::Namespace => {
+            ("Something that happened to a document.", event())
+        }
     };
     let mut properties = Map::new();
     properties.insert(

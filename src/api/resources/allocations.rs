@@ -172,10 +172,7 @@ pub(in crate::api) fn wanted(key: &Key, roster: &Roster) -> impl Iterator<Item =
 /// An allocation.
 pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let view = scene.view;
-    let keys: Vec<&Key> = view.indexes.placements_of_allocation(&name.namespace, &name.name).collect();
-    // A doubled allocation is a fault; the one that is not gone is the one to look at.
-    let key = keys.iter().find(|key| !view.indexes.is_gone(key)).or(keys.first()).copied();
-    match key.and_then(|key| view.placements.stored(key).map(|stored| (key, stored))) {
+    match placement_of(scene, name).and_then(|key| view.placements.stored(key).map(|stored| (key, stored))) {
         Some((key, stored)) => Some(placed(scene, name, key, stored)),
         None => pending(scene, name),
     }
@@ -326,4 +323,31 @@ fn slot_of<'a>(scene: &Scene<'a>, name: &Name) -> Option<(&'a Key, &'a Stored<Ro
 pub(in crate::api) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
     let mut placements = scene.view.indexes.placements_of_allocation(&name.namespace, &name.name);
     placements.next().is_some() || slot_of(scene, name).is_some()
+}
+
+/// The node of an allocation and the tasks of its group, if it is placed.
+pub(in crate::api) fn place(scene: &Scene<'_>, name: &Name) -> Option<(String, Vec<String>)> {
+    let view = scene.view;
+    let key = placement_of(scene, name)?;
+    let placement = view.placements.get(key)?;
+    let version = view.versions.get(&Key::version(&name.namespace, &placement.job, placement.spec));
+    let group = version.and_then(|version| version.spec.group(&placement.group));
+    let tasks = group.into_iter().flat_map(|group| group.tasks.iter().map(|task| task.name.clone()));
+    Some((key.segment(1).to_owned(), tasks.collect()))
+}
+
+/// The placement of an allocation. A doubled one is a fault; the one that is not gone is the one to look at.
+fn placement_of<'a>(scene: &Scene<'a>, name: &Name) -> Option<&'a Key> {
+    let indexes = &scene.view.indexes;
+    let keys: Vec<&Key> = indexes.placements_of_allocation(&name.namespace, &name.name).collect();
+    keys.iter().find(|key| !indexes.is_gone(key)).or(keys.first()).copied()
+}
+
+/// The identity of an allocation.
+pub(in crate::api) fn uid(scene: &Scene<'_>, name: &Name) -> Option<String> {
+    if let Some(key) = placement_of(scene, name) {
+        return Some(scene.uid(key, scene.view.placements.stored(key)?.created));
+    }
+    let (_, stored, _, _) = slot_of(scene, name)?;
+    Some(scene.uid(&Key::placement("-", &name.namespace, &name.name), stored.created))
 }

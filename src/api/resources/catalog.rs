@@ -3,7 +3,7 @@
 use schemas::key::Key;
 use serde_json::Value;
 
-use super::{allocations, deployments, events, jobs, nodes, versions};
+use super::{allocations, deployments, events, jobs, namespaces, nodes, versions};
 use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene};
 use crate::api::table::Column;
@@ -16,7 +16,8 @@ pub(in crate::api) fn names(scene: &Scene<'_>, kind: Kind, namespace: Option<&st
         Kind::Allocation => allocations::names(scene, namespace),
         Kind::Deployment => deployments::names(scene, namespace),
         Kind::Node => nodes::names(scene),
-        Kind::Event => events::names(scene, namespace),
+        Kind::Event | Kind::CoreEvent => events::names(scene, namespace),
+        Kind::Namespace => namespaces::names(scene),
     }
 }
 
@@ -28,7 +29,8 @@ pub(in crate::api) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option
         Kind::Allocation => allocations::join(scene, name),
         Kind::Deployment => deployments::join(scene, name),
         Kind::Node => nodes::join(scene, name),
-        Kind::Event => events::join(scene, name),
+        Kind::Event | Kind::CoreEvent => events::join(scene, kind, name),
+        Kind::Namespace => namespaces::join(scene, name),
     }
 }
 
@@ -40,7 +42,8 @@ pub(in crate::api) fn columns(kind: Kind) -> &'static [Column] {
         Kind::Allocation => allocations::COLUMNS,
         Kind::Deployment => deployments::COLUMNS,
         Kind::Node => nodes::COLUMNS,
-        Kind::Event => events::COLUMNS,
+        Kind::Event | Kind::CoreEvent => events::COLUMNS,
+        Kind::Namespace => namespaces::COLUMNS,
     }
 }
 
@@ -54,7 +57,8 @@ pub(in crate::api) fn selectable(kind: Kind) -> &'static [&'static str] {
         }
         Kind::Deployment => &["spec.job", "spec.version", "status.status"],
         Kind::Node => &["spec.eligible", "status.state", "status.datacenter", "status.pool", "status.class"],
-        Kind::Event => &[
+        Kind::Namespace => &["status.phase"],
+        Kind::Event | Kind::CoreEvent => &[
             "involvedObject.kind",
             "involvedObject.name",
             "involvedObject.namespace",
@@ -73,6 +77,34 @@ pub(in crate::api) fn exists(scene: &Scene<'_>, kind: Kind, name: &Name) -> bool
         Kind::Job => view.jobs.get(&Key::job(namespace, &name.name)).is_some(),
         Kind::Allocation => allocations::exists(scene, name),
         Kind::Node => nodes::exists(scene, name),
-        Kind::JobVersion | Kind::Deployment | Kind::Event => join(scene, kind, name).is_some(),
+        Kind::JobVersion | Kind::Deployment | Kind::Event | Kind::CoreEvent | Kind::Namespace => {
+            join(scene, kind, name).is_some()
+        }
     }
+}
+
+/// The identity of a document that an event may be about, without joining it.
+pub(in crate::api) fn uid(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<String> {
+    let (view, namespace) = (scene.view, name.namespace.as_str());
+    let (key, created) = match kind {
+        Kind::Job => {
+            let key = Key::job(namespace, &name.name);
+            let created = view.jobs.stored(&key)?.created;
+            (key, created)
+        }
+        Kind::Allocation => return allocations::uid(scene, name),
+        Kind::Node => {
+            let key = Key::fingerprint(&name.name);
+            let created = view.fingerprints.stored(&key)?.created;
+            (key, created)
+        }
+        Kind::Deployment => {
+            let (job, version) = versions::parse(&name.name)?;
+            let key = Key::deployment(namespace, job, version);
+            let created = view.deployments.stored(&key)?.created;
+            (key, created)
+        }
+        Kind::JobVersion | Kind::Event | Kind::CoreEvent | Kind::Namespace => return None,
+    };
+    Some(scene.uid(&key, created))
 }

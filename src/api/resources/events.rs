@@ -7,6 +7,7 @@ use schemas::key::Key;
 use schemas::meta::ObjectMeta;
 use serde_json::{Value, json};
 
+use super::catalog;
 use crate::api::events::Event;
 use crate::api::kind::{GROUP_VERSION, Kind};
 use crate::api::scene::{Name, Scene, document};
@@ -39,7 +40,7 @@ pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<N
 }
 
 /// One event.
-pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+pub(in crate::api) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<Value> {
     let event = scene.events.get(name)?;
     let key = Key::new(format!("/events/{}/{}", name.namespace, name.name)).ok()?;
     let metadata = ObjectMeta {
@@ -55,7 +56,8 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         (
             "involvedObject",
             json!({
-                "apiVersion": GROUP_VERSION, "kind": event.kind.words().kind, "uid": event.uid,
+                "apiVersion": GROUP_VERSION, "kind": event.kind.words().kind,
+                "uid": catalog::uid(scene, event.kind, &event.about).unwrap_or_default(),
                 "namespace": event.about.namespace, "name": event.about.name,
             }),
         ),
@@ -67,5 +69,5 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         ("lastTimestamp", at),
         ("count", json!(1)),
     ];
-    Some(document(Kind::Event, &metadata, &parts))
+    Some(document(kind, &metadata, &parts))
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::counts::{self, Counts};
 use crate::api::kind::Kind;
+use crate::api::preview;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
 
@@ -171,7 +172,7 @@ fn status(scene: &Scene<'_>, job: &Job, deployment: Option<&Deployment>) -> JobS
         .iter()
         .map(|group| (group.name.clone(), counts::of_group(scene.view, job, group)))
         .collect();
-    let all = groups.values().fold(Counts::default(), |sum, counts| sum.plus(*counts));
+    let all = sum(&groups);
     let generation = job.version;
     let is_batch = job.spec.job_type.is_batch();
     let ready = if is_batch { all.complete } else { all.healthy };
@@ -187,7 +188,7 @@ fn status(scene: &Scene<'_>, job: &Job, deployment: Option<&Deployment>) -> JobS
         replicas: all.desired,
         ready: format!("{ready}/{}", all.desired),
         selector: format!("encamp.dev/job={}", job.metadata.name),
-        conditions: conditions(job, &all, rollout.as_ref()),
+        conditions: conditions(scene, job, &groups, rollout.as_ref()),
         counts: all,
         groups,
         deployment: rollout,
@@ -223,7 +224,13 @@ fn phase(scene: &Scene<'_>, job: &Job, counts: &Counts) -> &'static str {
     }
 }
 
-fn conditions(job: &Job, counts: &Counts, rollout: Option<&Rollout>) -> Vec<Condition> {
+fn conditions(
+    scene: &Scene<'_>,
+    job: &Job,
+    groups: &BTreeMap<String, Counts>,
+    rollout: Option<&Rollout>,
+) -> Vec<Condition> {
+    let counts = sum(groups);
     let observed_generation = Some(job.version);
     let condition = |kind: &str, holds: bool, reason: &str, message: String| Condition {
         kind: kind.to_owned(),
@@ -233,7 +240,7 @@ fn conditions(job: &Job, counts: &Counts, rollout: Option<&Rollout>) -> Vec<Cond
         last_transition_time: None,
         observed_generation,
     };
-    let Counts { desired, unplaced, healthy, complete, failed, .. } = *counts;
+    let Counts { desired, unplaced, healthy, complete, failed, .. } = counts;
     let mut conditions = Vec::new();
     if job.spec.job_type.is_batch() {
         let is_complete = desired > 0 && complete >= desired;
@@ -269,8 +276,25 @@ fn conditions(job: &Job, counts: &Counts, rollout: Option<&Rollout>) -> Vec<Cond
     }
     let (reason, message) = match unplaced {
         0 => ("Placed", "every allocation has a node".to_owned()),
-        unplaced => ("Waiting", format!("{unplaced} of {desired} allocations have no node yet")),
+        unplaced => {
+            let why = if scene.explains { why_unplaced(scene, job, groups) } else { String::new() };
+            ("Waiting", format!("{unplaced} of {desired} allocations have no node yet{why}"))
+        }
     };
     conditions.push(condition("Placed", unplaced == 0, reason, message));
     conditions
+}
+
+fn sum(groups: &BTreeMap<String, Counts>) -> Counts {
+    groups.values().fold(Counts::default(), |sum, counts| sum.plus(*counts))
+}
+
+/// What the scheduler says about the groups that wait.
+fn why_unplaced(scene: &Scene<'_>, job: &Job, groups: &BTreeMap<String, Counts>) -> String {
+    let name = Name::new(&job.metadata.namespace, &job.metadata.name);
+    let waiting = groups.iter().filter(|(_, counts)| counts.unplaced > 0);
+    let told = waiting.filter_map(|(group, _)| {
+        Some(format!("; {group}: {}", preview::why_not(scene, &name, group, &job.spec)?))
+    });
+    told.collect()
 }

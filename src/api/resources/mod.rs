@@ -8,5 +8,6 @@ pub(super) mod counts;
 pub(super) mod deployments;
 pub(super) mod events;
 pub(super) mod jobs;
+pub(super) mod namespaces;
 pub(super) mod nodes;
 pub(super) mod versions;

@@ -1,0 +1,134 @@
+//! Who owns which field of a job: the bridge between jobs and the apply room.
+
+use schemas::job::{Job, JobSpec};
+use schemas::meta::ManagedFields;
+use serde_json::{Map, Value, json};
+
+use super::admission;
+use super::apply::{self, Applied, Author, Shape, Structure};
+use super::kind::{GROUP_VERSION, Kind};
+use super::openapi;
+use super::refusal::{Cause, Refusal};
+use super::scene::{Name, part};
+use super::server::Server;
+use super::write::Manner;
+
+/// The metadata that managers own.
+const OWNED_METADATA: [&str; 3] = ["labels", "annotations", "ownerReferences"];
+
+fn shape() -> Shape<'static> {
+    let structure = Structure { definitions: openapi::definitions(), list_keys: openapi::LIST_KEYS };
+    structure.of(Kind::Job.words().kind)
+}
+
+fn author<'a>(server: &Server, manner: &'a Manner) -> Author<'a> {
+    let now = server.now();
+    Author { manager: &manner.manager, api_version: GROUP_VERSION, subresource: manner.subresource, now }
+}
+
+/// The part of a document that is owned field by field.
+fn owned(document: &Value) -> Value {
+    let mut out = Map::new();
+    let metadata: Map<String, Value> = OWNED_METADATA
+        .iter()
+        .filter_map(|field| Some(((*field).to_owned(), document["metadata"].get(field)?.clone())))
+        .collect();
+    if !metadata.is_empty() {
+        out.insert("metadata".to_owned(), Value::Object(metadata));
+    }
+    if let Some(spec) = document.get("spec") {
+        out.insert("spec".to_owned(), spec.clone());
+    }
+    Value::Object(out)
+}
+
+fn of_job(job: &Job) -> Value {
+    owned(&json!({"metadata": part(&job.metadata), "spec": part(&job.spec)}))
+}
+
+/// The owners after a write that is no apply. Owners that the sender sent are what it starts from.
+pub(super) fn updated(server: &Server, manner: &Manner, old: Option<&Job>, new: &Job) -> Vec<ManagedFields> {
+    let before = old.map_or_else(|| json!({}), of_job);
+    let sent = &new.metadata.managed_fields;
+    let base = if sent.is_empty() { old.map(|old| old.metadata.managed_fields.as_slice()) } else { None };
+    let base = base.unwrap_or(sent);
+    apply::update(shape(), (&before, &of_job(new)), base, &author(server, manner))
+}
+
+/// What an apply makes of a job: the whole document, as a sender would send it, with its owners.
+pub(super) fn applied(
+    server: &Server,
+    manner: &Manner,
+    (name, old): (&Name, Option<&Job>),
+    config: &Value,
+    warnings: &mut Vec<String>,
+) -> Result<Value, Refusal> {
+    let mut config = config.clone();
+    strip_nulls(&mut config);
+    if config["metadata"].get("managedFields").is_some() {
+        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+    }
+    let parts = admission::split(Kind::Job, config.clone(), name)?;
+    let mut spec = parts.spec;
+    let decoded: JobSpec =
+        admission::decode_in_place(&mut spec, "spec", &name.name, (manner.validation, warnings))?;
+    respell(&mut spec, &part(&decoded));
+    let wanted = owned(&json!({"metadata": parts.metadata, "spec": spec}));
+    let live = old.map_or_else(|| json!({}), of_job);
+    let managed = old.map(|old| old.metadata.managed_fields.clone()).unwrap_or_default();
+    let author = author(server, manner);
+    let lay = |force: bool| apply::apply(shape(), (&live, &wanted), &managed, &author, force);
+    let laid = lay(manner.force).or_else(|conflicts| {
+        // The same tool by its older way of applying is not somebody else.
+        let is_same = conflicts.iter().all(|conflict| conflict.manager == "kubectl-client-side-apply");
+        if is_same && manner.manager == "kubectl" { lay(true) } else { Err(conflicts) }
+    });
+    let Applied { value, managed } = laid.map_err(|conflicts| {
+        let causes = conflicts.into_iter().map(|conflict| Cause {
+            reason: "FieldManagerConflict",
+            message: format!("conflict with {:?} using {GROUP_VERSION}", conflict.manager),
+            field: conflict.field,
+        });
+        Refusal::owned_by_others(Kind::Job, &name.name, causes.collect())
+    })?;
+    let mut metadata = value.get("metadata").cloned().unwrap_or_else(|| json!({}));
+    for field in ["name", "namespace", "resourceVersion", "uid"] {
+        if let Some(given) = config["metadata"].get(field) {
+            metadata[field] = given.clone();
+        }
+    }
+    metadata["managedFields"] = part(&managed);
+    let spec = value.get("spec").cloned().unwrap_or_else(|| json!({}));
+    Ok(json!({"apiVersion": GROUP_VERSION, "kind": "Job", "metadata": metadata, "spec": spec}))
+}
+
+/// A field that is null is not given.
+fn strip_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(strip_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Spells what was given as it is stored (`5m` as `5m0s`), so that the same value is no change.
+fn respell(given: &mut Value, stored: &Value) {
+    match (given, stored) {
+        (Value::Object(given), Value::Object(stored)) => {
+            for (field, value) in given {
+                if let Some(stored) = stored.get(field) {
+                    respell(value, stored);
+                }
+            }
+        }
+        (Value::Array(given), Value::Array(stored)) if given.len() == stored.len() => {
+            for (value, stored) in given.iter_mut().zip(stored) {
+                respell(value, stored);
+            }
+        }
+        (given, stored) => given.clone_from(stored),
+    }
+}

@@ -1,0 +1,54 @@
+//! Namespaces, as the core group of Kubernetes has them. They need not be made: one exists while it holds a job,
+//! and `default` always does.
+
+use std::collections::BTreeSet;
+
+use schemas::key::{Key, Revision};
+use schemas::meta::ObjectMeta;
+use serde_json::{Value, json};
+
+use crate::api::kind::Kind;
+use crate::api::scene::{Name, Scene, document};
+use crate::api::table::{AGE, Column, NAME, text};
+
+/// The namespace that is always there.
+const DEFAULT: &str = "default";
+
+/// The columns of `get namespaces`.
+pub(in crate::api) const COLUMNS: &[Column] = &[
+    NAME,
+    Column {
+        name: "Status",
+        kind: "string",
+        description: "Active",
+        priority: 0,
+        cell: |namespace, _| text(namespace, "/status/phase"),
+    },
+    AGE,
+];
+
+/// The names of all namespaces.
+pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
+    let used = scene.view.jobs.iter().map(|(key, _)| key.segment(1));
+    let names: BTreeSet<&str> = used.chain([DEFAULT]).collect();
+    names.into_iter().map(|name| Name::new("", name)).collect()
+}
+
+/// A namespace.
+pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+    let first = scene.view.jobs.under(&["jobs", &name.name]).next();
+    if first.is_none() && name.name != DEFAULT {
+        return None;
+    }
+    let key = Key::new(format!("/namespaces/{}", name.name)).ok()?;
+    let metadata = ObjectMeta {
+        name: name.name.clone(),
+        labels: [("kubernetes.io/metadata.name".to_owned(), name.name.clone())].into(),
+        uid: Some(scene.uid(&key, Revision(1))),
+        resource_version: Some(first.map_or(1, |(_, stored)| stored.created.0).to_string()),
+        creation_timestamp: first.and_then(|(_, stored)| stored.value.metadata.creation_timestamp),
+        ..ObjectMeta::default()
+    };
+    let parts = [("spec", json!({})), ("status", json!({"phase": "Active"}))];
+    Some(document(Kind::Namespace, &metadata, &parts))
+}
