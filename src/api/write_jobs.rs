@@ -13,8 +13,9 @@ use super::kind::{GROUP_VERSION, Kind};
 use super::ownership;
 use super::patch::{self, Patch};
 use super::refusal::Refusal;
+use super::resources::catalog;
 use super::scale;
-use super::scene::{Name, document, part};
+use super::scene::{Name, Scene, document, part};
 use super::server::Server;
 use super::write::{Manner, shown};
 
@@ -164,7 +165,9 @@ fn show(server: &Server, name: &Name, done: Done<Job>, dry_run: bool) -> Done<Va
         let mut metadata = job.metadata.clone();
         metadata.generation = Some(job.version);
         let mut whole = document(Kind::Job, &metadata, &[("spec", part(&job.spec))]);
-        let now = shown(server, Kind::Job, name, None);
+        // What a read of the one document says, so that a dry run differs in what would change only.
+        let now = server.look(|scene| catalog::join(&Scene { explains: true, ..*scene }, Kind::Job, name));
+        let now = now.unwrap_or_default();
         if !now.is_null() {
             for field in ["uid", "resourceVersion"] {
                 whole["metadata"][field] = now["metadata"][field].clone();
