@@ -3,7 +3,9 @@
 pub mod api;
 pub mod cache;
 pub mod clock;
+pub mod cli;
 pub mod control;
 pub mod node;
+pub mod process;
 pub mod store;
 pub mod telemetry;

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(code) = encamp::node::drivers::hidden::command(std::env::args_os()) {
-        return code;
+    // Supervisors of tasks are this binary too; they must start fast, so they come first.
+    match encamp::node::drivers::hidden::command(std::env::args_os()) {
+        Some(code) => code,
+        None => encamp::cli::main(),
     }
-    ExitCode::SUCCESS
 }

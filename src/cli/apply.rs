@@ -1,0 +1,180 @@
+//! `encamp apply` and `encamp run`: server-side apply, then follow.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::connection::{Ask, CliError, Connection, FIELD_MANAGER};
+use super::files::{self, FileDocument, Target};
+use super::tree::{FileArgs, Global};
+use super::{monitor, print};
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Files or folders; `-` is stdin.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The same, as kubectl spells it.
+    #[arg(long, short = 'f', value_name = "FILE")]
+    filename: Vec<PathBuf>,
+    #[command(flatten)]
+    variables: FileArgs,
+    #[command(flatten)]
+    how: How,
+    /// Follow the jobs until they are healthy; exit code 2 if they do not become so.
+    #[arg(long)]
+    wait: bool,
+    /// How long to follow at most.
+    #[arg(long, value_name = "DURATION", requires = "wait")]
+    timeout: Option<schemas::duration::Duration>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The job file; `-` is stdin.
+    file: PathBuf,
+    #[command(flatten)]
+    variables: FileArgs,
+    #[command(flatten)]
+    how: How,
+    /// Return at once instead of following the job.
+    #[arg(long)]
+    detach: bool,
+}
+
+/// How to apply.
+#[derive(Clone, Debug, Default, Args)]
+struct How {
+    /// Take over fields that another manager owns.
+    #[arg(long)]
+    force_conflicts: bool,
+    /// Who owns the fields.
+    #[arg(long, default_value = FIELD_MANAGER)]
+    field_manager: String,
+    /// Only if the job is still at this resource version (Nomad's -check-index; 0: only if it does not exist).
+    #[arg(long, alias = "check-index", value_name = "N")]
+    if_version: Option<String>,
+    /// Let the server check everything and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Applies files.
+pub async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliError> {
+    let paths: Vec<PathBuf> = args.files.iter().chain(&args.filename).cloned().collect();
+    if paths.is_empty() {
+        return Err(CliError::failed("name a file, as in `encamp apply web.hcl`"));
+    }
+    let connection = global.connect()?;
+    let documents = files::read(&paths, &args.variables)?;
+    let mut applied = Vec::new();
+    for document in &documents {
+        applied.push(one(&connection, global, document, &args.how).await?);
+    }
+    if args.wait && !args.how.dry_run {
+        for target in applied.iter().filter(|target| target.kind.singular == "job") {
+            let timeout = args.timeout.map(schemas::duration::Duration::to_std);
+            monitor::follow(&connection, &target.namespace, &target.name, timeout).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies one job and follows it.
+pub async fn run(global: &Global, args: &RunArgs) -> Result<(), CliError> {
+    let connection = global.connect()?;
+    for document in files::read(std::slice::from_ref(&args.file), &args.variables)? {
+        let target = one(&connection, global, &document, &args.how).await?;
+        if args.detach || args.how.dry_run {
+            continue;
+        }
+        let following = monitor::follow(&connection, &target.namespace, &target.name, None);
+        tokio::select! { biased;
+            result = following => result?,
+            _ = tokio::signal::ctrl_c() => {
+                print::talk(&format!("no longer following; the job goes on: encamp status {}", target.name));
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one(
+    connection: &Connection,
+    global: &Global,
+    document: &FileDocument,
+    how: &How,
+) -> Result<Target, CliError> {
+    let target = document.target(connection, global).await?;
+    let before = existing(connection, &target).await?;
+    let mut value = document.value.clone();
+    check_version(how, before.as_ref(), &target)?;
+    if let (Some(version), Some(_)) = (&how.if_version, &before) {
+        value["metadata"]["resourceVersion"] = Value::from(version.clone());
+    }
+    let answer = send(connection, &target, &value, how).await.map_err(|error| document.explained(error))?;
+    let done = match &before {
+        None => "created",
+        Some(before) if before["metadata"]["resourceVersion"] == answer["metadata"]["resourceVersion"] => "unchanged",
+        Some(before) if before["spec"] == answer["spec"] => "unchanged",
+        Some(_) => "configured",
+    };
+    let dry = if how.dry_run { " (dry run)" } else { "" };
+    print::out(&format!("{} {:?} {done}{dry}", target.kind.singular, target.name));
+    Ok(target)
+}
+
+async fn existing(connection: &Connection, target: &Target) -> Result<Option<Value>, CliError> {
+    match connection.get(target.path()).await {
+        Ok(value) => Ok(Some(value)),
+        Err(CliError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn check_version(how: &How, before: Option<&Value>, target: &Target) -> Result<(), CliError> {
+    let Some(wanted) = &how.if_version else { return Ok(()) };
+    let found = before.map_or("0", |before| before["metadata"]["resourceVersion"].as_str().unwrap_or_default());
+    if wanted == found {
+        return Ok(());
+    }
+    Err(CliError::Conflict(format!(
+        "{} {:?} is at version {found}, not {wanted}: it was changed since you looked; plan again",
+        target.kind.singular, target.name
+    )))
+}
+
+/// Server-side apply of a document.
+pub async fn send_apply(
+    connection: &Connection,
+    target: &Target,
+    value: &Value,
+    dry_run: bool,
+) -> Result<Value, CliError> {
+    let how = How { field_manager: FIELD_MANAGER.to_owned(), force_conflicts: true, dry_run, if_version: None };
+    send(connection, target, value, &how).await
+}
+
+async fn send(connection: &Connection, target: &Target, value: &Value, how: &How) -> Result<Value, CliError> {
+    let manager = super::connection::quoted(&how.field_manager);
+    let dry = if how.dry_run { "&dryRun=All" } else { "" };
+    let path = format!(
+        "{}?fieldManager={manager}&fieldValidation=Strict&force={}{dry}",
+        target.path(),
+        how.force_conflicts
+    );
+    let mut value = value.clone();
+    value["metadata"]["namespace"] = Value::from(target.namespace.clone());
+    connection.value(Method::PATCH, Ask::path(path).json("application/apply-patch+yaml", &value)).await
+}
+
+/// The exit code of an answer that is `changes` or not.
+pub fn changes_code(changes: bool) -> ExitCode {
+    ExitCode::from(u8::from(changes))
+}

@@ -1,0 +1,114 @@
+//! `encamp delete` and `encamp stop`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::json;
+
+use super::connection::{Ask, CliError, Connection, FIELD_MANAGER, quoted};
+use super::tree::{FileArgs, Global};
+use super::{files, kinds, print, wait};
+
+/// Arguments of `delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// KIND NAME… or KIND/NAME…
+    what: Vec<String>,
+    /// Delete what these files declare; `-` is stdin.
+    #[arg(long, short = 'f', value_name = "FILE")]
+    filename: Vec<PathBuf>,
+    #[command(flatten)]
+    variables: FileArgs,
+    /// Return at once instead of waiting until it is gone.
+    #[arg(long)]
+    no_wait: bool,
+    /// Say nothing if there is no such thing.
+    #[arg(long)]
+    ignore_not_found: bool,
+    /// How long to wait.
+    #[arg(long, default_value = "2m", value_name = "DURATION")]
+    timeout: schemas::duration::Duration,
+}
+
+/// Arguments of `stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// The job.
+    job: String,
+    /// Delete the job instead of keeping it known.
+    #[arg(long)]
+    purge: bool,
+    /// Return at once instead of waiting until everything has stopped.
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Deletes.
+pub async fn delete(global: &Global, args: &DeleteArgs) -> Result<(), CliError> {
+    let connection = global.connect()?;
+    let mut paths = Vec::new();
+    if !args.what.is_empty() {
+        let (word, names) = kinds::split(&args.what)?;
+        let kind = kinds::kind(&connection, &word).await?;
+        if names.is_empty() {
+            return Err(CliError::failed("name what to delete"));
+        }
+        let namespace = global.namespace();
+        paths.extend(names.iter().map(|name| {
+            (format!("{} {name:?}", kind.singular), format!("{}/{}", kind.path(Some(&namespace)), quoted(name)))
+        }));
+    }
+    for document in files::read(&args.filename, &args.variables)? {
+        let target = document.target(&connection, global).await?;
+        paths.push((format!("{} {:?}", target.kind.singular, target.name), target.path()));
+    }
+    if paths.is_empty() {
+        return Err(CliError::failed("name what to delete, or give a file with -f"));
+    }
+    let timeout = args.timeout.to_std();
+    for (what, path) in paths {
+        match remove(&connection, &what, &path, (!args.no_wait).then_some(timeout)).await {
+            Err(CliError::NotFound(_)) if args.ignore_not_found => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+async fn remove(
+    connection: &Connection,
+    what: &str,
+    path: &str,
+    wait_for: Option<Duration>,
+) -> Result<(), CliError> {
+    connection.send(Method::DELETE, Ask::path(path)).await?;
+    if let Some(timeout) = wait_for {
+        wait::until_gone(connection, path, timeout).await?;
+    }
+    print::out(&format!("{what} deleted"));
+    Ok(())
+}
+
+/// Stops a job.
+pub async fn stop(global: &Global, args: &StopArgs) -> Result<(), CliError> {
+    let connection = global.connect()?;
+    let kind = kinds::kind(&connection, "jobs").await?;
+    let path = format!("{}/{}", kind.path(Some(&global.namespace())), quoted(&args.job));
+    if args.purge {
+        let wait_for = (!args.detach).then_some(Duration::from_secs(120));
+        return remove(&connection, &format!("job {:?}", args.job), &path, wait_for).await;
+    }
+    let patch = Ask::path(format!("{path}?fieldManager={FIELD_MANAGER}"));
+    let patch = patch.json("application/merge-patch+json", &json!({"spec": {"stop": true}}));
+    connection.send(Method::PATCH, patch).await?;
+    if !args.detach {
+        wait::until(&connection, &path, Duration::from_secs(120), |job| {
+            job["status"]["phase"] == "dead" && job["status"]["observedGeneration"] == job["metadata"]["generation"]
+        })
+        .await?;
+    }
+    print::out(&format!("job {:?} stopped", args.job));
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Files that people give: HCL, YAML and JSON, mixed, in folders, from stdin.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use schemas::text::{self, Diagnostic, Options, Source};
+use serde_json::Value;
+
+use super::connection::{CliError, Connection, quoted};
+use super::kinds::{self, Kind};
+use super::print;
+use super::tree::{FileArgs, Global};
+
+/// One document of a file.
+#[derive(Clone, Debug)]
+pub struct FileDocument {
+    /// Its kind, `Job`.
+    pub kind: String,
+    /// As it was written, defaults not filled in: what is not named here is not owned.
+    pub value: Value,
+    /// The text it stands in, to point at.
+    pub source: Source,
+    places: text::Places,
+}
+
+/// Where a document lives on the server.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Target {
+    /// The path of the document.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.kind.path(Some(&self.namespace)), quoted(&self.name))
+    }
+}
+
+impl FileDocument {
+    /// Where it lives on the server; `-n` must not contradict the file.
+    pub async fn target(&self, connection: &Connection, global: &Global) -> Result<Target, CliError> {
+        let word = |name: &str| self.value["metadata"][name].as_str().map(str::to_owned);
+        let name = word("name").ok_or_else(|| {
+            CliError::failed(format!("{}: a {} without metadata.name", self.source.name(), self.kind))
+        })?;
+        let kind = kinds::kind(connection, &self.kind).await?;
+        let namespace = match (word("namespace"), global.named_namespace()) {
+            (Some(own), Some(named)) if own != named && global.namespace.is_some() => {
+                return Err(CliError::failed(format!(
+                    "{}: {} {name:?} is in namespace {own:?}, but --namespace says {named:?}",
+                    self.source.name(),
+                    self.kind
+                )));
+            }
+            (Some(own), _) => own,
+            (None, named) => named.unwrap_or_else(|| "default".to_owned()),
+        };
+        Ok(Target { kind, namespace, name })
+    }
+
+    /// What the server said about fields, underlined in the user's own text.
+    pub fn explained(&self, error: CliError) -> CliError {
+        let CliError::Invalid { message, causes } = error else { return error };
+        let mut text = String::new();
+        let mut left = Vec::new();
+        for (field, cause) in causes {
+            let Some(place) = self.places.find(&pointer(&field)) else {
+                left.push((field, cause));
+                continue;
+            };
+            let said = self.source.error(&place.span, cause).pointer(field);
+            writeln!(text, "{}", text::render(&[said], &self.source)).unwrap_or_default();
+        }
+        if text.is_empty() {
+            return CliError::Invalid { message, causes: left };
+        }
+        CliError::Invalid { message: format!("the server refuses the document\n{}", text.trim_end()), causes: left }
+    }
+}
+
+/// `spec.groups[0].count` as a JSON pointer.
+fn pointer(field: &str) -> String {
+    let words = field.split(['.', '[', ']']).filter(|word| !word.is_empty());
+    words.fold(String::new(), |pointer, word| pointer + "/" + word)
+}
+
+/// Reads all documents of some files and folders; every error of every file is told before anything is done.
+pub fn read(paths: &[PathBuf], args: &FileArgs) -> Result<Vec<FileDocument>, CliError> {
+    let options = options(args)?;
+    let mut documents = Vec::new();
+    let mut failures = 0;
+    for path in expand(paths)? {
+        let source = load(&path)?;
+        match text::parse_file(&source, &options) {
+            Ok(parsed) => {
+                warn(&parsed.warnings, &source);
+                documents.extend(parsed.documents.into_iter().map(|document| FileDocument {
+                    kind: document.kind,
+                    value: document.value,
+                    source: source.clone(),
+                    places: document.places,
+                }));
+            }
+            Err(errors) => {
+                failures += 1;
+                print::talk(text::render(&errors, &source).trim_end());
+            }
+        }
+    }
+    if failures > 0 { Err(CliError::failed("nothing was done")) } else { Ok(documents) }
+}
+
+/// Passes warnings on.
+pub fn warn(warnings: &[Diagnostic], source: &Source) {
+    if !warnings.is_empty() {
+        print::talk(text::render(warnings, source).trim_end());
+    }
+}
+
+/// How to read files: variables from flags, files and the environment.
+pub fn options(args: &FileArgs) -> Result<Options, CliError> {
+    let mut variables = BTreeMap::new();
+    for given in &args.variables {
+        let Some((name, value)) = given.split_once('=') else {
+            return Err(CliError::failed(format!("--var {given:?} is not NAME=VALUE")));
+        };
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    let var_files: Result<Vec<Source>, CliError> = args.variable_files.iter().map(|path| load(path)).collect();
+    Ok(Options { variables, var_files: var_files?, env: std::env::vars().collect(), ..Options::default() })
+}
+
+/// Reads one file; `-` is stdin.
+pub fn load(path: &Path) -> Result<Source, CliError> {
+    let name = path.display().to_string();
+    let read = if name == "-" {
+        let mut text = String::new();
+        std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    read.map(|text| Source::new(name.clone(), text)).map_err(|error| CliError::failed(format!("{name}: {error}")))
+}
+
+/// Files as they are; of folders, the job files in them, sorted.
+fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let failed = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            found.push(entry.map_err(failed)?.path());
+        }
+        found.sort();
+        let is_job_file = |file: &PathBuf| {
+            let extension = file.extension().and_then(|word| word.to_str()).unwrap_or_default();
+            file.is_file() && ["hcl", "nomad", "yaml", "yml", "json"].contains(&extension)
+        };
+        files.extend(found.into_iter().filter(is_job_file));
+    }
+    Ok(files)
+}

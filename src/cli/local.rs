@@ -1,0 +1,127 @@
+//! The commands that need no server: validate, fmt, explain, schema, completion.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap_complete::Shell;
+use schemas::text;
+
+use super::connection::CliError;
+use super::tree::FileArgs;
+use super::{files, print};
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Job files; `-` is stdin.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    variables: FileArgs,
+}
+
+/// Arguments of `fmt`.
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// HCL files; `-` reads stdin and writes stdout.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Change nothing; exit with 1 if a file is not in the canonical form.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The field, as in `job.groups.tasks`.
+    field: String,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The kind, as in `job`.
+    #[arg(default_value = "job")]
+    kind: String,
+}
+
+/// Arguments of `completion`.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// The shell.
+    shell: Shell,
+}
+
+/// Checks files and tells everything that is wrong with them.
+pub fn validate(args: &ValidateArgs) -> Result<(), CliError> {
+    let options = files::options(&args.variables)?;
+    let mut failures = 0;
+    for path in &args.files {
+        let source = files::load(path)?;
+        match text::job(&source, &options) {
+            Ok(parsed) => {
+                files::warn(&parsed.warnings, &source);
+                print::out(&format!("{}: job {:?} is valid", source.name(), parsed.job.metadata.name));
+            }
+            Err(errors) => {
+                failures += 1;
+                print::talk(text::render(&errors, &source).trim_end());
+            }
+        }
+    }
+    match failures {
+        0 => Ok(()),
+        1 => Err(CliError::failed("1 file is not valid")),
+        failures => Err(CliError::failed(format!("{failures} files are not valid"))),
+    }
+}
+
+/// Formats files in place.
+pub fn format(args: &FmtArgs) -> Result<(), CliError> {
+    let mut off = Vec::new();
+    for path in &args.files {
+        let source = files::load(path)?;
+        let formatted = text::format_hcl(&source).map_err(|errors| {
+            CliError::failed(format!("\n{}", text::render(&errors, &source).trim_end()))
+        })?;
+        let is_stdin = source.name() == "-";
+        match (args.check, formatted == source.text()) {
+            (true, false) => off.push(source.name().to_owned()),
+            (false, _) if is_stdin => print::raw(&formatted),
+            (false, false) => {
+                std::fs::write(path, formatted)
+                    .map_err(|error| CliError::failed(format!("{}: {error}", path.display())))?;
+                print::out(source.name());
+            }
+            (true | false, true) => {}
+        }
+    }
+    if off.is_empty() {
+        return Ok(());
+    }
+    off.iter().for_each(|name| print::out(name));
+    Err(CliError::failed("not in the canonical form; `encamp fmt` mends it"))
+}
+
+/// Describes a field.
+pub fn explain(args: &ExplainArgs) -> Result<(), CliError> {
+    let path: Vec<&str> = args.field.split('.').collect();
+    let explanation = schemas::explain::explain(&path).map_err(|error| CliError::failed(error.to_string()))?;
+    print::raw(&explanation.to_string());
+    Ok(())
+}
+
+/// Prints a JSON Schema.
+pub fn schema(args: &SchemaArgs) -> Result<(), CliError> {
+    let schema = schemas::schema::of(&args.kind).map_err(|error| CliError::failed(error.to_string()))?;
+    print::out(&serde_json::to_string_pretty(&schema).unwrap_or_default());
+    Ok(())
+}
+
+/// Prints a completion script.
+pub fn complete(args: &CompletionArgs, command: &mut clap::Command) {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, command, "encamp", &mut script);
+    print::bytes(&script);
+}

@@ -1,0 +1,171 @@
+//! Watching a job until it is as it should be, telling on stderr what happens.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::connection::{Ask, CliError, Connection, ROOT, quoted};
+use super::print;
+
+/// After this long without a change, say what is waited for.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// The JSON lines of a watch.
+pub struct Lines {
+    response: reqwest::Response,
+    pending: Vec<u8>,
+}
+
+impl Lines {
+    /// Opens a watch.
+    pub async fn open(connection: &Connection, ask: Ask) -> Result<Lines, CliError> {
+        Ok(Lines { response: connection.send(Method::GET, ask).await?, pending: Vec::new() })
+    }
+
+    /// The next line, or nothing once the server has ended the watch.
+    pub async fn next(&mut self) -> Result<Option<Value>, CliError> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                let parsed = serde_json::from_slice(&line);
+                return parsed.map(Some).map_err(|error| CliError::failed(format!("not a watch event: {error}")));
+            }
+            let chunk = self.response.chunk().await;
+            match chunk.map_err(|error| CliError::failed(format!("the watch broke: {error}")))? {
+                Some(bytes) => self.pending.extend_from_slice(&bytes),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// How a job stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// As it should be.
+    Good(String),
+    /// It will not become so by itself.
+    Bad(String),
+    /// Under way, and waiting for this.
+    Underway(String),
+}
+
+/// Follows a job until it is healthy (or done, for batch jobs), has failed, or time is up.
+pub async fn follow(
+    connection: &Connection,
+    namespace: &str,
+    job: &str,
+    timeout: Option<Duration>,
+) -> Result<(), CliError> {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let path = format!("{ROOT}/namespaces/{namespace}/jobs?fieldSelector=metadata.name%3D{}", quoted(job));
+    let mut told = Told::default();
+    loop {
+        let listed = connection.get(path.clone()).await?;
+        let from = listed["metadata"]["resourceVersion"].as_str().unwrap_or("0").to_owned();
+        let Some(document) = listed["items"].get(0) else {
+            return Err(CliError::NotFound(format!("job {job:?} is gone")));
+        };
+        if let Some(result) = told.judge(document) {
+            return result;
+        }
+        let ask = Ask::path(format!("{path}&watch=true&resourceVersion={from}"));
+        let mut lines = Lines::open(connection, ask).await?;
+        loop {
+            let pause = deadline.map_or(QUIET, |at| QUIET.min(at.saturating_duration_since(Instant::now())));
+            match tokio::time::timeout(pause, lines.next()).await {
+                Err(_) if deadline.is_some_and(|at| Instant::now() >= at) => {
+                    return Err(CliError::TimedOut(format!("timed out; {}", told.last)));
+                }
+                Err(_) => told.remind(),
+                // A watch that ends or breaks is opened again after another look.
+                Ok(Ok(None) | Err(_)) => break,
+                Ok(Ok(Some(event))) if event["type"] == "DELETED" => {
+                    return Err(CliError::NotFound(format!("job {job:?} was deleted")));
+                }
+                Ok(Ok(Some(event))) if event["type"] == "ERROR" => break,
+                Ok(Ok(Some(event))) => {
+                    if let Some(result) = told.judge(&event["object"]) {
+                        return result;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What was said already.
+#[derive(Default)]
+struct Told {
+    last: String,
+    reminded: bool,
+}
+
+impl Told {
+    fn judge(&mut self, job: &Value) -> Option<Result<(), CliError>> {
+        let standing = standing(job);
+        let text = match &standing {
+            Standing::Good(text) | Standing::Bad(text) | Standing::Underway(text) => text.clone(),
+        };
+        if text != self.last {
+            print::talk(&format!("  {text}"));
+            self.last = text;
+            self.reminded = false;
+        }
+        match standing {
+            Standing::Good(_) => Some(Ok(())),
+            Standing::Bad(text) => Some(Err(CliError::Unhealthy(text))),
+            Standing::Underway(_) => None,
+        }
+    }
+
+    fn remind(&mut self) {
+        if !self.reminded {
+            print::talk(&format!("  still waiting: {}", self.last));
+            self.reminded = true;
+        }
+    }
+}
+
+/// Judges a job by what the server says of it.
+fn standing(job: &Value) -> Standing {
+    let status = &job["status"];
+    let conditions: BTreeMap<&str, &Value> = status["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|condition| (condition["type"].as_str().unwrap_or_default(), condition))
+        .collect();
+    let is = |name: &str, wanted: &str| conditions.get(name).is_some_and(|found| found["status"] == wanted);
+    let message = |name: &str| {
+        conditions.get(name).and_then(|found| found["message"].as_str()).unwrap_or_default().to_owned()
+    };
+    if status["observedGeneration"] != job["metadata"]["generation"] {
+        return Standing::Underway("registered".to_owned());
+    }
+    if job["spec"]["stop"] == true {
+        return Standing::Good("stopped".to_owned());
+    }
+    let rollout = &status["deployment"];
+    if rollout["status"] == "failed" && rollout["version"] == job["metadata"]["generation"] {
+        let why = rollout["description"].as_str().unwrap_or("it failed");
+        return Standing::Bad(format!("the rollout failed: {why}"));
+    }
+    if status["phase"] == "dead" && !is("Complete", "True") {
+        return Standing::Bad(message("Complete"));
+    }
+    if is("Complete", "True") {
+        return Standing::Good(message("Complete"));
+    }
+    if is("Available", "True") && !is("Progressing", "True") {
+        return Standing::Good(message("Available"));
+    }
+    if is("Placed", "False") {
+        return Standing::Underway(message("Placed"));
+    }
+    let waiting = [message("Progressing"), message("Available")];
+    Standing::Underway(waiting.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| "starting".to_owned()))
+}

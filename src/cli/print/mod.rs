@@ -1,0 +1,37 @@
+//! The only place that writes to the terminal: stdout is what was asked for, stderr is talk.
+
+mod document;
+mod jsonpath;
+mod table;
+
+use std::io::Write;
+
+pub use document::{Output, parse_output, print_document, yaml};
+pub use jsonpath::render as render_path;
+pub use table::{columns, print_table};
+
+/// Writes a line of the answer. A reader that has gone away ends the program quietly.
+pub fn out(text: &str) {
+    raw(&format!("{text}\n"));
+}
+
+/// Writes to stdout as it is, and at once.
+pub fn raw(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Writes bytes to stdout as they are, and at once.
+pub fn bytes(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Writes a line of talk. If nobody can hear it, there is nothing better to do than go on.
+pub fn talk(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}

@@ -1,0 +1,139 @@
+//! `encamp agent`: runs tasks on this machine for a cluster somewhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::config::{self, FileConfig};
+use super::dev::{DevArgs, dev};
+use super::host;
+use crate::cli::CliError;
+use crate::control::Clock;
+use crate::node::disk::DataDir;
+use crate::node::drivers;
+use crate::node::lifeline::HttpLifeline;
+use crate::node::machine::ThisMachine;
+use crate::node::{self, AgentConfig, World};
+use crate::store::{Http, Store};
+
+/// Arguments of `agent`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AgentArgs {
+    /// Run a server and an agent together, for development: the same as `encamp dev`.
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The servers' addresses, joined by commas. Default: http://127.0.0.1:4646.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    servers: Vec<String>,
+    /// A configuration file, HCL or YAML.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where allocations and logs lie.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where the agent answers servers for logs. Default: 127.0.0.1, any port.
+    #[arg(long, value_name = "HOST:PORT")]
+    bind: Option<SocketAddr>,
+    /// Allow the raw_exec driver, whose tasks have all rights of the agent.
+    #[arg(long)]
+    raw_exec: bool,
+}
+
+/// What a node is called and where it belongs.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct NodeArgs {
+    /// The node's name, unique in the cluster. Default: the host's name.
+    #[arg(long = "node", value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Where the machine stands. Default: dc1.
+    #[arg(long, alias = "dc", value_name = "NAME")]
+    pub(super) datacenter: Option<String>,
+    /// The pool that jobs choose. Default: default.
+    #[arg(long, value_name = "NAME")]
+    pub(super) node_pool: Option<String>,
+    /// A free word for machines that are alike.
+    #[arg(long, value_name = "NAME")]
+    pub(super) node_class: Option<String>,
+    /// A word for jobs to match as ${meta.KEY}; may be given more than once.
+    #[arg(long = "meta", value_name = "KEY=VALUE")]
+    pub(super) meta: Vec<String>,
+}
+
+impl NodeArgs {
+    /// Flags over what the configuration says.
+    pub(super) fn over(&self, config: &mut AgentConfig) -> Result<(), CliError> {
+        let set = |to: &mut String, from: &Option<String>| {
+            if let Some(from) = from {
+                to.clone_from(from);
+            }
+        };
+        set(&mut config.name, &self.name);
+        set(&mut config.datacenter, &self.datacenter);
+        set(&mut config.pool, &self.node_pool);
+        set(&mut config.class, &self.node_class);
+        for given in &self.meta {
+            let Some((key, value)) = given.split_once('=') else {
+                return Err(CliError::failed(format!("--meta {given:?} is not KEY=VALUE")));
+            };
+            config.meta.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Runs an agent until it is told to stop. Its tasks go on: the next agent finds them.
+pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
+    if args.dev {
+        return dev(DevArgs::for_agent(args.bind, args.data_dir));
+    }
+    let file = config::load(args.config.as_ref())?;
+    let log_level = file.log_level();
+    host::run(&log_level, |stop| async move {
+        let config = settings(&args, &file)?;
+        let store = Http::connect(&config.servers).await.map_err(|error| CliError::failed(error.to_string()))?;
+        tracing::info!(node = config.name, servers = ?config.servers, "starting the agent");
+        run(config, store, stop).await
+    })
+}
+
+fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, CliError> {
+    let data_dir = args.data_dir.clone().or_else(|| file.data_dir.clone());
+    let data_dir = data_dir.ok_or_else(|| CliError::failed("say where allocations lie: --data-dir DIR"))?;
+    let mut config = AgentConfig::new(file.name.clone().unwrap_or_else(host::hostname), data_dir);
+    file.over(&mut config)?;
+    args.node.over(&mut config)?;
+    if !args.servers.is_empty() {
+        config.servers.clone_from(&args.servers);
+    }
+    if config.servers.is_empty() {
+        config.servers.push(crate::cli::DEFAULT_ADDRESS.to_owned());
+    }
+    config.servers.iter_mut().filter(|server| !server.contains("://")).for_each(|server| server.insert_str(0, "http://"));
+    config.raw_exec |= args.raw_exec;
+    config.bind = args.bind.unwrap_or(config.bind);
+    Ok(config)
+}
+
+/// Runs the agent's loop with the drivers of this machine.
+pub(super) async fn run<S: Store>(
+    config: AgentConfig,
+    store: S,
+    stop: tokio_util::sync::CancellationToken,
+) -> Result<(), CliError> {
+    let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| CliError::failed(error.to_string()))?;
+    let world = World {
+        store,
+        drivers: drivers::all(&config),
+        clock: Clock::system(),
+        disk: Arc::new(DataDir::new(config.data_dir.clone())),
+        lifeline: Arc::new(lifeline),
+        machine: Arc::new(ThisMachine::new(&config)),
+    };
+    node::run(config, world, stop).await;
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The configuration file: the common keys of a Nomad agent file, in HCL or YAML.
+//!
+//! One file serves servers and agents. An unknown key is an error with its line and the nearest name; what
+//! flags say wins over the file.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemas::duration::Duration;
+use schemas::node::{Amount, HostVolume};
+use schemas::text;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::cli::{CliError, talk};
+use crate::node::AgentConfig;
+
+/// All of a file. Missing keys mean the defaults.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FileConfig {
+    /// Of the node and the server.
+    pub(super) name: Option<String>,
+    region: Option<String>,
+    datacenter: Option<String>,
+    pub(super) data_dir: Option<PathBuf>,
+    /// The address for everything that `addresses` does not name.
+    bind_addr: Option<String>,
+    log_level: Option<String>,
+    addresses: Endpoints<String>,
+    advertise: Endpoints<String>,
+    ports: Endpoints<u16>,
+    pub(super) server: ServerSection,
+    client: ClientSection,
+}
+
+/// One value per listener; there is one listener.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Endpoints<T> {
+    http: Option<T>,
+}
+
+/// What only servers read.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ServerSection {
+    #[expect(dead_code, reason = "which command runs decides; Nomad's files say it all the same")]
+    enabled: Option<bool>,
+    /// embedded:PATH or etcd://…
+    pub(super) store: Option<String>,
+}
+
+/// What only agents read.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct ClientSection {
+    #[expect(dead_code, reason = "which command runs decides; Nomad's files say it all the same")]
+    enabled: Option<bool>,
+    servers: Vec<String>,
+    node_class: Option<String>,
+    node_pool: Option<String>,
+    meta: BTreeMap<String, String>,
+    reserved: Reserved,
+    host_volume: BTreeMap<String, Volume>,
+    options: BTreeMap<String, String>,
+    max_kill_timeout: Option<Duration>,
+    min_dynamic_port: Option<u16>,
+    max_dynamic_port: Option<u16>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Reserved {
+    /// MHz.
+    cpu: u64,
+    /// MB.
+    memory: u64,
+    /// MB.
+    disk: u64,
+    /// `22,80,8500-8600`
+    reserved_ports: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Volume {
+    path: String,
+    read_only: bool,
+}
+
+/// Reads one file, or none.
+pub(super) fn load(file: Option<&PathBuf>) -> Result<FileConfig, CliError> {
+    let Some(path) = file else { return Ok(FileConfig::default()) };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::failed(format!("{name}: {error}")))?;
+    let source = text::Source::new(name, text);
+    let options = text::Options::default();
+    let (config, warnings) = text::config(&source, &options)
+        .map_err(|errors| CliError::failed(format!("\n{}", text::render(&errors, &source).trim_end())))?;
+    if !warnings.is_empty() {
+        talk(text::render(&warnings, &source).trim_end());
+    }
+    Ok(config)
+}
+
+impl FileConfig {
+    /// tracing's word for Nomad's.
+    pub(super) fn log_level(&self) -> String {
+        self.log_level.as_deref().unwrap_or("info").to_lowercase()
+    }
+
+    /// Where the API listens.
+    pub(super) fn api_bind(&self) -> Result<SocketAddr, CliError> {
+        let host = self.addresses.http.as_deref().or(self.bind_addr.as_deref()).unwrap_or("127.0.0.1");
+        let port = self.ports.http.unwrap_or(4646);
+        let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        text.parse().map_err(|_| CliError::failed(format!("{host:?} is not an IP address to listen on")))
+    }
+
+    /// Puts what the file says over an agent's defaults.
+    pub(super) fn over(&self, config: &mut AgentConfig) -> Result<(), CliError> {
+        let set = |to: &mut String, from: &Option<String>| {
+            if let Some(from) = from {
+                to.clone_from(from);
+            }
+        };
+        set(&mut config.region, &self.region);
+        set(&mut config.datacenter, &self.datacenter);
+        let client = &self.client;
+        set(&mut config.class, &client.node_class);
+        set(&mut config.pool, &client.node_pool);
+        config.meta.extend(client.meta.clone());
+        config.options.extend(client.options.clone());
+        config.servers.clone_from(&client.servers);
+        config.advertise.clone_from(&self.advertise.http);
+        config.raw_exec |= client.options.get("driver.raw_exec.enable").is_some_and(|word| word == "true" || word == "1");
+        config.reserved = Amount {
+            cpu_mhz: client.reserved.cpu,
+            memory_mb: client.reserved.memory,
+            disk_mb: client.reserved.disk,
+        };
+        config.reserved_ports = ports(&client.reserved.reserved_ports)?;
+        config.max_kill_timeout = client.max_kill_timeout.unwrap_or(config.max_kill_timeout);
+        config.dynamic_ports.first = client.min_dynamic_port.unwrap_or(config.dynamic_ports.first);
+        config.dynamic_ports.last = client.max_dynamic_port.unwrap_or(config.dynamic_ports.last);
+        config.host_volumes = client
+            .host_volume
+            .iter()
+            .map(|(name, volume)| {
+                (name.clone(), HostVolume { path: volume.path.clone(), read_only: volume.read_only })
+            })
+            .collect();
+        Ok(())
+    }
+}
+
+/// `22,80,8500-8600` as numbers.
+fn ports(text: &str) -> Result<Vec<u16>, CliError> {
+    let wrong = |part: &str| CliError::failed(format!("reserved_ports: {part:?} is neither a port nor FIRST-LAST"));
+    let mut ports = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |word: &str| word.trim().parse::<u16>().map_err(|_| wrong(part));
+        ports.extend(number(first)?..=number(last)?);
+    }
+    Ok(ports)
+}

@@ -1,0 +1,115 @@
+//! `encamp dev`: a server with an embedded store and an agent in one process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::agent::{self, NodeArgs};
+use super::config::{self, FileConfig};
+use super::server::{self, ServerArgs, ServerSettings};
+use super::host;
+use crate::cli::{CliError, talk};
+use crate::node::{self, AgentConfig};
+
+/// Arguments of `dev`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DevArgs {
+    /// Where the API listens. Default: 127.0.0.1:4646.
+    #[arg(long, value_name = "HOST:PORT")]
+    bind: Option<SocketAddr>,
+    /// Where everything is kept. Default: a new folder, removed at the end.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// embedded:PATH or etcd://HOST:PORT,HOST:PORT. Default: embedded in the data directory.
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
+    /// A configuration file, HCL or YAML.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl DevArgs {
+    /// `agent -dev`.
+    pub(super) fn for_agent(bind: Option<SocketAddr>, data_dir: Option<PathBuf>) -> DevArgs {
+        DevArgs { bind, data_dir, ..DevArgs::default() }
+    }
+}
+
+/// Runs both until told to stop, then ends all tasks. With a data directory of its own, a kill -9 and a new
+/// start find everything as it was.
+pub fn dev(args: DevArgs) -> Result<ExitCode, CliError> {
+    let file = config::load(args.config.as_ref())?;
+    let log_level = file.log_level();
+    host::run(&log_level, |stop| async move {
+        let named = args.data_dir.clone().or_else(|| file.data_dir.clone());
+        let (folder, is_temporary) = match named {
+            Some(folder) => (folder, false),
+            None => (temporary_folder()?, true),
+        };
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        let result = both(&args, &file, folder.clone(), stop).await;
+        if is_temporary && let Err(error) = std::fs::remove_dir_all(&folder) {
+            talk(&format!("could not remove {}: {error}", folder.display()));
+        }
+        result
+    })
+}
+
+async fn both(args: &DevArgs, file: &FileConfig, folder: PathBuf, stop: CancellationToken) -> Result<(), CliError> {
+    let server_args = ServerArgs {
+        bind: args.bind,
+        data_dir: Some(folder.clone()),
+        store: args.store.clone(),
+        ..ServerArgs::default()
+    };
+    let settings = ServerSettings::new(&server_args, file)?;
+    let store = settings.open().await?;
+    let listener = host::listen(settings.bind).await?;
+    let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
+
+    let mut config = AgentConfig::new(file.name.clone().unwrap_or_else(host::hostname), folder.join("agent"));
+    file.over(&mut config)?;
+    args.node.over(&mut config)?;
+    config.servers = vec![format!("http://{address}")];
+    config.raw_exec = true;
+    config.bind = SocketAddr::new(address.ip(), 0);
+
+    talk(&format!("encamp {} dev: http://{address}", env!("CARGO_PKG_VERSION")));
+    talk(&format!("  data in {}", folder.display()));
+    talk("  try:  encamp init && encamp run web.hcl        stop with Ctrl-C");
+
+    // The server outlives the agent, so that the agent's last reports are heard.
+    let server_stop = CancellationToken::new();
+    let serving = server::serve(store.clone(), listener, &settings.name, server_stop.clone());
+    let running = agent::run(config.clone(), store.clone(), stop.clone());
+    tokio::pin!(serving, running);
+    tokio::select! { biased;
+        result = &mut serving => return result,
+        result = &mut running => result?,
+    }
+    talk("stopping: ending all tasks");
+    let drivers = crate::node::drivers::all(&config);
+    {
+        let ending = node::drain_all(&drivers);
+        tokio::pin!(ending);
+        tokio::select! { biased;
+            result = &mut serving => return result,
+            () = &mut ending => {}
+        }
+    }
+    server_stop.cancel();
+    serving.await?;
+    talk("stopped: all tasks have ended, the server is down");
+    Ok(())
+}
+
+fn temporary_folder() -> Result<PathBuf, CliError> {
+    let folder = std::env::temp_dir().join(format!("encamp-dev-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| CliError::failed(format!("{}: {error}", folder.display())))?;
+    Ok(folder)
+}

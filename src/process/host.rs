@@ -1,0 +1,74 @@
+//! What a process needs of its host: a runtime, logs, signals, a name.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::CliError;
+
+/// Runs a process until it ends; SIGINT and SIGTERM cancel its token, a second one ends it at once.
+pub(super) fn run<F, W>(log_level: &str, work: F) -> Result<ExitCode, CliError>
+where
+    F: FnOnce(CancellationToken) -> W,
+    W: Future<Output = Result<(), CliError>>,
+{
+    start_logs(log_level);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failed(error.to_string()))?;
+    let stop = CancellationToken::new();
+    let outcome = runtime.block_on(async {
+        let signals = tokio::spawn(cancel_on_signal(stop.clone()));
+        let outcome = work(stop).await;
+        signals.abort();
+        outcome
+    });
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Logs go to stderr; `ENCAMP_LOG` takes tracing's filter language, `ENCAMP_LOG_FORMAT=json` makes lines JSON.
+fn start_logs(level: &str) {
+    let filter = EnvFilter::try_from_env("ENCAMP_LOG").unwrap_or_else(|_| EnvFilter::new(format!("encamp={level}")));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if std::env::var("ENCAMP_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        logs.json().try_init()
+    } else {
+        logs.compact().try_init()
+    };
+    // A second start in one process (tests) keeps the first subscriber.
+    drop(started);
+}
+
+async fn cancel_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::error!("cannot listen for signals");
+        return;
+    };
+    loop {
+        tokio::select! { biased;
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.is_cancelled() {
+            std::process::exit(130);
+        }
+        stop.cancel();
+    }
+}
+
+/// Opens a listener.
+pub(super) async fn listen(bind: SocketAddr) -> Result<TcpListener, CliError> {
+    TcpListener::bind(bind).await.map_err(|error| CliError::failed(format!("cannot listen on {bind}: {error}")))
+}
+
+/// The machine's name.
+pub(super) fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,15 @@
+//! Which rooms run in a process: a server, an agent, or both.
+//!
+//! Wiring only: configuration in, rooms started, one stop token through all of them.
+
+mod agent;
+mod config;
+mod control_plane;
+mod dev;
+mod host;
+mod server;
+
+pub use agent::{AgentArgs, agent};
+pub use control_plane::control_plane;
+pub use dev::{DevArgs, dev};
+pub use server::{ServerArgs, server};

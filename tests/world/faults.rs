@@ -1,0 +1,223 @@
+//! A store that misbehaves on purpose, as a seed says.
+//!
+//! Every component of the world talks to the one memory store through a handle of its own. A handle can be
+//! slow, lose the answer before or after a commit was applied, refuse without reason, break or starve its
+//! watches, say that history is gone, and be cut off altogether. What it never does is lie about what it
+//! acknowledged: that is what the checker holds the rest of the house to.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use encamp::store::{Batch, CommitError, Listing, Memory, ReadError, Store, Txn, Watch, WatchError};
+use futures::StreamExt;
+use plan::{Guard, Write};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use schemas::key::{Key, Prefix, Revision};
+
+/// How likely each misbehaviour is, in thousandths of the calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// The commit is applied and the answer lost.
+    pub lost_after: u32,
+    /// The commit is not applied and the answer lost.
+    pub lost_before: u32,
+    /// The store refuses: nothing was written.
+    pub refused: u32,
+    /// A conflict that is none.
+    pub conflict: u32,
+    /// A list is not answered.
+    pub unread: u32,
+    /// A watch breaks after a batch.
+    pub broken: u32,
+    /// A watch ends since history is gone.
+    pub compacted: u32,
+    /// The longest pause before an answer, in milliseconds.
+    pub slow_ms: u64,
+}
+
+impl Faults {
+    /// Everything at once.
+    pub fn heavy() -> Faults {
+        Faults {
+            lost_after: 40,
+            lost_before: 40,
+            refused: 30,
+            conflict: 30,
+            unread: 50,
+            broken: 30,
+            compacted: 10,
+            slow_ms: 40,
+        }
+    }
+}
+
+/// What every handle shares.
+#[derive(Clone)]
+pub struct World {
+    store: Memory,
+    faults: Arc<Mutex<Faults>>,
+    /// Rules that a commit broke, told when the checker next looks.
+    pub breaches: Arc<Mutex<Vec<String>>>,
+    terms: Arc<Mutex<BTreeMap<Key, Revision>>>,
+}
+
+impl World {
+    /// A world without faults yet.
+    pub fn new() -> World {
+        World {
+            store: Memory::new(),
+            faults: Arc::default(),
+            breaches: Arc::default(),
+            terms: Arc::default(),
+        }
+    }
+    /// The store as it really is, for the checker.
+    pub fn truth(&self) -> Memory {
+        self.store.clone()
+    }
+    /// From now on these faults happen.
+    pub fn set(&self, faults: Faults) {
+        *self.faults.lock().unwrap() = faults;
+    }
+    /// A handle for one component; `seed` decides when it suffers.
+    pub fn handle(&self, seed: u64) -> Handle {
+        let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
+        Handle { world: self.clone(), rng, is_cut: Arc::default() }
+    }
+}
+
+/// One component's way to the store.
+#[derive(Clone)]
+pub struct Handle {
+    world: World,
+    rng: Arc<Mutex<StdRng>>,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Handle {
+    /// Cuts the component off from the store, or lets it back.
+    pub fn cut(&self, is_cut: bool) {
+        self.is_cut.store(is_cut, Ordering::Relaxed);
+    }
+
+    fn faults(&self) -> Faults {
+        *self.world.faults.lock().unwrap()
+    }
+
+    fn happens(&self, thousandths: u32) -> bool {
+        thousandths > 0 && self.rng.lock().unwrap().random_ratio(thousandths.min(1000), 1000)
+    }
+
+    async fn dawdle(&self) {
+        let slow_ms = self.faults().slow_ms;
+        if slow_ms > 0 {
+            let pause_ms = self.rng.lock().unwrap().random_range(0..=slow_ms);
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+    }
+
+    /// Waits as long as a client waits for a store that does not answer.
+    async fn unanswered(&self) {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+
+    fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
+    /// I15 and I16: every write names the revision of what it replaces, and no old leader writes.
+    fn audit(&self, txn: &Txn) {
+        let mut breaches = self.world.breaches.lock().unwrap();
+        for write in &txn.writes {
+            let key = write.key();
+            let is_guarded = txn.guards.iter().any(|guard| match guard {
+                Guard::Absent(other) | Guard::At(other, _) => other == key,
+                Guard::Term { leader, .. } => leader == key,
+                Guard::Unchanged { prefix, .. } => prefix.contains(key),
+            });
+            let has_one_author = matches!(key.kind(), "beats" | "details" | "links");
+            if !is_guarded && !has_one_author {
+                breaches.push(format!("I15: {write} is written without a guard on its key"));
+            }
+        }
+    }
+
+    fn audit_term(&self, txn: &Txn) {
+        for guard in &txn.guards {
+            let Guard::Term { leader, term } = guard else { continue };
+            let mut terms = self.world.terms.lock().unwrap();
+            let newest = terms.entry(leader.clone()).or_insert(*term);
+            if *term < *newest {
+                let text = format!("I16: {leader} wrote in term {term} after term {newest}");
+                self.world.breaches.lock().unwrap().push(text);
+            }
+            *newest = (*newest).max(*term);
+        }
+    }
+}
+
+impl Store for Handle {
+    async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
+        self.dawdle().await;
+        if self.is_cut() || self.happens(self.faults().unread) {
+            self.unanswered().await;
+            return Err(ReadError::Unavailable);
+        }
+        self.world.store.list(prefix).await
+    }
+
+    async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
+        self.audit(&txn);
+        self.dawdle().await;
+        let faults = self.faults();
+        if self.is_cut() || self.happens(faults.lost_before) {
+            self.unanswered().await;
+            return Err(CommitError::Unknown);
+        }
+        if self.happens(faults.refused) {
+            return Err(CommitError::NotApplied);
+        }
+        if self.happens(faults.conflict) {
+            return Err(CommitError::Conflict);
+        }
+        let answer = self.world.store.commit(txn.clone()).await;
+        if answer.is_ok() {
+            self.audit_term(&txn);
+        }
+        if self.happens(faults.lost_after) {
+            self.unanswered().await;
+            return Err(CommitError::Unknown);
+        }
+        self.dawdle().await;
+        answer
+    }
+
+    async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, WatchError> {
+        self.dawdle().await;
+        if self.is_cut() {
+            self.unanswered().await;
+            return Err(WatchError::Broken);
+        }
+        let batches = self.world.store.watch(prefix, after).await?;
+        let handle = self.clone();
+        let faulty = futures::stream::unfold(Some((handle, batches)), |state| async move {
+            let (handle, mut batches) = state?;
+            let batch = batches.next().await;
+            handle.dawdle().await;
+            let faults = handle.faults();
+            let next: Result<Batch, WatchError> = match batch {
+                _ if handle.is_cut() || handle.happens(faults.broken) => Err(WatchError::Broken),
+                _ if handle.happens(faults.compacted) => Err(WatchError::Compacted),
+                Some(batch) => batch,
+                None => return None,
+            };
+            let goes_on = next.is_ok().then_some((handle, batches));
+            Some((next, goes_on))
+        });
+        Ok(faulty.boxed())
+    }
+}
+
