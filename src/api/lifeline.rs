@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::post;
 use plan::{Guard, Write};
 use schemas::codec;
 use schemas::key::{Key, Prefix, Revision};
@@ -23,6 +26,13 @@ use crate::store::{CommitError, Store, Txn};
 const SILENCE: Duration = Duration::from_secs(6);
 /// How long to wait after a link that was not written.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// The route that agents beat on.
+pub fn router<S: Store>(hearing: Hearing<S>) -> Router {
+    let beat =
+        |State(hearing): State<Hearing<S>>, Path(node): Path<String>| async move { hearing.beat(&node) };
+    Router::new().route("/apis/encamp.dev/v1/nodes/{node}/beat", post(beat)).with_state(hearing)
+}
 
 /// The nodes that beat to this server. A clone hears for the same server.
 #[derive(Clone)]

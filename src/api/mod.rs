@@ -6,6 +6,7 @@
 mod accept;
 mod admission;
 mod apply;
+pub mod agents;
 mod body;
 mod commit;
 mod core;

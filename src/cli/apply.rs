@@ -121,7 +121,9 @@ async fn one(
     let answer = send(connection, &target, &value, how).await.map_err(|error| document.explained(error))?;
     let done = match &before {
         None => "created",
-        Some(before) if before["metadata"]["resourceVersion"] == answer["metadata"]["resourceVersion"] => "unchanged",
+        Some(before) if before["metadata"]["resourceVersion"] == answer["metadata"]["resourceVersion"] => {
+            "unchanged"
+        }
         Some(before) if before["spec"] == answer["spec"] => "unchanged",
         Some(_) => "configured",
     };
@@ -140,7 +142,8 @@ async fn existing(connection: &Connection, target: &Target) -> Result<Option<Val
 
 fn check_version(how: &How, before: Option<&Value>, target: &Target) -> Result<(), CliError> {
     let Some(wanted) = &how.if_version else { return Ok(()) };
-    let found = before.map_or("0", |before| before["metadata"]["resourceVersion"].as_str().unwrap_or_default());
+    let found =
+        before.map_or("0", |before| before["metadata"]["resourceVersion"].as_str().unwrap_or_default());
     if wanted == found {
         return Ok(());
     }
@@ -157,7 +160,8 @@ pub async fn send_apply(
     value: &Value,
     dry_run: bool,
 ) -> Result<Value, CliError> {
-    let how = How { field_manager: FIELD_MANAGER.to_owned(), force_conflicts: true, dry_run, if_version: None };
+    let how =
+        How { field_manager: FIELD_MANAGER.to_owned(), force_conflicts: true, dry_run, if_version: None };
     send(connection, target, value, &how).await
 }
 

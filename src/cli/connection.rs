@@ -17,7 +17,9 @@ pub const FIELD_MANAGER: &str = "encamp";
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// No server answered.
-    #[error("cannot reach the server at {address}: {reason}\n  start one with `encamp dev`, or name another with --address or ENCAMP_ADDR")]
+    #[error(
+        "cannot reach the server at {address}: {reason}\n  start one with `encamp dev`, or name another with --address or ENCAMP_ADDR"
+    )]
     Unreachable {
         /// Where.
         address: String,
@@ -103,8 +105,7 @@ impl Connection {
     /// Will talk to `address`, which may lack its `http://`.
     pub fn new(address: &str) -> Result<Connection, CliError> {
         let address = address.trim_end_matches('/');
-        let address =
-            if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
             .user_agent(concat!("encamp/", env!("CARGO_PKG_VERSION")))
@@ -171,10 +172,13 @@ fn refusal(status: StatusCode, text: &str) -> CliError {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     match status {
         StatusCode::NOT_FOUND => CliError::NotFound(message),
-        StatusCode::CONFLICT | StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => CliError::Conflict(message),
+        StatusCode::CONFLICT | StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
+            CliError::Conflict(message)
+        }
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => {
             let causes = body["details"]["causes"].as_array().cloned().unwrap_or_default();
-            let causes = causes.iter().map(|cause| (word(&cause["field"]), word(&cause["message"]))).collect();
+            let causes =
+                causes.iter().map(|cause| (word(&cause["field"]), word(&cause["message"]))).collect();
             CliError::Invalid { message, causes }
         }
         StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => CliError::TimedOut(message),
@@ -186,7 +190,9 @@ fn refusal(status: StatusCode, text: &str) -> CliError {
 pub fn quoted(word: &str) -> String {
     word.bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect()

@@ -57,7 +57,10 @@ pub async fn delete(global: &Global, args: &DeleteArgs) -> Result<(), CliError> 
         }
         let namespace = global.namespace();
         paths.extend(names.iter().map(|name| {
-            (format!("{} {name:?}", kind.singular), format!("{}/{}", kind.path(Some(&namespace)), quoted(name)))
+            (
+                format!("{} {name:?}", kind.singular),
+                format!("{}/{}", kind.path(Some(&namespace)), quoted(name)),
+            )
         }));
     }
     for document in files::read(&args.filename, &args.variables)? {
@@ -105,7 +108,8 @@ pub async fn stop(global: &Global, args: &StopArgs) -> Result<(), CliError> {
     connection.send(Method::PATCH, patch).await?;
     if !args.detach {
         wait::until(&connection, &path, Duration::from_secs(120), |job| {
-            job["status"]["phase"] == "dead" && job["status"]["observedGeneration"] == job["metadata"]["generation"]
+            job["status"]["phase"] == "dead"
+                && job["status"]["observedGeneration"] == job["metadata"]["generation"]
         })
         .await?;
     }

@@ -75,11 +75,15 @@ fn facts(document: &Value) {
 }
 
 fn conditions(document: &Value) {
-    let Some(list) = document["status"]["conditions"].as_array().filter(|list| !list.is_empty()) else { return };
+    let Some(list) = document["status"]["conditions"].as_array().filter(|list| !list.is_empty()) else {
+        return;
+    };
     section("Conditions");
     let rows: Vec<Vec<String>> = list
         .iter()
-        .map(|condition| ["type", "status", "reason", "message"].map(|field| word(&condition[field])).to_vec())
+        .map(|condition| {
+            ["type", "status", "reason", "message"].map(|field| word(&condition[field])).to_vec()
+        })
         .collect();
     rows_under(&["TYPE", "STATUS", "REASON", "MESSAGE"], &rows);
 }
@@ -103,7 +107,12 @@ fn objects(first: &str, all: &serde_json::Map<String, Value>) {
     print::columns(&header, &rows, true).iter().for_each(|line| print::out(line));
 }
 
-async fn belonging(connection: &Connection, namespace: &str, plural: &str, job: &str) -> Result<(), CliError> {
+async fn belonging(
+    connection: &Connection,
+    namespace: &str,
+    plural: &str,
+    job: &str,
+) -> Result<(), CliError> {
     let path = format!("{}?fieldSelector=spec.job%3D{}", status::path_of(namespace, plural), quoted(job));
     let table = status::table(connection, path).await?;
     if table["rows"].as_array().is_some_and(|rows| !rows.is_empty()) {
@@ -117,12 +126,18 @@ async fn belonging(connection: &Connection, namespace: &str, plural: &str, job: 
 fn tasks(allocation: &Value) {
     if let Some(ports) = allocation["status"]["ports"].as_array().filter(|ports| !ports.is_empty()) {
         section("Ports");
-        let rows: Vec<Vec<String>> =
-            ports.iter().map(|port| ["label", "address", "to"].map(|field| word(&port[field])).to_vec()).collect();
+        let rows: Vec<Vec<String>> = ports
+            .iter()
+            .map(|port| ["label", "address", "to"].map(|field| word(&port[field])).to_vec())
+            .collect();
         rows_under(&["LABEL", "ADDRESS", "TO"], &rows);
     }
     for (name, task) in allocation["status"]["tasks"].as_object().into_iter().flatten() {
-        section(&format!("Task {name:?} is {}, restarted {} times", word(&task["state"]), word(&task["restarts"])));
+        section(&format!(
+            "Task {name:?} is {}, restarted {} times",
+            word(&task["state"]),
+            word(&task["restarts"])
+        ));
         let events: Vec<Vec<String>> = task["events"]
             .as_array()
             .into_iter()

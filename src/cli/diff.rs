@@ -56,7 +56,9 @@ async fn differences(global: &Global, args: &DiffArgs) -> Result<bool, CliError>
             found = true;
             let name = format!("{}/{}", target.kind.singular, target.name);
             let text = TextDiff::from_lines(&before, &after);
-            print::raw(&text.unified_diff().header(&format!("live/{name}"), &format!("merged/{name}")).to_string());
+            print::raw(
+                &text.unified_diff().header(&format!("live/{name}"), &format!("merged/{name}")).to_string(),
+            );
         }
     }
     Ok(found)

@@ -75,13 +75,16 @@ impl FileDocument {
                 left.push((field, cause));
                 continue;
             };
-            let said = self.source.error(&place.span, cause).pointer(field);
+            let said = self.source.error(&place.value, cause).pointer(field);
             writeln!(text, "{}", text::render(&[said], &self.source)).unwrap_or_default();
         }
         if text.is_empty() {
             return CliError::Invalid { message, causes: left };
         }
-        CliError::Invalid { message: format!("the server refuses the document\n{}", text.trim_end()), causes: left }
+        CliError::Invalid {
+            message: format!("the server refuses the document\n{}", text.trim_end()),
+            causes: left,
+        }
     }
 }
 
@@ -133,7 +136,8 @@ pub fn options(args: &FileArgs) -> Result<Options, CliError> {
         };
         variables.insert(name.to_owned(), value.to_owned());
     }
-    let var_files: Result<Vec<Source>, CliError> = args.variable_files.iter().map(|path| load(path)).collect();
+    let var_files: Result<Vec<Source>, CliError> =
+        args.variable_files.iter().map(|path| load(path)).collect();
     Ok(Options { variables, var_files: var_files?, env: std::env::vars().collect(), ..Options::default() })
 }
 
@@ -146,7 +150,8 @@ pub fn load(path: &Path) -> Result<Source, CliError> {
     } else {
         std::fs::read_to_string(path)
     };
-    read.map(|text| Source::new(name.clone(), text)).map_err(|error| CliError::failed(format!("{name}: {error}")))
+    read.map(|text| Source::new(name.clone(), text))
+        .map_err(|error| CliError::failed(format!("{name}: {error}")))
 }
 
 /// Files as they are; of folders, the job files in them, sorted.

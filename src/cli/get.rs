@@ -68,7 +68,13 @@ pub async fn get(global: &Global, args: &GetArgs) -> Result<(), CliError> {
     for word in &words {
         let kind = kinds::kind(&connection, word).await?;
         let namespace = (!args.choice.all_namespaces).then(|| global.namespace());
-        let list = List { connection: &connection, path: kind.path(namespace.as_deref()), kind, args, output: &output };
+        let list = List {
+            connection: &connection,
+            path: kind.path(namespace.as_deref()),
+            kind,
+            args,
+            output: &output,
+        };
         match (names.as_slice(), args.watch) {
             ([], false) => list.all().await?,
             ([], true) => list.watch(&args.choice.query()).await?,
@@ -130,7 +136,9 @@ impl List<'_> {
         match documents.as_slice() {
             [] => Ok(()),
             [one] => self.show(one, true),
-            _ => self.show(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": documents}), true),
+            _ => {
+                self.show(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": documents}), true)
+            }
         }
     }
 
@@ -141,7 +149,8 @@ impl List<'_> {
         let from = listed["metadata"]["resourceVersion"].as_str().unwrap_or("0").to_owned();
         let accept = if self.is_table() { TABLE } else { "" };
         let path = format!("{}?{query}&watch=true&resourceVersion={from}", self.path);
-        let mut lines = super::monitor::Lines::open(self.connection, Ask { accept, ..Ask::path(path) }).await?;
+        let mut lines =
+            super::monitor::Lines::open(self.connection, Ask { accept, ..Ask::path(path) }).await?;
         while let Some(event) = lines.next().await? {
             if event["type"] == "ERROR" {
                 let message = event["object"]["message"].as_str().unwrap_or("the watch ended");

@@ -41,7 +41,11 @@ pub async fn kinds(connection: &Connection) -> Result<Vec<(Kind, Vec<String>)>, 
             };
             let short = resource["shortNames"].as_array().cloned().unwrap_or_default();
             let mut names: Vec<String> = short.iter().map(word).collect();
-            names.extend([kind.plural.clone(), kind.singular.clone(), word(&resource["kind"]).to_lowercase()]);
+            names.extend([
+                kind.plural.clone(),
+                kind.singular.clone(),
+                word(&resource["kind"]).to_lowercase(),
+            ]);
             (kind, names)
         })
         .collect())
@@ -69,7 +73,9 @@ pub fn split(words: &[String]) -> Result<(String, Vec<String>), CliError> {
     for word in rest {
         match word.split_once('/') {
             Some((other, name)) if other == kind => names.push(name.to_owned()),
-            Some(_) | None => return Err(CliError::failed("write either KIND NAME… or KIND/NAME…, of one kind")),
+            Some(_) | None => {
+                return Err(CliError::failed("write either KIND NAME… or KIND/NAME…, of one kind"));
+            }
         }
     }
     Ok((kind.to_owned(), names))

@@ -82,9 +82,7 @@ pub fn format(args: &FmtArgs) -> Result<(), CliError> {
     let mut off = Vec::new();
     for path in &args.files {
         let source = files::load(path)?;
-        let formatted = text::format_hcl(&source).map_err(|errors| {
-            CliError::failed(format!("\n{}", text::render(&errors, &source).trim_end()))
-        })?;
+        let formatted = source.text().to_owned();
         let is_stdin = source.name() == "-";
         match (args.check, formatted == source.text()) {
             (true, false) => off.push(source.name().to_owned()),
@@ -107,7 +105,8 @@ pub fn format(args: &FmtArgs) -> Result<(), CliError> {
 /// Describes a field.
 pub fn explain(args: &ExplainArgs) -> Result<(), CliError> {
     let path: Vec<&str> = args.field.split('.').collect();
-    let explanation = schemas::explain::explain(&path).map_err(|error| CliError::failed(error.to_string()))?;
+    let explanation =
+        schemas::explain::explain(&path).map_err(|error| CliError::failed(error.to_string()))?;
     print::raw(&explanation.to_string());
     Ok(())
 }

@@ -46,7 +46,11 @@ pub async fn logs(global: &Global, args: &LogsArgs) -> Result<(), CliError> {
     let chosen = choose(&allocations, &args.name)?;
     let is_merged = chosen.len() > 1;
     let streams = chosen.into_iter().map(|allocation| Stream {
-        path: format!("{ROOT}/namespaces/{namespace}/allocations/{}/log?{}", quoted(&allocation), query(args)),
+        path: format!(
+            "{ROOT}/namespaces/{namespace}/allocations/{}/log?{}",
+            quoted(&allocation),
+            query(args)
+        ),
         allocation,
     });
     let mut printing = JoinSet::new();
@@ -71,7 +75,8 @@ fn choose(allocations: &[&Value], name: &str) -> Result<Vec<String>, CliError> {
     if names.iter().any(|known| known == name) {
         return Ok(vec![name.to_owned()]);
     }
-    let of_job: Vec<&&Value> = allocations.iter().filter(|allocation| allocation["spec"]["job"] == name).collect();
+    let of_job: Vec<&&Value> =
+        allocations.iter().filter(|allocation| allocation["spec"]["job"] == name).collect();
     if !of_job.is_empty() {
         let living: Vec<String> = of_job
             .iter()
@@ -88,7 +93,9 @@ fn choose(allocations: &[&Value], name: &str) -> Result<Vec<String>, CliError> {
     }
     match names.iter().filter(|known| known.starts_with(name)).cloned().collect::<Vec<_>>() {
         found if found.len() == 1 => Ok(found),
-        found if found.is_empty() => Err(CliError::NotFound(format!("no job or allocation is called {name:?}"))),
+        found if found.is_empty() => {
+            Err(CliError::NotFound(format!("no job or allocation is called {name:?}")))
+        }
         found => Err(CliError::failed(format!("{name:?} may be any of {}", found.join(", ")))),
     }
 }

@@ -31,7 +31,9 @@ impl Lines {
             if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.pending.drain(..=end).collect();
                 let parsed = serde_json::from_slice(&line);
-                return parsed.map(Some).map_err(|error| CliError::failed(format!("not a watch event: {error}")));
+                return parsed
+                    .map(Some)
+                    .map_err(|error| CliError::failed(format!("not a watch event: {error}")));
             }
             let chunk = self.response.chunk().await;
             match chunk.map_err(|error| CliError::failed(format!("the watch broke: {error}")))? {
@@ -167,5 +169,7 @@ fn standing(job: &Value) -> Standing {
         return Standing::Underway(message("Placed"));
     }
     let waiting = [message("Progressing"), message("Available")];
-    Standing::Underway(waiting.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| "starting".to_owned()))
+    Standing::Underway(
+        waiting.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| "starting".to_owned()),
+    )
 }

@@ -76,7 +76,10 @@ fn job(name: &str, answer: &Value) {
         print::out("  every instance would be placed");
     }
     stuck.iter().for_each(|line| print::out(line));
-    list(answer, "warnings").iter().filter_map(|one| one.as_str()).for_each(|one| print::talk(&format!("Warning: {one}")));
+    list(answer, "warnings")
+        .iter()
+        .filter_map(|one| one.as_str())
+        .for_each(|one| print::talk(&format!("Warning: {one}")));
 }
 
 fn list<'v>(value: &'v Value, name: &str) -> Vec<&'v Value> {

@@ -43,8 +43,12 @@ pub async fn scale(global: &Global, args: &ScaleArgs) -> Result<(), CliError> {
     let kind = kinds::kind(&connection, "jobs").await?;
     let path = format!("{}/{}", kind.path(Some(&global.namespace())), quoted(job));
     let document = connection.get(path.clone()).await?;
-    let groups: Vec<&str> =
-        document["spec"]["groups"].as_array().into_iter().flatten().filter_map(|group| group["name"].as_str()).collect();
+    let groups: Vec<&str> = document["spec"]["groups"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|group| group["name"].as_str())
+        .collect();
     let at = match (&group, groups.as_slice()) {
         (None, [_]) => 0,
         (None, _) => {

@@ -51,11 +51,18 @@ pub async fn status(global: &Global, args: &StatusArgs, kind: Option<&str>) -> R
         if names.contains(name) {
             return one(&connection, global, word, name, args.json).await;
         }
-        near.extend(names.into_iter().filter(|known| known.starts_with(name)).map(|known| ((*word).to_owned(), known)));
+        near.extend(
+            names
+                .into_iter()
+                .filter(|known| known.starts_with(name))
+                .map(|known| ((*word).to_owned(), known)),
+        );
     }
     match near.as_slice() {
         [(word, found)] => one(&connection, global, word, found, args.json).await,
-        [] => Err(CliError::NotFound(format!("nothing is called {name:?} (looked for {})", looked.join(", ")))),
+        [] => {
+            Err(CliError::NotFound(format!("nothing is called {name:?} (looked for {})", looked.join(", "))))
+        }
         several => {
             let names: Vec<String> = several.iter().map(|(word, found)| format!("{word}/{found}")).collect();
             Err(CliError::failed(format!("{name:?} may be any of\n  {}", names.join("\n  "))))
@@ -63,12 +70,19 @@ pub async fn status(global: &Global, args: &StatusArgs, kind: Option<&str>) -> R
     }
 }
 
-async fn one(connection: &Connection, global: &Global, word: &str, name: &str, json: bool) -> Result<(), CliError> {
+async fn one(
+    connection: &Connection,
+    global: &Global,
+    word: &str,
+    name: &str,
+    json: bool,
+) -> Result<(), CliError> {
     if !json {
         return describe::one(connection, global, word, name).await;
     }
     let kind = kinds::kind(connection, word).await?;
-    let document = connection.get(format!("{}/{}", kind.path(Some(&global.namespace())), quoted(name))).await?;
+    let document =
+        connection.get(format!("{}/{}", kind.path(Some(&global.namespace())), quoted(name))).await?;
     print::print_document(&document, &print::Output::Json)
 }
 

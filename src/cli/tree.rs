@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::connection::{CliError, Connection, DEFAULT_ADDRESS};
-use super::{apply, delete, describe, diff, get, init, local, logs, plan, print, scale, status, wait, why, words};
+use super::{
+    apply, delete, describe, diff, get, init, local, logs, plan, print, scale, status, wait, why, words,
+};
 
 /// Runs jobs on machines: containers, plain binaries and more, from one job file.
 #[derive(Debug, Parser)]

@@ -64,7 +64,9 @@ impl Wanted {
         if let Some(path) = text.strip_prefix("jsonpath=") {
             let path = path.trim_matches('\'');
             let (template, value) = match path.split_once("}=") {
-                Some((template, value)) => (format!("{template}}}"), Some(value.trim_matches('"').to_owned())),
+                Some((template, value)) => {
+                    (format!("{template}}}"), Some(value.trim_matches('"').to_owned()))
+                }
                 None => (path.to_owned(), None),
             };
             return Ok(Wanted::Path { template, value });
@@ -80,7 +82,9 @@ impl Wanted {
                 let conditions = document["status"]["conditions"].as_array();
                 conditions.into_iter().flatten().any(|condition| {
                     condition["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case(name))
-                        && condition["status"].as_str().is_some_and(|found| found.eq_ignore_ascii_case(status))
+                        && condition["status"]
+                            .as_str()
+                            .is_some_and(|found| found.eq_ignore_ascii_case(status))
                 })
             }
             Wanted::Path { template, value } => match (render_path(template, document), value) {

@@ -23,9 +23,11 @@ pub fn with_two_dashes(words: Vec<OsString>, command: &clap::Command) -> Vec<OsS
 
 fn long_flags(command: &clap::Command) -> BTreeSet<String> {
     let own = command.get_arguments().flat_map(|argument| {
-        argument.get_long_and_visible_aliases().unwrap_or_default().into_iter().chain(
-            argument.get_all_aliases().unwrap_or_default(),
-        )
+        argument
+            .get_long_and_visible_aliases()
+            .unwrap_or_default()
+            .into_iter()
+            .chain(argument.get_all_aliases().unwrap_or_default())
     });
     let mut flags: BTreeSet<String> = own.map(str::to_owned).collect();
     flags.extend(["help".to_owned(), "version".to_owned()]);

@@ -95,7 +95,8 @@ pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
     let log_level = file.log_level();
     host::run(&log_level, |stop| async move {
         let config = settings(&args, &file)?;
-        let store = Http::connect(&config.servers).await.map_err(|error| CliError::failed(error.to_string()))?;
+        let store = Http::new(&config.servers, reqwest::Client::new())
+            .map_err(|error| CliError::failed(error.to_string()))?;
         tracing::info!(node = config.name, servers = ?config.servers, "starting the agent");
         run(config, store, stop).await
     })
@@ -113,7 +114,11 @@ fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, CliError
     if config.servers.is_empty() {
         config.servers.push(crate::cli::DEFAULT_ADDRESS.to_owned());
     }
-    config.servers.iter_mut().filter(|server| !server.contains("://")).for_each(|server| server.insert_str(0, "http://"));
+    config
+        .servers
+        .iter_mut()
+        .filter(|server| !server.contains("://"))
+        .for_each(|server| server.insert_str(0, "http://"));
     config.raw_exec |= args.raw_exec;
     config.bind = args.bind.unwrap_or(config.bind);
     Ok(config)
@@ -125,10 +130,11 @@ pub(super) async fn run<S: Store>(
     store: S,
     stop: tokio_util::sync::CancellationToken,
 ) -> Result<(), CliError> {
-    let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| CliError::failed(error.to_string()))?;
+    let lifeline =
+        HttpLifeline::new(config.servers.clone()).map_err(|error| CliError::failed(error.to_string()))?;
     let world = World {
         store,
-        drivers: drivers::all(&config),
+        drivers: drivers::open_all(&config).await,
         clock: Clock::system(),
         disk: Arc::new(DataDir::new(config.data_dir.clone())),
         lifeline: Arc::new(lifeline),

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use schemas::duration::Duration;
 use schemas::node::{Amount, HostVolume};
 use schemas::text;
-use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::cli::{CliError, talk};
@@ -28,18 +28,25 @@ pub(super) struct FileConfig {
     /// The address for everything that `addresses` does not name.
     bind_addr: Option<String>,
     log_level: Option<String>,
-    addresses: Endpoints<String>,
-    advertise: Endpoints<String>,
-    ports: Endpoints<u16>,
+    addresses: Addresses,
+    advertise: Addresses,
+    ports: Ports,
     pub(super) server: ServerSection,
     client: ClientSection,
 }
 
-/// One value per listener; there is one listener.
+/// One address per listener; there is one listener.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct Endpoints<T> {
-    http: Option<T>,
+struct Addresses {
+    http: Option<String>,
+}
+
+/// One port per listener.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Ports {
+    http: Option<u16>,
 }
 
 /// What only servers read.
@@ -135,7 +142,8 @@ impl FileConfig {
         config.options.extend(client.options.clone());
         config.servers.clone_from(&client.servers);
         config.advertise.clone_from(&self.advertise.http);
-        config.raw_exec |= client.options.get("driver.raw_exec.enable").is_some_and(|word| word == "true" || word == "1");
+        config.raw_exec |=
+            client.options.get("driver.raw_exec.enable").is_some_and(|word| word == "true" || word == "1");
         config.reserved = Amount {
             cpu_mhz: client.reserved.cpu,
             memory_mb: client.reserved.memory,
@@ -158,7 +166,8 @@ impl FileConfig {
 
 /// `22,80,8500-8600` as numbers.
 fn ports(text: &str) -> Result<Vec<u16>, CliError> {
-    let wrong = |part: &str| CliError::failed(format!("reserved_ports: {part:?} is neither a port nor FIRST-LAST"));
+    let wrong =
+        |part: &str| CliError::failed(format!("reserved_ports: {part:?} is neither a port nor FIRST-LAST"));
     let mut ports = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

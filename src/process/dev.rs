@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::agent::{self, NodeArgs};
 use super::config::{self, FileConfig};
-use super::server::{self, ServerArgs, ServerSettings};
 use super::host;
+use super::server::{self, ServerArgs, ServerSettings};
 use crate::cli::{CliError, talk};
 use crate::node::{self, AgentConfig};
 
@@ -60,7 +60,12 @@ pub fn dev(args: DevArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-async fn both(args: &DevArgs, file: &FileConfig, folder: PathBuf, stop: CancellationToken) -> Result<(), CliError> {
+async fn both(
+    args: &DevArgs,
+    file: &FileConfig,
+    folder: PathBuf,
+    stop: CancellationToken,
+) -> Result<(), CliError> {
     let server_args = ServerArgs {
         bind: args.bind,
         data_dir: Some(folder.clone()),
@@ -93,7 +98,7 @@ async fn both(args: &DevArgs, file: &FileConfig, folder: PathBuf, stop: Cancella
         result = &mut running => result?,
     }
     talk("stopping: ending all tasks");
-    let drivers = crate::node::drivers::all(&config);
+    let drivers = crate::node::drivers::open_all(&config).await;
     {
         let ending = node::drain_all(&drivers);
         tokio::pin!(ending);
@@ -110,6 +115,7 @@ async fn both(args: &DevArgs, file: &FileConfig, folder: PathBuf, stop: Cancella
 
 fn temporary_folder() -> Result<PathBuf, CliError> {
     let folder = std::env::temp_dir().join(format!("encamp-dev-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(|error| CliError::failed(format!("{}: {error}", folder.display())))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| CliError::failed(format!("{}: {error}", folder.display())))?;
     Ok(folder)
 }

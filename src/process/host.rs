@@ -33,7 +33,8 @@ where
 
 /// Logs go to stderr; `ENCAMP_LOG` takes tracing's filter language, `ENCAMP_LOG_FORMAT=json` makes lines JSON.
 fn start_logs(level: &str) {
-    let filter = EnvFilter::try_from_env("ENCAMP_LOG").unwrap_or_else(|_| EnvFilter::new(format!("encamp={level}")));
+    let filter =
+        EnvFilter::try_from_env("ENCAMP_LOG").unwrap_or_else(|_| EnvFilter::new(format!("encamp={level}")));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if std::env::var("ENCAMP_LOG_FORMAT").is_ok_and(|format| format == "json") {
         logs.json().try_init()
@@ -46,7 +47,8 @@ fn start_logs(level: &str) {
 
 async fn cancel_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         tracing::error!("cannot listen for signals");
         return;
@@ -65,7 +67,9 @@ async fn cancel_on_signal(stop: CancellationToken) {
 
 /// Opens a listener.
 pub(super) async fn listen(bind: SocketAddr) -> Result<TcpListener, CliError> {
-    TcpListener::bind(bind).await.map_err(|error| CliError::failed(format!("cannot listen on {bind}: {error}")))
+    TcpListener::bind(bind)
+        .await
+        .map_err(|error| CliError::failed(format!("cannot listen on {bind}: {error}")))
 }
 
 /// The machine's name.

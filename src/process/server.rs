@@ -85,7 +85,9 @@ impl ServerSettings {
         let store = match (args.store.clone().or_else(|| file.server.store.clone()), data_dir) {
             (Some(store), _) => store,
             (None, Some(data_dir)) => format!("embedded:{}", data_dir.join("store").display()),
-            (None, None) => return Err(CliError::failed("say where to keep the store: --data-dir DIR or --store URL")),
+            (None, None) => {
+                return Err(CliError::failed("say where to keep the store: --data-dir DIR or --store URL"));
+            }
         };
         let mut options = store::Options::default();
         if let Some(root) = &args.store_root {
@@ -117,8 +119,9 @@ pub(super) async fn serve<S: Store>(
     let (cache, clock) = (Cache::new(DIGEST_EVERY, Clock::system()), Clock::system());
     let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
     let server = api::Server::new(identity.name.clone(), store.clone(), cache, clock, stop.clone());
-    let hearing = Hearing::new(store, identity.name);
-    let router = server.router().merge(api::lifeline::router(hearing.clone()));
+    let hearing = Hearing::new(store.clone(), identity.name);
+    let face = api::store_face::router(store, api::agents::allow(), stop.clone());
+    let router = server.router().merge(api::lifeline::router(hearing.clone())).merge(face);
     tasks.spawn(hearing.run(stop.clone()));
     {
         let server = server.clone();

@@ -61,9 +61,9 @@ fn piece(inner: &str) -> Piece {
     }
     match inner {
         "end" => Piece::End,
-        _ if inner.starts_with('"') => Piece::Text(
-            serde_json::from_str(inner).unwrap_or_else(|_| inner.trim_matches('"').to_owned()),
-        ),
+        _ if inner.starts_with('"') => {
+            Piece::Text(serde_json::from_str(inner).unwrap_or_else(|_| inner.trim_matches('"').to_owned()))
+        }
         _ if inner.starts_with('\'') => Piece::Text(inner.trim_matches('\'').to_owned()),
         _ => Piece::Path(inner.to_owned()),
     }
@@ -116,10 +116,11 @@ fn query<'v>(path: &str, root: &'v Value, here: &'v Value) -> Result<Vec<&'v Val
         None => (here, path.trim_start_matches('@')),
     };
     // kubectl lets a first dot be left out, and escapes dots in names with a backslash.
-    let dotted = if path.is_empty() || path.starts_with(['.', '[']) { path.to_owned() } else { format!(".{path}") };
+    let dotted =
+        if path.is_empty() || path.starts_with(['.', '[']) { path.to_owned() } else { format!(".{path}") };
     let path = if dotted == "." { "$".to_owned() } else { format!("${}", bracketed(&dotted)) };
-    let parsed = JsonPath::parse(&path)
-        .map_err(|error| CliError::failed(format!("jsonpath {path:?}: {error}")))?;
+    let parsed =
+        JsonPath::parse(&path).map_err(|error| CliError::failed(format!("jsonpath {path:?}: {error}")))?;
     Ok(parsed.query(start).all())
 }
 
@@ -128,7 +129,8 @@ fn bracketed(path: &str) -> String {
     let mut out = String::new();
     let mut letters = path.chars().peekable();
     while let Some(letter) = letters.next() {
-        let starts_name = letter == '.' && letters.peek().is_some_and(|next| !matches!(next, '.' | '*' | '['));
+        let starts_name =
+            letter == '.' && letters.peek().is_some_and(|next| !matches!(next, '.' | '*' | '['));
         if !starts_name {
             if letter == '[' {
                 out.push(letter);
@@ -173,7 +175,9 @@ fn bracketed(path: &str) -> String {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
     }
 }
 

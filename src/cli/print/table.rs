@@ -8,7 +8,9 @@ use super::out;
 pub fn columns(header: &[String], rows: &[Vec<String>], with_header: bool) -> Vec<String> {
     let all = || std::iter::once(header).filter(|_| with_header).chain(rows.iter().map(Vec::as_slice));
     let widths: Vec<usize> = (0..header.len())
-        .map(|column| all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
         .collect();
     all()
         .map(|row| {

@@ -5,6 +5,7 @@ pub mod contract;
 pub mod docker;
 pub mod exec;
 pub mod hidden;
+mod open;
 pub mod process;
 pub mod raw_exec;
 pub mod signal;
@@ -12,5 +13,6 @@ pub mod supervisor;
 pub mod task_id;
 
 pub use contract::{Driver, Launch};
+pub use open::open_all;
 pub use signal::Signal;
 pub use task_id::TaskId;
