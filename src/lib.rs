@@ -2,8 +2,8 @@
 
 pub mod api;
 pub mod cache;
-pub mod clock;
 pub mod cli;
+pub mod clock;
 pub mod control;
 pub mod node;
 pub mod process;

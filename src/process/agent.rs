@@ -11,11 +11,12 @@ use super::config::{self, FileConfig};
 use super::dev::{DevArgs, dev};
 use super::host;
 use crate::cli::CliError;
-use crate::control::Clock;
+use crate::clock::Clock;
 use crate::node::disk::DataDir;
 use crate::node::drivers;
 use crate::node::lifeline::HttpLifeline;
 use crate::node::machine::ThisMachine;
+use crate::node::probe::NetworkProber;
 use crate::node::{self, AgentConfig, World};
 use crate::store::{Http, Store};
 
@@ -124,22 +125,30 @@ fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, CliError
     Ok(config)
 }
 
-/// Runs the agent's loop with the drivers of this machine.
+/// Runs the agent's loop with the drivers of this machine, and answers servers that ask for logs.
 pub(super) async fn run<S: Store>(
-    config: AgentConfig,
+    mut config: AgentConfig,
     store: S,
     stop: tokio_util::sync::CancellationToken,
 ) -> Result<(), CliError> {
-    let lifeline =
-        HttpLifeline::new(config.servers.clone()).map_err(|error| CliError::failed(error.to_string()))?;
+    let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
+    let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| failed(&error))?;
+    let listener = host::listen(config.bind).await?;
+    config.bind = listener.local_addr().map_err(|error| failed(&error))?;
+    config.advertise.get_or_insert(format!("http://{}", config.bind));
+    let drivers = drivers::open_all(&config).await;
+    let disk = DataDir::new(config.data_dir.clone());
+    let answering = tokio::spawn(node::http::serve(listener, disk.allocations(), stop.clone()));
     let world = World {
         store,
-        drivers: drivers::open_all(&config).await,
+        prober: Arc::new(NetworkProber::new(drivers.clone()).map_err(|error| failed(&error))?),
+        drivers,
         clock: Clock::system(),
-        disk: Arc::new(DataDir::new(config.data_dir.clone())),
+        disk: Arc::new(disk),
         lifeline: Arc::new(lifeline),
         machine: Arc::new(ThisMachine::new(&config)),
     };
     node::run(config, world, stop).await;
+    answering.abort();
     Ok(())
 }

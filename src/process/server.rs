@@ -15,7 +15,7 @@ use super::host;
 use crate::api::{self, lifeline::Hearing};
 use crate::cache::Cache;
 use crate::cli::CliError;
-use crate::control::Clock;
+use crate::clock::Clock;
 use crate::store::{self, Store};
 
 /// How often the cache is compared with the store.

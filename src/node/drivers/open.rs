@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::contract::Driver;
+use super::docker::{Docker, DockerOptions};
 use super::exec::{Exec, ExecOptions};
 use super::process::HostOptions;
 use super::process::cgroup::Cgroups;
@@ -27,6 +28,7 @@ pub async fn open_all(config: &AgentConfig) -> BTreeMap<String, Arc<dyn Driver>>
         keep("raw_exec", raw_exec(config).await);
     }
     keep("exec", exec(config).await);
+    keep("docker", docker(config));
     drivers
 }
 
@@ -36,6 +38,19 @@ async fn raw_exec(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
 
 async fn exec(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
     Ok(Arc::new(Exec::open(host(config, "exec")?, ExecOptions::default()).await?))
+}
+
+/// Nomad's option names decide what jobs may ask of the daemon.
+fn docker(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
+    let mut options = DockerOptions::new(&config.name, config.data_dir.join("drivers").join("docker"));
+    let is_on = |name: &str| config.options.get(name).is_some_and(|word| word == "true" || word == "1");
+    options.allow_volumes = is_on("docker.volumes.enabled");
+    options.allow_privileged = is_on("docker.privileged.enabled");
+    let named = config.options.get("docker.endpoint").cloned().or_else(|| std::env::var("DOCKER_HOST").ok());
+    if let Some(socket) = named.as_deref().and_then(|address| address.strip_prefix("unix://")) {
+        options.socket = socket.into();
+    }
+    Ok(Arc::new(Docker::open(options)?))
 }
 
 fn host(config: &AgentConfig, driver: &str) -> io::Result<HostOptions> {
