@@ -5,8 +5,8 @@
 
 mod accept;
 mod admission;
-mod apply;
 pub mod agents;
+mod apply;
 mod body;
 mod commit;
 mod core;

@@ -60,7 +60,16 @@ pub(crate) fn read(
             Vec::from_iter(node)
         }
         Format::Yaml => yaml::parse(source)?,
-        Format::Json => vec![json::parse(source)?],
+        Format::Json => {
+            let node = json::parse(source)?;
+            if shape::nomad::is_one(&node) {
+                let (node, more) = shape::nomad::shape(source, &node);
+                said.extend(more);
+                vec![node]
+            } else {
+                vec![node]
+            }
+        }
     };
     let documents: Vec<Document> =
         nodes.into_iter().filter_map(|node| document(source, node, &mut said)).collect();

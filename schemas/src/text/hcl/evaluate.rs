@@ -18,6 +18,7 @@ use super::value::Value;
 use crate::text::diagnostic::Diagnostic;
 use crate::text::options::Options;
 use crate::text::source::{Source, Span};
+use crate::validate::nearest;
 
 /// How deep evaluation may nest, locals that name locals included.
 const MAX_DEPTH: usize = 128;
@@ -241,11 +242,27 @@ impl<'a> Evaluator<'a> {
     /// The value of a reference that nobody has bound, whose text is `span`.
     pub(crate) fn unbound(&self, root: &str, span: &Span) -> Evaluated {
         match self.unbound {
-            Unbound::Keep => Ok(Value::text(self.source.slice(span))),
+            Unbound::Keep => {
+                self.doubt(root, span);
+                Ok(Value::text(self.source.slice(span)))
+            }
             Unbound::Refuse => Err(self
                 .source
                 .error(span, format!("`{root}` is not known here"))
                 .hint(format!("put it in quotes if the word is meant: \"{root}\""))),
+        }
+    }
+
+    /// Warns about a reference that is kept but looks like a misspelt `var` or `local`.
+    pub(crate) fn doubt(&self, root: &str, span: &Span) {
+        let meant = match root {
+            "variable" | "variables" => Some("var"),
+            _ => nearest(root, &["var", "local"]),
+        };
+        if let Some(meant) = meant {
+            let warning =
+                format!("`{root}` is not known here, so the text is kept as it is for the node to resolve");
+            self.say(self.source.warning(span, warning).hint(format!("did you mean `{meant}`?")));
         }
     }
 

@@ -69,6 +69,7 @@ impl Evaluator<'_> {
         if scope.knows(&reference) {
             return None;
         }
+        self.doubt(&reference, &self.span(&interpolation.expr));
         let whole = self.source.slice(&interpolation.span()?);
         Some(whole.replacen("${~", "${", 1).replace("~}", "}"))
     }

@@ -6,6 +6,7 @@
 mod job;
 mod legacy;
 pub(crate) mod misplaced;
+pub(crate) mod nomad;
 mod scalar;
 mod sugar;
 
