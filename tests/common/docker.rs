@@ -71,8 +71,11 @@ impl Dockerd {
 
     /// Starts it again over what it had.
     pub(crate) fn restart(&mut self) {
-        match fs::remove_file(self.folder.path().join("pid")) {
-            Ok(()) | Err(_) => {}
+        // A machine without a reaper keeps the dead as zombies, and the daemon takes them for alive.
+        for file in ["pid", "exec/containerd/containerd.pid"] {
+            match fs::remove_file(self.folder.path().join(file)) {
+                Ok(()) | Err(_) => {}
+            }
         }
         self.child = spawn(self.folder.path(), self.bridge);
         assert!(self.answers(), "dockerd starts again");

@@ -196,13 +196,18 @@ impl Bed {
 
     /// Waits until a line is in the log: the task itself says how far it is.
     pub(crate) async fn line(&self, id: &TaskId, wanted: &str) {
+        self.line_of(id, "stdout", wanted).await;
+    }
+
+    /// The same for either stream.
+    pub(crate) async fn line_of(&self, id: &TaskId, stream: &str, wanted: &str) {
         let seen = async {
-            while !self.log(id, "stdout").lines().any(|line| line == wanted) {
+            while !self.log(id, stream).lines().any(|line| line == wanted) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
         let timely = tokio::time::timeout(PATIENCE, seen).await;
-        assert!(timely.is_ok(), "no line {wanted:?} in {:?}", self.log(id, "stdout"));
+        assert!(timely.is_ok(), "no line {wanted:?} in {:?}", self.log(id, stream).lines().last());
     }
 
     /// The state folder of a supervised task.
