@@ -231,6 +231,7 @@ async fn wrong_config_is_explained(bed: Bed) {
 async fn a_missing_program_leaves_nothing(bed: Bed) {
     let mut launch = bed.launch("missing", "");
     launch.config.insert("command".into(), serde_json::json!("/no/such/program"));
+    launch.config.remove("init");
     let refused = bed.driver().start(launch).await.unwrap_err();
     assert!(matches!(&refused, StartError::Fatal(text) if text.contains("/no/such/program")), "{refused:?}");
     assert_eq!(bed.driver().running().await.unwrap(), []);

@@ -11,6 +11,7 @@ use std::{
 use bollard::{Docker, container::LogOutput, query_parameters::LogsOptionsBuilder};
 use futures::StreamExt as _;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use super::answer::Known;
 use crate::node::{
@@ -18,8 +19,8 @@ use crate::node::{
     logs::{LogPlan, RotatingLog, Stream},
 };
 
-/// Chunks written at once when output comes faster than the disk takes it.
-const MOST_AT_ONCE: usize = 512;
+/// Lines between the daemon and the disk.
+const MOST_WAITING: usize = 1024;
 /// Stands for a time in the record of a container whose output is complete.
 const COMPLETE: &str = "complete";
 
@@ -71,35 +72,45 @@ impl Cursor {
 }
 
 /// Copies until the container ends (`true`) or the daemon breaks off (`false`).
-pub(super) async fn copy(docker: &Docker, plan: &LogPlan, mut cursor: Cursor) -> bool {
+pub(super) async fn copy(docker: &Docker, plan: &LogPlan, cursor: Cursor) -> bool {
     let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).timestamps(true);
     let options = options.since(cursor.since()).tail("all").build();
-    let output = docker.logs(&cursor.container, Some(options)).ready_chunks(MOST_AT_ONCE);
-    tokio::pin!(output);
-    let Ok(mut files) = Files::open(plan, &cursor) else { return false };
-    while let Some(chunks) = output.next().await {
-        let mut is_broken = false;
-        let mut lines = Vec::new();
-        for chunk in chunks {
-            match chunk {
-                Ok(line) => lines.push(line),
+    let container = cursor.container.clone();
+    let Ok(files) = Files::open(plan, &cursor) else { return false };
+    let (lines, arrived) = mpsc::channel(MOST_WAITING);
+    let read = async move {
+        let mut output = std::pin::pin!(docker.logs(&container, Some(options)));
+        while let Some(line) = output.next().await {
+            match line {
+                Ok(line) => {
+                    if lines.send(line).await.is_err() {
+                        return false;
+                    }
+                }
                 Err(error) => {
-                    tracing::debug!(%error, container = cursor.container, "output broke off");
-                    is_broken = true;
+                    tracing::debug!(%error, container, "output broke off");
+                    return false;
                 }
             }
         }
+        true
+    };
+    let (is_complete, ()) = tokio::join!(read, write(arrived, files, cursor));
+    is_complete
+}
+
+/// The daemon sends line by line. While a batch is being written the next one gathers, so a flood makes batches large.
+async fn write(mut arrived: mpsc::Receiver<LogOutput>, mut files: Files, mut cursor: Cursor) {
+    let mut batch = Vec::new();
+    while arrived.recv_many(&mut batch, MOST_WAITING).await > 0 {
+        let lines = std::mem::take(&mut batch);
         let written = tokio::task::spawn_blocking(move || {
             files.write(&lines, &mut cursor);
             (files, cursor)
         });
-        let Ok(back) = written.await else { return false };
+        let Ok(back) = written.await else { return };
         (files, cursor) = back;
-        if is_broken {
-            return false;
-        }
     }
-    true
 }
 
 /// The two files being written, and the times up to which a predecessor wrote them. Parts of one long line have the
