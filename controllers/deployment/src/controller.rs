@@ -31,7 +31,7 @@ impl Controller for Deployer {
             }
             "placements" => of_placement(view, changed),
             "reports" => of_report(view, changed),
-            "health" => of_node(view, changed.segment(1)),
+            "health" | "fingerprints" => of_node(view, changed.segment(1)),
             _ => Vec::new(),
         }
     }
@@ -77,27 +77,28 @@ fn keep(view: &View, job: &JobRef, document: &Job, now: Timestamp) -> Plan<Write
     let verdict = rollout::judge(view, job, &target, &rosters, now);
     plan = plan.wake(verdict.wake_at);
 
-    let mut writes = Vec::new();
-    for (group, roster) in &rosters {
-        let key = Key::roster(&job.namespace, &job.job, group);
-        if view.rosters.get(&key) != Some(roster) {
-            writes.push(Write::put(key, roster));
-        }
-    }
-    let dropped = view.rosters.under(&["rosters", &job.namespace, &job.job]);
-    writes.extend(
-        dropped
-            .filter(|(key, _)| !rosters.contains_key(key.segment(3)))
-            .map(|(key, _)| Write::Delete { key: key.clone() }),
-    );
+    let mut draft = Draft::new(view);
+    let rests_on = [Key::job(&job.namespace, &job.job)];
+    // What is over ends in the same step in which the next begins: never are two rollouts under way.
+    let mut rollouts = Vec::new();
     for (version, deployment) in verdict.deployments {
         let key = Key::deployment(&job.namespace, &job.job, version);
         if view.deployments.get(&key) != Some(&deployment) {
-            writes.push(Write::put(key, &deployment));
+            rollouts.push(Write::put(key, &deployment));
         }
     }
-    let mut draft = Draft::new(view);
-    draft.add(&[Key::job(&job.namespace, &job.job)], writes);
+    draft.add(&rests_on, rollouts);
+    for (group, roster) in &rosters {
+        let key = Key::roster(&job.namespace, &job.job, group);
+        if view.rosters.get(&key) != Some(roster) {
+            draft.add(&rests_on, [Write::put(key, roster)]);
+        }
+    }
+    for (key, _) in view.rosters.under(&["rosters", &job.namespace, &job.job]) {
+        if !rosters.contains_key(key.segment(3)) {
+            draft.add(&rests_on, [Write::Delete { key: key.clone() }]);
+        }
+    }
     Plan { steps: draft.steps(), ..plan }
 }
 

@@ -86,7 +86,7 @@ fn moved_on(target: &Target<'_>, group: &Group, slot: &Slot, fate: Fate, now: Ti
         (SlotState::Run, Fate::Failed { ran_seconds }) => {
             reschedule::after_failure(slot, group.reschedule.as_ref(), ran_seconds, now)
         }
-        (SlotState::Run, Fate::Lost) => Slot { attempt: slot.attempt + 1, ..slot.clone() },
+        (SlotState::Run, Fate::Lost | Fate::Evicted) => Slot { attempt: slot.attempt + 1, ..slot.clone() },
         (SlotState::Run, Fate::Unplaced | Fate::Placed { .. })
         | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => slot.clone(),
     }
@@ -95,6 +95,12 @@ fn moved_on(target: &Target<'_>, group: &Group, slot: &Slot, fate: Fate, now: Ti
 /// A slot that takes the target over in place if it can, and whether it must be replaced instead.
 fn updated(target: &Target<'_>, group: &Group, slot: Slot) -> (Slot, bool) {
     match target.effect(slot.spec, group) {
+        // One that was given up has nothing to take a change over: a new version is a new chance.
+        Effect::Unchanged | Effect::InPlace { .. }
+            if slot.state == SlotState::Failed && slot.spec != target.runs =>
+        {
+            (slot, true)
+        }
         Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: target.runs, ..slot }, false),
         Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
     }

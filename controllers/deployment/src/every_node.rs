@@ -81,7 +81,7 @@ fn settled(target: &Target<'_>, slot: Slot, fate: Fate) -> Slot {
     let state = match (&slot.state, fate) {
         (SlotState::Run, Fate::Complete) if target.spec.job_type.is_batch() => SlotState::Complete,
         (SlotState::Run, Fate::Complete | Fate::Failed { .. }) => SlotState::Failed,
-        (SlotState::Run, Fate::Unplaced | Fate::Placed { .. } | Fate::Lost)
+        (SlotState::Run, Fate::Unplaced | Fate::Placed { .. } | Fate::Lost | Fate::Evicted)
         | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => return slot,
     };
     Slot { state, ..slot }
@@ -89,6 +89,12 @@ fn settled(target: &Target<'_>, slot: Slot, fate: Fate) -> Slot {
 
 fn updated(target: &Target<'_>, group: &Group, slot: Slot) -> (Slot, bool) {
     match target.effect(slot.spec, group) {
+        // One that was given up has nothing to take a change over: a new version is a new chance.
+        Effect::Unchanged | Effect::InPlace { .. }
+            if slot.state == SlotState::Failed && slot.spec != target.runs =>
+        {
+            (slot, true)
+        }
         Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: target.runs, ..slot }, false),
         Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
     }

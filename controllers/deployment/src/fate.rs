@@ -27,18 +27,21 @@ pub(crate) enum Fate {
         /// How long it ran.
         ran_seconds: u64,
     },
-    /// Its node is down.
+    /// Its node is down or unknown.
     Lost,
+    /// It was told to stop although its slot still means it: its node does not fit any more, or its name was
+    /// used before. The name can never run again.
+    Evicted,
 }
 
 /// The fates of one group's slots.
 pub(crate) struct Fates<'a> {
     view: &'a View,
-    placed: BTreeMap<(Index, u64, u32), Key>,
+    placed: BTreeMap<(Index, u64, u32), (Key, Wish)>,
 }
 
 impl<'a> Fates<'a> {
-    /// Looks at all wanted placements of the group.
+    /// Looks at all placements of the group.
     pub(crate) fn of(view: &'a View, job: &JobRef, group: &str) -> Fates<'a> {
         let group =
             GroupRef { namespace: job.namespace.clone(), job: job.job.clone(), group: group.to_owned() };
@@ -47,9 +50,8 @@ impl<'a> Fates<'a> {
             .placements_of_group(&group)
             .filter_map(|key| {
                 let placement = view.placements.get(key)?;
-                let is_wanted = placement.wish == Wish::Run;
-                is_wanted
-                    .then(|| ((placement.index.clone(), placement.version, placement.attempt), key.clone()))
+                let name = (placement.index.clone(), placement.version, placement.attempt);
+                Some((name, (key.clone(), placement.wish.clone())))
             })
             .collect();
         Fates { view, placed }
@@ -57,16 +59,19 @@ impl<'a> Fates<'a> {
 
     /// What became of a slot.
     pub(crate) fn fate(&self, index: &Index, slot: &Slot) -> Fate {
-        let Some(key) = self.placed.get(&(index.clone(), slot.version, slot.attempt)) else {
+        let Some((key, wish)) = self.placed.get(&(index.clone(), slot.version, slot.attempt)) else {
             return Fate::Unplaced;
         };
+        if *wish != Wish::Run {
+            return Fate::Evicted;
+        }
         let report = self.view.indexes.report(key);
         match report.map(|report| report.state) {
             Some(ClientState::Complete) => Fate::Complete,
             Some(ClientState::Failed) => {
                 Fate::Failed { ran_seconds: report.and_then(|report| report.ran_seconds).unwrap_or(0) }
             }
-            Some(ClientState::Pending | ClientState::Running) | None if self.is_down(key.segment(1)) => {
+            Some(ClientState::Pending | ClientState::Running) | None if self.is_lost(key.segment(1)) => {
                 Fate::Lost
             }
             Some(ClientState::Pending | ClientState::Running) | None => {
@@ -78,10 +83,13 @@ impl<'a> Fates<'a> {
 
     /// The nodes that have a wanted placement, with what became of it.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &str> {
-        self.placed.values().map(|key| key.segment(1))
+        let wanted = self.placed.values().filter(|(_, wish)| *wish == Wish::Run);
+        wanted.map(|(key, _)| key.segment(1))
     }
 
-    fn is_down(&self, node: &str) -> bool {
-        self.view.health.get(&Key::health(node)).is_some_and(|health| health.state == NodeState::Down)
+    fn is_lost(&self, node: &str) -> bool {
+        let health = self.view.health.get(&Key::health(node));
+        health.is_some_and(|health| health.state == NodeState::Down)
+            || self.view.fingerprints.get(&Key::fingerprint(node)).is_none()
     }
 }

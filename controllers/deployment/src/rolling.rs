@@ -24,7 +24,7 @@ impl Member {
         match self.fate {
             Fate::Placed { is_healthy: Some(is_healthy) } => is_healthy,
             Fate::Placed { is_healthy: None } => self.is_old,
-            Fate::Unplaced | Fate::Complete | Fate::Failed { .. } | Fate::Lost => false,
+            Fate::Unplaced | Fate::Complete | Fate::Failed { .. } | Fate::Lost | Fate::Evicted => false,
         }
     }
 
@@ -33,7 +33,7 @@ impl Member {
         let has_failed = match self.fate {
             Fate::Placed { is_healthy } => is_healthy == Some(false),
             Fate::Failed { .. } => true,
-            Fate::Unplaced | Fate::Complete | Fate::Lost => false,
+            Fate::Unplaced | Fate::Complete | Fate::Lost | Fate::Evicted => false,
         };
         let waits = match self.slot.state {
             SlotState::Wait { .. } | SlotState::Failed => true,

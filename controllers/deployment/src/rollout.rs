@@ -103,7 +103,7 @@ fn progress(
                     None => {}
                 }
             }
-            (_, Fate::Unplaced | Fate::Complete | Fate::Lost) => {}
+            (_, Fate::Unplaced | Fate::Complete | Fate::Lost | Fate::Evicted) => {}
         }
     }
     let deadline = group.update.unwrap_or_default().progress_deadline();

@@ -15,32 +15,32 @@ fn decide(picture: &str, seconds: i64) -> String {
 
 #[test]
 fn a_new_job_gets_all_its_slots_at_once() {
-    assert_snapshot!(decide("job web count=3", 0), @r"
-        roster web.api 0-2=v1.0
-        deployment web v1 running api=3/0/0/0@+600
-        wake at +600
-        ");
+    assert_snapshot!(decide("job web count=3", 0), @"
+    deployment web v1 running api=3/0/0/0@+600
+    roster web.api 0-2=v1.0
+    wake at +600
+    ");
     assert_snapshot!(decide("job etl type=batch count=2", 0), @r"roster etl.api 0-1=v1.0");
-    assert_snapshot!(decide("job logs type=system", 0), @r"
-        roster logs.api every=v1.0
-        deployment logs v1 running api=0/0/0/0@+600
-        wake at +600
-        ");
+    assert_snapshot!(decide("job logs type=system", 0), @"
+    deployment logs v1 running api=0/0/0/0@+600
+    roster logs.api every=v1.0
+    wake at +600
+    ");
 }
 
 #[test]
 fn scaling_adds_at_once_and_takes_the_highest() {
     let job = "roster web.api 0-1=v1.0 · version web v1 count=2";
-    assert_snapshot!(decide(&format!("{job} · job web v2 count=4"), 0), @r"
-        roster web.api 0-1=v1.0+v2 2-3=v2.0
-        deployment web v2 running api=4/0/0/0@+600
-        wake at +600
-        ");
-    assert_snapshot!(decide(&format!("{job} · job web v2 count=1"), 0), @r"
-        roster web.api 0=v1.0+v2
-        deployment web v2 running api=1/0/0/0@+600
-        wake at +600
-        ");
+    assert_snapshot!(decide(&format!("{job} · job web v2 count=4"), 0), @"
+    deployment web v2 running api=4/0/0/0@+600
+    roster web.api 0-1=v1.0+v2 2-3=v2.0
+    wake at +600
+    ");
+    assert_snapshot!(decide(&format!("{job} · job web v2 count=1"), 0), @"
+    deployment web v2 running api=1/0/0/0@+600
+    roster web.api 0=v1.0+v2
+    wake at +600
+    ");
 }
 
 #[test]
@@ -48,11 +48,11 @@ fn a_change_in_place_keeps_names() {
     let picture =
         "version web v1 count=2 · job web v2 count=2 priority=60 · roster web.api 0-1=v1.0 · node n1
         place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy · deployment web v1 successful";
-    assert_snapshot!(decide(picture, 0), @r"
-        roster web.api 0-1=v1.0+v2
-        deployment web v2 running api=2/1/0/0@+600
-        wake at +600
-        ");
+    assert_snapshot!(decide(picture, 0), @"
+    deployment web v2 running api=2/1/0/0@+600
+    roster web.api 0-1=v1.0+v2
+    wake at +600
+    ");
 }
 
 /// Version 2 replaces version 1, three instances, one at a time.
@@ -71,20 +71,20 @@ fn rollout(rest: &str) -> String {
 fn a_rollout_goes_on_when_the_last_one_is_healthy() {
     let first =
         "roster web.api 0-2=v1.0 · place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy";
-    assert_snapshot!(rollout(first), @r"
-        roster web.api 0=v2.0 1-2=v1.0
-        deployment web v2 running api=3/0/0/0@+660
-        wake at +660
-        ");
+    assert_snapshot!(rollout(first), @"
+    deployment web v2 running api=3/0/0/0@+660
+    roster web.api 0=v2.0 1-2=v1.0
+    wake at +660
+    ");
     let underway = "roster web.api 0=v2.0 1-2=v1.0 · place web.api.0-v2.0 on n1
         deployment web v2 running api=3/1/0/0@+600";
     assert_snapshot!(rollout(underway), @r"wake at +600");
     let healthy = format!("{underway} · report web.api.0-v2.0 running healthy spec=2");
-    assert_snapshot!(rollout(&healthy), @r"
-        roster web.api 0-1=v2.0 2=v1.0
-        deployment web v2 running api=3/1/1/0@+660
-        wake at +660
-        ");
+    assert_snapshot!(rollout(&healthy), @"
+    deployment web v2 running api=3/1/1/0@+660
+    roster web.api 0-1=v2.0 2=v1.0
+    wake at +660
+    ");
     let unhealthy = format!("{underway} · report web.api.0-v2.0 running unhealthy spec=2");
     assert_snapshot!(rollout(&unhealthy), @r"
         deployment web v2 running api=3/1/0/1@+600
@@ -143,11 +143,11 @@ fn a_system_job_is_rolled_node_by_node() {
         node n1 · node n2 · deployment logs v1 successful
         place logs.api.n1-v1.0 on n1 · report logs.api.n1-v1.0 running healthy
         place logs.api.n2-v1.0 on n2 · report logs.api.n2-v1.0 running healthy";
-    assert_snapshot!(decide(&format!("{job} · roster logs.api every=v1.0"), 10), @r"
-        roster logs.api every=v1.0 n1=v2.0
-        deployment logs v2 running api=2/0/0/0@+610
-        wake at +610
-        ");
+    assert_snapshot!(decide(&format!("{job} · roster logs.api every=v1.0"), 10), @"
+    deployment logs v2 running api=2/0/0/0@+610
+    roster logs.api every=v1.0 n1=v2.0
+    wake at +610
+    ");
 }
 
 #[test]
@@ -169,8 +169,50 @@ fn a_deleted_job_goes_when_nothing_of_it_is_left() {
 #[test]
 fn a_stopped_job_has_no_slots() {
     let job = "job web count=2 stop · roster web.api 0-1=v1.0 · deployment web v1 running api=2/2/0/0@+600";
-    assert_snapshot!(decide(job, 10), @r"
-        roster web.api empty
-        deployment web v1 cancelled api=0/0/0/0@+600: the job was stopped
-        ");
+    assert_snapshot!(decide(job, 10), @"
+    deployment web v1 cancelled api=0/0/0/0@+600: the job was stopped
+    roster web.api empty
+    ");
+}
+
+#[test]
+fn a_name_that_was_told_to_stop_is_never_waited_for() {
+    let job =
+        "node n1 · job web count=1 · deployment web v1 running api=1/0/0/0@+600 · roster web.api 0=v1.0";
+    let stopped = r#"place web.api.0-v1.0 on n1 stop="the node does not fit""#;
+    assert_snapshot!(decide(&format!("{job} · {stopped}"), 10), @"
+    roster web.api 0=v1.1
+    wake at +600
+    ");
+    let ended = "report web.api.0-v1.0 complete";
+    assert_snapshot!(decide(&format!("{job} · {stopped} · {ended}"), 10), @"
+    roster web.api 0=v1.1
+    wake at +600
+    ");
+    let unknown = "place web.api.0-v1.0 on n9";
+    assert_snapshot!(decide(&format!("{job} · {unknown}"), 10), @"
+    roster web.api 0=v1.1
+    wake at +600
+    ");
+}
+
+#[test]
+fn a_new_version_is_a_new_chance_for_what_was_given_up() {
+    let job = "version web v1 count=2 · deployment web v1 failed · roster web.api 0=v1.0~failed 1=v1.0";
+    assert_snapshot!(decide(&format!("{job} · job web v2 count=2 priority=60"), 10), @"
+    deployment web v2 running api=2/0/0/0@+610
+    roster web.api 0=v1.0~failed 1=v1.0+v2
+    wake at +610
+    ");
+}
+
+#[test]
+fn a_job_of_many_groups_goes_out_in_several_steps() {
+    let groups: String = (0..150).map(|number| format!(" · group web g{number}")).collect();
+    let mut view = fixture::read(&format!("job web{groups}"));
+    let root = schemas::key::Key::job("default", "web");
+    let plan = Deployer.plan(&view, &root, fixture::at(0));
+    assert_eq!(plan.steps.len(), 2);
+    fixture::apply(&mut view, &plan, |_| ()).unwrap();
+    assert_eq!(view.rosters.len(), 151);
 }

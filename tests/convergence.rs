@@ -1,0 +1,230 @@
+//! Deployment and scheduler together, with agents that obey: whatever happens and whoever is killed in the
+//! middle of a plan, every state is safe, and when the trouble ends the cluster reaches what was asked for
+//! and goes silent.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod convergence {
+    pub(crate) mod safety;
+    pub(crate) mod world;
+}
+
+use convergence::safety;
+use convergence::world::{Did, World};
+use plan::View;
+use proptest::prelude::*;
+use schemas::key::Key;
+use schemas::placement::Wish;
+use schemas::report::ClientState;
+
+/// What happens to the cluster.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A new version of a job: how many, which image, on nodes of which zone.
+    Apply { job: usize, count: u32, image: &'static str, zone: &'static str },
+    /// A node goes silent.
+    Down(usize),
+    /// The machine is taken away; what its agent reported stays.
+    Gone(usize),
+    /// A node is heard.
+    Up(usize),
+    /// A running instance dies.
+    Kill,
+    /// Time passes.
+    Wait(i64),
+}
+
+const JOBS: [(&str, &str); 4] = [
+    ("web", "memory=60 max_parallel=1 auto_revert progress=120 ports=http"),
+    ("api", "memory=60 max_parallel=2 reschedule=constant:5:3:600"),
+    ("sum", "memory=60 type=batch"),
+    // What the others leave free on a full node is enough for two of these.
+    ("log", "memory=7 type=system"),
+];
+const NODES: usize = 3;
+
+fn event() -> impl Strategy<Value = Event> {
+    let image = prop::sample::select(vec!["1", "2", "3", "bad", "sick"]);
+    let zone = prop::sample::select(vec!["", "", "a", "b"]);
+    prop_oneof![
+        4 => (0..JOBS.len(), 0_u32..5, image, zone)
+            .prop_map(|(job, count, image, zone)| Event::Apply { job, count, image, zone }),
+        1 => (0..NODES).prop_map(Event::Gone),
+        1 => (0..NODES).prop_map(Event::Down),
+        2 => (0..NODES).prop_map(Event::Up),
+        1 => Just(Event::Kill),
+        1 => (1_i64..200).prop_map(Event::Wait),
+    ]
+}
+
+fn apply_job(world: &mut World, job: usize, count: u32, image: &str, zone: &str) {
+    let (name, rest) = JOBS[job];
+    let version = world.view.jobs.get(&Key::job("default", name)).map_or(0, |job| job.version) + 1;
+    // A change of the constraint alone is one in place, unless the node does not meet it. A system job that
+    // left a node comes back only with a version that replaces its instances.
+    let zone = if name == "log" { "" } else { zone };
+    let rule =
+        if zone.is_empty() { String::new() } else { format!("constraint=\"${{meta.zone}} = {zone}\"") };
+    world.say(&format!("job {name} v{version} count={count} image={image} {rest} {rule}"));
+}
+
+fn join(world: &mut World, node: usize) {
+    let zone = ["a", "b", "b"][node];
+    world.say(&format!("node n{node} cpu=2000 memory=375 dynamic=20000-20009 meta.zone={zone}"));
+}
+
+fn happen(world: &mut World, event: &Event) {
+    match event {
+        Event::Apply { job, count, image, zone } => apply_job(world, *job, *count, image, zone),
+        Event::Gone(node) => {
+            world.say(&format!("delete /health/n{node}"));
+            world.say(&format!("delete /fingerprints/n{node}"));
+        }
+        Event::Down(node) => {
+            if world.view.fingerprints.get(&Key::fingerprint(&format!("n{node}"))).is_some() {
+                world.say(&format!("health n{node} down"));
+            }
+        }
+        Event::Up(node) => join(world, *node),
+        Event::Kill => world.kill(),
+        Event::Wait(seconds) => world.seconds += seconds,
+    }
+}
+
+fn cluster(choices: Vec<u8>) -> World {
+    let mut world = World::new(choices);
+    for node in 0..NODES {
+        join(&mut world, node);
+    }
+    world
+}
+
+/// After the trouble every job is what its last version says, and nothing else is left.
+fn assert_reached(world: &World, counts: [u32; 4]) {
+    let log = || world.log.join("\n");
+    for (number, (name, _)) in JOBS.iter().enumerate() {
+        let healthy = world.healthy(name);
+        let expected = match number {
+            2 => 0,
+            3 if counts[number] > 0 => NODES,
+            3 => 0,
+            _ => counts[number] as usize,
+        };
+        assert_eq!(healthy.len(), expected, "{name}: {healthy:?}\n{}", log());
+    }
+    let alive = world.view.placements.iter().filter(|(key, row)| {
+        let is_over = world.view.indexes.report(key).is_some_and(|report| report.state.is_terminal());
+        row.value.wish != Wish::Run && !is_over
+    });
+    assert_eq!(alive.count(), 0, "something told to stop goes on\n{}", log());
+}
+
+/// A quarter of the usual number: each case is a whole history.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases / 4, failure_persistence: None, ..usual }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_happens_the_cluster_is_safe_and_gets_there(
+        events in prop::collection::vec((event(), 0_usize..12), 1..14),
+        choices in prop::collection::vec(any::<u8>(), 16..64),
+        counts in prop::array::uniform4(0_u32..5),
+        last in prop::sample::select(vec!["1", "2"]),
+    ) {
+        let mut world = cluster(choices);
+        for (event, turns) in &events {
+            happen(&mut world, event);
+            for _ in 0..*turns {
+                if world.choices.pick(2) == 0 {
+                    world.act();
+                } else {
+                    world.control(true);
+                }
+            }
+        }
+        for node in 0..NODES {
+            join(&mut world, node);
+        }
+        for job in 0..JOBS.len() {
+            apply_job(&mut world, job, counts[job], last, "");
+        }
+        world.settle();
+        assert_reached(&world, counts);
+    }
+
+    #[test]
+    fn a_deleted_job_goes_whatever_it_was_doing(
+        events in prop::collection::vec((event(), 0_usize..12), 1..8),
+        choices in prop::collection::vec(any::<u8>(), 16..64),
+    ) {
+        let mut world = cluster(choices);
+        for (event, turns) in &events {
+            happen(&mut world, event);
+            for _ in 0..*turns {
+                world.act();
+                world.control(true);
+            }
+        }
+        for node in 0..NODES {
+            join(&mut world, node);
+        }
+        for (name, rest) in JOBS {
+            let known = world.view.jobs.get(&Key::job("default", name)).map(|job| job.version);
+            if let Some(version) = known {
+                world.say(&format!("job {name} v{version} count=1 image=1 deleted {rest}"));
+            }
+        }
+        world.settle();
+        let left = (world.view.jobs.len(), world.view.placements.len(), world.view.rosters.len());
+        prop_assert_eq!(left, (0, 0, 0), "{}", world.log.join("\n"));
+        prop_assert!(world.view.deployments.is_empty() && world.view.versions.is_empty());
+    }
+
+    /// Nothing fails: while one version replaces the other, enough go on serving at every moment, and not
+    /// too many are unproved, whether or not the old version serves.
+    #[test]
+    fn a_rollout_without_trouble_keeps_serving(
+        parallel in 1_u32..4,
+        first in prop::sample::select(vec!["1", "sick"]),
+        choices in prop::collection::vec(any::<u8>(), 16..64),
+    ) {
+        let mut world = cluster(choices);
+        let job = |version: u32, image: &str| {
+            format!("job web v{version} count=6 image={image} memory=60 max_parallel={parallel}")
+        };
+        world.say(&job(1, first));
+        world.settle();
+        let floor = world.healthy("web").len().saturating_sub(parallel as usize);
+        prop_assert_eq!(floor > 0, first == "1");
+        world.say(&job(2, "2"));
+        for _ in 0..2_000 {
+            let did = (world.act(), world.control(true));
+            let (serving, unproved) = (world.healthy("web").len(), unproved(&world.view, 2));
+            prop_assert!(serving >= floor, "{} serve, {} must\n{}", serving, floor, world.log.join("\n"));
+            prop_assert!(unproved <= parallel as usize, "{} are unproved\n{}", unproved, world.log.join("\n"));
+            let is_over = world.view.deployments.iter().all(|(_, row)| row.value.status.is_terminal());
+            if did == (Did::Nothing, Did::Nothing) && is_over {
+                break;
+            }
+        }
+        world.settle();
+        prop_assert_eq!(world.healthy("web").len(), 6);
+        let mut slots = world.view.rosters.iter().flat_map(|(_, row)| &row.value.slots);
+        prop_assert!(slots.all(|run| run.slot.spec == 2), "{}", world.log.join("\n"));
+    }
+}
+
+/// How many instances of a version are to run and not yet healthy.
+fn unproved(view: &View, version: u64) -> usize {
+    let is_proved = |key: &Key| {
+        view.indexes
+            .report(key)
+            .is_some_and(|report| report.state == ClientState::Running && report.healthy == Some(true))
+    };
+    let of_version = view.placements.iter().filter(|(_, row)| row.value.version == version);
+    of_version.filter(|(key, row)| row.value.wish == Wish::Run && !is_proved(key)).count()
+}
