@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
