@@ -25,16 +25,41 @@ const PREFIXES: [&str; 8] = ["/", "/a", "/a/", "/a/b", "/a/b/", "", "a", "/zzz"]
 enum Step {
     Commit(Vec<Condition>, Vec<(&'static str, Option<u8>)>),
     List(Prefix),
-    Watch(Prefix, u64),
-    Compact(u64),
+    Watch(Prefix, When),
+    Compact(When),
 }
 
 #[derive(Clone, Debug)]
 enum Condition {
     Absent(&'static str),
-    At(&'static str, u64),
-    Term(&'static str, u64),
-    Unchanged(Prefix, u64),
+    At(&'static str, When),
+    Term(&'static str, When),
+    Unchanged(Prefix, When),
+}
+
+/// A revision that is the same on both stores.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// So many after the program began.
+    FromStart(u64),
+    /// So many before the last commit, but not before the program.
+    Back(u64),
+}
+
+/// Where a store stood when the program began, and where it stands now.
+#[derive(Clone, Copy)]
+struct Span {
+    start: Revision,
+    last: Revision,
+}
+
+impl Span {
+    fn at(self, when: When) -> Revision {
+        match when {
+            When::FromStart(count) => Revision(self.start.0 + count),
+            When::Back(count) => Revision(self.last.0.saturating_sub(count).max(self.start.0)),
+        }
+    }
 }
 
 fn prefix() -> impl Strategy<Value = Prefix> {
@@ -42,26 +67,35 @@ fn prefix() -> impl Strategy<Value = Prefix> {
     prop_oneof![3 => select(&PREFIXES[..]).prop_map(Prefix::under), 1 => select(&KEYS[..]).prop_map(one)]
 }
 
-fn revision() -> impl Strategy<Value = u64> {
-    // Mostly revisions that exist; sometimes one from the future or out of all bounds.
-    prop_oneof![8 => 0..12_u64, 1 => 12..40_u64, 1 => Just(u64::MAX / 2)]
+fn when() -> impl Strategy<Value = When> {
+    // Mostly revisions that matter: the latest ones. Sometimes one from the future or out of all bounds.
+    prop_oneof![
+        8 => (0..4_u64).prop_map(When::Back),
+        4 => (0..12_u64).prop_map(When::FromStart),
+        1 => Just(When::FromStart(40)),
+        1 => Just(When::FromStart(u64::MAX / 2)),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let key = || select(&KEYS[..]);
     let condition = prop_oneof![
         2 => key().prop_map(Condition::Absent),
-        3 => (key(), revision()).prop_map(|(key, at)| Condition::At(key, at)),
-        1 => (key(), revision()).prop_map(|(key, at)| Condition::Term(key, at)),
-        3 => (prefix(), revision()).prop_map(|(prefix, at)| Condition::Unchanged(prefix, at)),
+        3 => (key(), when()).prop_map(|(key, at)| Condition::At(key, at)),
+        1 => (key(), when()).prop_map(|(key, at)| Condition::Term(key, at)),
+        3 => (prefix(), when()).prop_map(|(prefix, at)| Condition::Unchanged(prefix, at)),
     ];
     let conditions = proptest::collection::vec(condition, 0..3);
-    let writes = proptest::collection::vec((key(), any::<Option<u8>>()), 0..5);
+    let distinct = proptest::collection::btree_map(key(), any::<Option<u8>>(), 0..5);
+    let writes = prop_oneof![
+        9 => distinct.prop_map(|writes| writes.into_iter().collect()),
+        1 => proptest::collection::vec((key(), any::<Option<u8>>()), 0..5),
+    ];
     prop_oneof![
         8 => (conditions, writes).prop_map(|(conditions, writes)| Step::Commit(conditions, writes)),
         2 => prefix().prop_map(Step::List),
-        2 => (prefix(), revision()).prop_map(|(prefix, after)| Step::Watch(prefix, after)),
-        1 => (0..12_u64).prop_map(Step::Compact),
+        2 => (prefix(), when()).prop_map(|(prefix, after)| Step::Watch(prefix, after)),
+        1 => when().prop_map(Step::Compact),
     ]
 }
 
@@ -99,13 +133,13 @@ struct Open {
 /// Runs a program and writes down every answer, at last everything that its watches tell.
 async fn play(store: &AnyStore, program: &[Step]) -> Vec<String> {
     let start = store.list(&Prefix::one(&Key::epoch())).await.expect("it answers").revision;
-    let mut last = start;
+    let mut span = Span { start, last: start };
     let (mut answers, mut open) = (Vec::new(), Vec::new());
     for step in program {
         answers.push(match step {
             Step::Commit(conditions, writes) => {
-                let answer = store.commit(transaction(conditions, writes, start)).await;
-                last = answer.unwrap_or(last);
+                let answer = store.commit(transaction(conditions, writes, span)).await;
+                span.last = answer.unwrap_or(span.last);
                 format!("{:?}", answer.map(|at| at.0 - start.0))
             }
             Step::List(prefix) => {
@@ -114,7 +148,7 @@ async fn play(store: &AnyStore, program: &[Step]) -> Vec<String> {
                 format!("{} {}", listing.revision.0 - start.0, entries.collect::<String>())
             }
             Step::Watch(prefix, after) => {
-                let after = Revision(start.0 + after);
+                let after = span.at(*after);
                 let opened = store.watch(prefix, after).await;
                 let answer = format!("{:?}", opened.as_ref().err());
                 open.extend(opened.map(|watch| Open { watch, after, prefix: prefix.clone() }));
@@ -123,28 +157,29 @@ async fn play(store: &AnyStore, program: &[Step]) -> Vec<String> {
             Step::Compact(at) => {
                 // What an open watch has not shown yet may be lost to it on etcd and is not elsewhere.
                 let owed = open.iter().map(|open: &Open| open.after);
-                let at = owed.chain([last, Revision(start.0 + at)]).min().expect("two at least");
+                let at = owed.chain([span.last, span.at(*at)]).min().expect("two at least");
                 compact(store, at).await;
                 "compacted".to_owned()
             }
         });
     }
     let writes: Vec<_> = KEYS.into_iter().chain(["/zzz"]).map(|key| (key, Some(255))).collect();
-    let end = store.commit(transaction(&[], &writes, start)).await.expect("nothing stands against it");
+    let end = store.commit(transaction(&[], &writes, span)).await.expect("nothing stands against it");
     for Open { watch, prefix, .. } in open {
         answers.push(if prefix.as_str() == "a" { String::new() } else { told(watch, start, end).await });
     }
     answers
 }
 
-fn transaction(conditions: &[Condition], writes: &[(&str, Option<u8>)], start: Revision) -> Txn {
+fn transaction(conditions: &[Condition], writes: &[(&str, Option<u8>)], span: Span) -> Txn {
     let key = |text: &str| Key::new(text).expect("a key");
-    let at = |count: &u64| Revision(start.0 + count);
     let guards = conditions.iter().map(|condition| match condition {
         Condition::Absent(text) => Guard::Absent(key(text)),
-        Condition::At(text, count) => Guard::At(key(text), at(count)),
-        Condition::Term(text, count) => Guard::Term { leader: key(text), term: at(count) },
-        Condition::Unchanged(prefix, count) => Guard::Unchanged { prefix: prefix.clone(), since: at(count) },
+        Condition::At(text, when) => Guard::At(key(text), span.at(*when)),
+        Condition::Term(text, when) => Guard::Term { leader: key(text), term: span.at(*when) },
+        Condition::Unchanged(prefix, when) => {
+            Guard::Unchanged { prefix: prefix.clone(), since: span.at(*when) }
+        }
     });
     let writes = writes.iter().map(|(text, value)| match value {
         Some(value) => Write::Put { key: key(text), value: vec![*value].into() },

@@ -6,6 +6,8 @@
 //! not is there whole or not at all. The journal holds the present only, so after a restart a watch
 //! from an older revision is told `Compacted`.
 
+#[cfg(test)]
+mod faults;
 mod journal;
 mod store;
 mod writer;

@@ -39,7 +39,8 @@ impl Embedded {
         Embedded::with_journal(Box::new(move || Journal::open(&folder)), limits)
     }
 
-    fn with_journal(open: Opener, limits: Limits) -> Result<Self, OpenError> {
+    /// A store over whatever journal `open` opens, now and after a write went wrong.
+    pub(super) fn with_journal(open: Opener, limits: Limits) -> Result<Self, OpenError> {
         let writer = Writer::start(open, limits)?;
         let (live, is_sound) = writer.shared();
         let (requests, waiting) = mpsc::channel(WAITING_TXNS);
