@@ -146,3 +146,61 @@ async fn until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Limits, Memory};
+
+    async fn link(store: &Memory) -> Option<(Link, Revision)> {
+        let listing = store.list(&Prefix::one(&Key::link("n1"))).await.unwrap();
+        listing.entries.first().map(|entry| (codec::decode(&entry.value).unwrap(), entry.modified))
+    }
+
+    fn hear(store: &Memory, server: &str) -> Hearing<Memory> {
+        let hearing = Hearing::new(store.clone(), server);
+        tokio::spawn(hearing.clone().run(CancellationToken::new()));
+        hearing
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn links_are_written_when_something_changes_and_only_then() {
+        let store = Memory::new(Limits::default());
+        let hearing = hear(&store, "s1");
+        let mut first = None;
+        for _beat in 0..50 {
+            hearing.beat("n1");
+            pass(2).await;
+            let (link, revision) = link(&store).await.unwrap();
+            assert_eq!(link, Link { server: "s1".into(), connected: true });
+            assert_eq!(*first.get_or_insert(revision), revision, "a beat alone writes nothing");
+        }
+        pass(3).await;
+        assert!(link(&store).await.unwrap().0.connected, "two beats may be missed");
+        pass(2).await;
+        assert!(!link(&store).await.unwrap().0.connected, "three are silence");
+        hearing.beat("n1");
+        pass(1).await;
+        assert!(link(&store).await.unwrap().0.connected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_went_to_another_server_is_not_called_silent() {
+        let store = Memory::new(Limits::default());
+        let (one, other) = (hear(&store, "s1"), hear(&store, "s2"));
+        one.beat("n1");
+        pass(2).await;
+        for _beat in 0..10 {
+            other.beat("n1");
+            pass(2).await;
+            assert_eq!(link(&store).await.unwrap().0, Link { server: "s2".into(), connected: true });
+        }
+        one.beat("n1");
+        pass(1).await;
+        assert_eq!(link(&store).await.unwrap().0.server, "s1", "back again");
+    }
+}

@@ -118,7 +118,8 @@ async fn whole<S: Store>(store: &S, node: &str, seen: &Seen) -> Result<Option<Wh
         .map_or_else(String::new, |entry| String::from_utf8_lossy(&entry.value).trim_matches('"').to_owned());
     let reports = store.list(&reports_of(node)).await?;
     let placements = store.list(&placements_of(node)).await?;
-    if epoch == seen.epoch && placements.revision < seen.revision {
+    // A store without an epoch cannot be told from its successor, whose revisions begin anew.
+    if !epoch.is_empty() && epoch == seen.epoch && placements.revision < seen.revision {
         tracing::warn!(listed = %placements.revision, seen = %seen.revision, "the store answered with an older state");
         return Ok(None);
     }

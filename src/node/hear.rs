@@ -41,6 +41,9 @@ impl<S: Store> Agent<S> {
     fn on_whole(&mut self, whole: Whole) {
         if !self.local.complete {
             self.local.reports = self.reports.adopt(&whole.reports);
+        } else if matches!(self.report_pace, super::run::Pace::From(_)) {
+            // A store that was restored may hold what this node said long ago.
+            self.reports.compare(&whole.reports);
         }
         self.seen = whole.seen;
         self.local.wishes.clear();
@@ -185,14 +188,20 @@ impl<S: Store> Agent<S> {
             Ok(listing) => {
                 let changed = self.reality.listed(&mut self.local.tasks, driver, asked, listing);
                 self.dirty.extend(changed);
+                self.look_failures.remove(driver);
                 if self.local.blind.remove(driver) {
                     self.dirty.extend(self.local.allocations());
                 }
             }
             Err(error) => {
-                tracing::warn!(driver, "does not say what it holds: {error}");
+                let failures = self.look_failures.entry(driver.to_owned()).or_default();
+                if *failures == 0 {
+                    tracing::warn!(driver, "does not say what it holds: {error}");
+                }
+                *failures += 1;
+                let pause = AGAIN.saturating_mul(1 << (*failures).min(6));
                 if self.local.blind.contains(driver) {
-                    self.works.spawn(works::after(AGAIN, Pause::Look(driver.to_owned())));
+                    self.works.spawn(works::after(pause, Pause::Look(driver.to_owned())));
                 }
             }
         }

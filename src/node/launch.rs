@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use agent::{AllocationId, VersionFact, Wanted};
+use schemas::node::Fingerprint;
 use schemas::placement::Placement;
 use schemas::task::Task;
 
 use super::alloc_dir::TaskFolders;
+use super::config::AgentConfig;
 use super::drivers::contract::{Limits, LogPolicy, PortMap, TaskDirs};
 use super::drivers::{Launch, TaskId};
+use super::environment::{self, SeenDirs, TaskFacts, TaskNames};
+use super::interpolate::Scope;
 
 /// One task that is to be started, with all that its launch is made of.
 #[derive(Clone, Debug)]
@@ -19,6 +23,46 @@ pub(crate) struct Ask {
     pub(crate) incarnation: u32,
     pub(crate) placement: Placement,
     pub(crate) task: Task,
+    /// Words of job, group and task, merged.
+    meta: BTreeMap<String, String>,
+}
+
+/// What tasks may know of their node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Here {
+    name: String,
+    region: String,
+    datacenter: String,
+    /// What `${node.…}` may name.
+    node: BTreeMap<String, String>,
+    /// What `${attr.…}` may name.
+    attributes: BTreeMap<String, String>,
+    /// What `${meta.…}` may name.
+    meta: BTreeMap<String, String>,
+    host_ip: IpAddr,
+}
+
+impl Here {
+    /// As the node is registered.
+    pub(crate) fn new(config: &AgentConfig, fingerprint: &Fingerprint, host_ip: IpAddr) -> Here {
+        let node = [
+            ("unique.id", &config.name),
+            ("unique.name", &config.name),
+            ("datacenter", &config.datacenter),
+            ("region", &config.region),
+            ("class", &config.class),
+            ("pool", &config.pool),
+        ];
+        Here {
+            name: config.name.clone(),
+            region: config.region.clone(),
+            datacenter: config.datacenter.clone(),
+            node: node.into_iter().map(|(key, value)| (key.to_owned(), value.clone())).collect(),
+            attributes: fingerprint.attributes.clone(),
+            meta: config.meta.clone(),
+            host_ip,
+        }
+    }
 }
 
 impl Ask {
@@ -30,10 +74,12 @@ impl Ask {
         incarnation: u32,
     ) -> Option<Ask> {
         let VersionFact::Known(job) = &wanted.job else { return None };
-        let task = job.group(&wanted.placement.group)?.task(task)?.clone();
+        let group = job.group(&wanted.placement.group)?;
+        let task = group.task(task)?.clone();
+        let meta = job.meta_of(group, &task);
         let id = TaskId::new(allocation.namespace(), allocation.allocation(), &task.name).ok()?;
         let (allocation, placement) = (allocation.clone(), wanted.placement.clone());
-        Some(Ask { id, allocation, incarnation, placement, task })
+        Some(Ask { id, allocation, incarnation, placement, task, meta })
     }
 
     /// What makes the task's folders its own.
@@ -41,26 +87,36 @@ impl Ask {
         TaskFolders { owner: None, secrets_mb: self.task.resources.secrets.unwrap_or(1) }
     }
 
-    /// What the driver is told.
-    pub(crate) fn launch(&self, dirs: TaskDirs, host_ip: IpAddr, node: &str) -> Launch {
-        let Task { config, env, user, resources, logs, .. } = &self.task;
-        let mut environment = self.environment(&dirs, host_ip);
-        environment.extend(env.clone());
+    /// What the driver is told, with every reference resolved.
+    pub(crate) fn launch(&self, dirs: TaskDirs, here: &Here) -> Launch {
+        let (limits, ports) = (self.limits(), self.ports(here.host_ip));
+        let facts = TaskFacts {
+            names: &self.names(here),
+            dirs: &seen_dirs(&self.task.driver, &dirs),
+            limits: &limits,
+            ports: &ports,
+            meta: &self.meta,
+        };
+        let mut env = environment::variables(facts);
+        let own = scope(&env, here);
+        let added: Vec<_> =
+            self.task.env.iter().map(|(name, value)| (name.clone(), own.text(value))).collect();
+        env.extend(added);
+        let whole = scope(&env, here);
+        let mut config = self.task.config.clone();
+        config.values_mut().for_each(|value| whole.value(value));
+        let user = self.task.user.as_ref().map(|user| whole.text(user));
+        let logs = &self.task.logs;
         Launch {
             id: self.id.clone(),
             incarnation: self.incarnation,
-            labels: self.labels(node),
-            config: config.clone(),
-            env: environment,
-            user: user.clone(),
+            labels: self.labels(&here.name),
+            config,
+            user,
+            env,
             dirs,
-            limits: Limits {
-                cpu_mhz: resources.cpu_mhz(),
-                cores: self.placement.cores.iter().map(|core| u32::from(*core)).collect(),
-                memory_mb: resources.memory,
-                memory_max_mb: resources.memory_limit_mb(),
-            },
-            ports: self.ports(host_ip),
+            limits,
+            ports,
             log: LogPolicy {
                 max_files: logs.max_files,
                 max_file_size_mb: logs.max_file_size,
@@ -69,34 +125,31 @@ impl Ask {
         }
     }
 
-    /// Nomad's variables.
-    fn environment(&self, dirs: &TaskDirs, host_ip: IpAddr) -> BTreeMap<String, String> {
+    fn names(&self, here: &Here) -> TaskNames {
         let Placement { job, group, index, .. } = &self.placement;
-        let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        let mut env: BTreeMap<String, String> = [
-            ("ALLOC_ID", self.allocation.allocation().to_owned()),
-            ("ALLOC_NAME", format!("{job}.{group}[{index}]")),
-            ("ALLOC_INDEX", index.to_string()),
-            ("TASK_NAME", self.task.name.clone()),
-            ("GROUP_NAME", group.clone()),
-            ("JOB_ID", job.clone()),
-            ("JOB_NAME", job.clone()),
-            ("NAMESPACE", self.allocation.namespace().to_owned()),
-            ("ALLOC_DIR", path(&dirs.shared)),
-            ("TASK_DIR", path(&dirs.local)),
-            ("SECRETS_DIR", path(&dirs.secrets)),
-        ]
-        .into_iter()
-        .map(|(key, value)| (format!("NOMAD_{key}"), value))
-        .collect();
-        for claim in &self.placement.ports {
-            let (label, port) = (&claim.label, claim.host_port);
-            env.insert(format!("NOMAD_PORT_{label}"), claim.to.unwrap_or(port).to_string());
-            env.insert(format!("NOMAD_HOST_PORT_{label}"), port.to_string());
-            env.insert(format!("NOMAD_IP_{label}"), host_ip.to_string());
-            env.insert(format!("NOMAD_ADDR_{label}"), format!("{host_ip}:{port}"));
+        let parent = job.split_once("/dispatch-").or_else(|| job.split_once("/periodic-"));
+        TaskNames {
+            allocation_id: self.allocation.allocation().to_owned(),
+            allocation_name: format!("{job}.{group}[{index}]"),
+            index: index.to_string(),
+            task: self.task.name.clone(),
+            group: group.clone(),
+            job: job.clone(),
+            parent_job: parent.map(|(parent, _)| parent.to_owned()),
+            namespace: self.allocation.namespace().to_owned(),
+            region: here.region.clone(),
+            datacenter: here.datacenter.clone(),
         }
-        env
+    }
+
+    fn limits(&self) -> Limits {
+        let resources = &self.task.resources;
+        Limits {
+            cpu_mhz: resources.cpu_mhz(),
+            cores: self.placement.cores.iter().map(|core| u32::from(*core)).collect(),
+            memory_mb: resources.memory,
+            memory_max_mb: resources.memory_limit_mb(),
+        }
     }
 
     fn labels(&self, node: &str) -> BTreeMap<String, String> {
@@ -123,5 +176,79 @@ impl Ask {
                 to: claim.to,
             })
             .collect()
+    }
+}
+
+fn scope<'a>(env: &'a BTreeMap<String, String>, here: &'a Here) -> Scope<'a> {
+    Scope { env, node: &here.node, attributes: &here.attributes, meta: &here.meta }
+}
+
+/// Drivers with a root of their own show the folders at fixed places.
+fn seen_dirs(driver: &str, dirs: &TaskDirs) -> SeenDirs {
+    match driver {
+        "docker" | "exec" | "java" => SeenDirs::inside(),
+        _ => SeenDirs::on_host(dirs),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use schemas::job::JobSpec;
+    use schemas::key::Revision;
+    use schemas::node::Amount;
+    use schemas::placement::{PortClaim, Wish};
+    use schemas::roster::Index;
+
+    use super::*;
+
+    #[test]
+    fn references_are_resolved_in_environment_and_config() {
+        let group = serde_json::json!({"name": "api", "meta": {"tier": "gold"}, "tasks": [{
+            "name": "server",
+            "driver": "raw_exec",
+            "env": {"WHERE": "${node.datacenter}/${meta.rack}", "LISTEN": "0.0.0.0:${NOMAD_PORT_http}"},
+            "config": {"command": "serve", "args": ["${LISTEN}", "${NOMAD_META_tier}", "${attr.cpu.arch}", "${what}"]},
+        }]});
+        let job: JobSpec = serde_json::from_value(serde_json::json!({"groups": [group]})).unwrap();
+        let placement = Placement {
+            job: "web/periodic-1".into(),
+            group: "api".into(),
+            index: Index::Number(3),
+            version: 0,
+            attempt: 0,
+            spec: 0,
+            wish: Wish::Run,
+            claim: Amount::default(),
+            cores: vec![],
+            ports: vec![PortClaim { label: "http".into(), host_port: 20_001, to: None }],
+            placed_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let job = VersionFact::Known(Arc::new(job.canonicalize("web")));
+        let wanted = Wanted { placement, created: Revision(1), job };
+        let id = AllocationId::new("default", "web/periodic-1.api.3-v0.0");
+        let ask = Ask::of(&id, &wanted, "server", 0).unwrap();
+        let mut config = AgentConfig::new("n1", "/data");
+        config.meta.insert("rack".into(), "r7".into());
+        let attributes = [("cpu.arch".to_owned(), "amd64".to_owned())].into();
+        let fingerprint = Fingerprint { attributes, ..Fingerprint::default() };
+        let here = Here::new(&config, &fingerprint, Ipv4Addr::LOCALHOST.into());
+        let folder = |name: &str| PathBuf::from("/data").join(name);
+        let dirs = TaskDirs {
+            root: folder("root"),
+            shared: folder("shared"),
+            local: folder("local"),
+            secrets: folder("secrets"),
+            logs: folder("logs"),
+        };
+        let launch = ask.launch(dirs, &here);
+        assert_eq!(launch.env["WHERE"], "dc1/r7");
+        assert_eq!(launch.env["NOMAD_TASK_DIR"], "/data/local");
+        assert_eq!(launch.env["NOMAD_JOB_PARENT_ID"], "web");
+        let args = serde_json::json!(["0.0.0.0:20001", "gold", "amd64", "${what}"]);
+        assert_eq!(launch.config["args"], args);
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::AgentConfig;
 use super::drivers::Driver;
-use super::machine::Machine;
+use super::machine::MachineFacts;
 use crate::store::{Store, Txn};
 
 /// How often the machine and its runtimes are looked at.
@@ -20,63 +20,66 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How long to wait after a registration that was not written.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What a registration is made of.
-pub(crate) type Parts<S> = (S, BTreeMap<String, Arc<dyn Driver>>, Arc<dyn Machine>);
-
-/// Keeps the node's fingerprint in the store up to date until told to stop.
-pub(crate) async fn keep_registered<S: Store>(parts: Parts<S>, config: AgentConfig, stop: CancellationToken) {
-    let (store, drivers, machine) = parts;
-    let mut written = None;
-    loop {
-        let fingerprint = fingerprint(&config, &drivers, &*machine).await;
-        let mut next = Instant::now() + LOOK_EVERY;
-        if written.as_ref() != Some(&fingerprint) {
-            let write = Write::put(Key::fingerprint(&config.name), &fingerprint);
-            match store.commit(Txn { guards: vec![], writes: vec![write] }).await {
-                Ok(_) => written = Some(fingerprint),
-                Err(error) => {
-                    tracing::warn!("this node's registration was not written: {error}");
-                    next = Instant::now() + AGAIN;
-                }
-            }
-        }
-        tokio::select! { biased;
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep_until(next) => {}
-        }
-    }
+/// What a registration is made of. The machine was looked at once: how much of it is free changes all the time,
+/// and what tasks may use in all should not.
+pub(crate) struct Registration {
+    pub(crate) config: AgentConfig,
+    pub(crate) facts: MachineFacts,
+    pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
 }
 
-/// What the node is now.
-pub(crate) async fn fingerprint(
-    config: &AgentConfig,
-    drivers: &BTreeMap<String, Arc<dyn Driver>>,
-    machine: &dyn Machine,
-) -> Fingerprint {
-    let facts = machine.observe().await;
-    let mut attributes = facts.attributes;
-    let mut healths = BTreeMap::new();
-    for (name, driver) in drivers {
-        let seen = driver.fingerprint().await;
-        attributes.extend(seen.attributes);
-        let health = DriverHealth { detected: seen.detected, healthy: seen.healthy, reason: seen.reason };
-        healths.insert(name.clone(), health);
+impl Registration {
+    /// Keeps the node's fingerprint in the store up to date until told to stop.
+    pub(crate) async fn keep<S: Store>(self, store: S, first: Fingerprint, stop: CancellationToken) {
+        let host_ip = first.host_ip.parse().unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+        let (mut fingerprint, mut written) = (first, None);
+        loop {
+            let mut next = Instant::now() + LOOK_EVERY;
+            if written.as_ref() != Some(&fingerprint) {
+                let write = Write::put(Key::fingerprint(&self.config.name), &fingerprint);
+                match store.commit(Txn { guards: vec![], writes: vec![write] }).await {
+                    Ok(_) => written = Some(fingerprint),
+                    Err(error) => {
+                        tracing::warn!("this node's registration was not written: {error}");
+                        next = Instant::now() + AGAIN;
+                    }
+                }
+            }
+            tokio::select! { biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(next) => {}
+            }
+            fingerprint = self.fingerprint(host_ip).await;
+        }
     }
-    Fingerprint {
-        datacenter: config.datacenter.clone(),
-        region: config.region.clone(),
-        pool: config.pool.clone(),
-        class: config.class.clone(),
-        address: config.advertise.clone().unwrap_or_default(),
-        host_ip: machine.host_ip().to_string(),
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        attributes,
-        meta: config.meta.clone(),
-        drivers: healths,
-        capacity: config.capacity.unwrap_or(facts.capacity),
-        reserved: config.reserved,
-        reserved_ports: config.reserved_ports.clone(),
-        dynamic_ports: config.dynamic_ports,
-        host_volumes: config.host_volumes.clone(),
+
+    /// What the node is now.
+    pub(crate) async fn fingerprint(&self, host_ip: std::net::IpAddr) -> Fingerprint {
+        let Registration { config, facts, drivers } = self;
+        let mut attributes = facts.attributes.clone();
+        let mut healths = BTreeMap::new();
+        for (name, driver) in drivers {
+            let seen = driver.fingerprint().await;
+            attributes.extend(seen.attributes);
+            let health = DriverHealth { detected: seen.detected, healthy: seen.healthy, reason: seen.reason };
+            healths.insert(name.clone(), health);
+        }
+        Fingerprint {
+            datacenter: config.datacenter.clone(),
+            region: config.region.clone(),
+            pool: config.pool.clone(),
+            class: config.class.clone(),
+            address: config.advertise.clone().unwrap_or_default(),
+            host_ip: host_ip.to_string(),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            attributes,
+            meta: config.meta.clone(),
+            drivers: healths,
+            capacity: config.capacity.unwrap_or(facts.capacity),
+            reserved: config.reserved,
+            reserved_ports: config.reserved_ports.clone(),
+            dynamic_ports: config.dynamic_ports,
+            host_volumes: config.host_volumes.clone(),
+        }
     }
 }

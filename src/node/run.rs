@@ -22,14 +22,16 @@ use super::disk::Disk;
 use super::drivers::Driver;
 use super::drivers::contract::Event;
 use super::feed::{self, News, Seen};
+use super::launch::Here;
 use super::lifeline::{self, Lifeline};
 use super::machine::Machine;
 use super::probe::Prober;
 use super::reality::Reality;
+use super::registration::Registration;
 use super::reports::Reports;
 use super::saved::{self, Saved};
+use super::works;
 use super::works::Done;
-use super::{registration, works};
 use crate::control::Clock;
 use crate::store::Store;
 
@@ -66,8 +68,11 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let beats =
         lifeline::keep_beating(world.lifeline.clone(), config.name.clone(), is_told, stop.child_token());
     beside.spawn(beats);
-    let parts = (world.store.clone(), world.drivers.clone(), world.machine.clone());
-    beside.spawn(registration::keep_registered(parts, config.clone(), stop.child_token()));
+    let facts = world.machine.observe().await;
+    let registration = Registration { config: config.clone(), facts, drivers: world.drivers.clone() };
+    let first = registration.fingerprint(world.machine.host_ip()).await;
+    let here = Arc::new(Here::new(&config, &first, world.machine.host_ip()));
+    beside.spawn(registration.keep(world.store.clone(), first, stop.child_token()));
     let events = world.drivers.iter().map(|(name, driver)| {
         let name = name.clone();
         driver.events().map(move |event| (name.clone(), event)).boxed()
@@ -75,7 +80,7 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let events: Events = futures::stream::select_all(events);
     let feed = feed::feed(world.store.clone(), config.name.clone(), saved.seen.clone());
     let (checks, tested) = Checks::new(world.prober.clone());
-    let mut agent = Agent::new(config, world, saved, (checks, told));
+    let mut agent = Agent::new(config, world, saved, (checks, here, told));
     agent.look_at_all();
     agent.turn(Sources { events, feed, tested }, &stop).await;
     agent.leave().await;
@@ -111,6 +116,9 @@ pub(super) struct Agent<S> {
     /// Drivers that were never asked what they hold.
     pub(super) unasked: BTreeSet<String>,
     pub(super) checks: Checks,
+    /// How often in a row a driver did not say what it holds.
+    pub(super) look_failures: BTreeMap<String, u32>,
+    pub(super) here: Arc<Here>,
     told: watch::Sender<bool>,
 }
 
@@ -139,9 +147,9 @@ impl<S: Store> Agent<S> {
         config: AgentConfig,
         world: World<S>,
         saved: Saved,
-        own: (Checks, watch::Sender<bool>),
+        own: (Checks, Arc<Here>, watch::Sender<bool>),
     ) -> Agent<S> {
-        let (checks, told) = own;
+        let (checks, here, told) = own;
         let blind: BTreeSet<String> = world.drivers.keys().cloned().collect();
         let local = Local {
             memory: saved.memory,
@@ -165,6 +173,8 @@ impl<S: Store> Agent<S> {
             report_pace: Pace::From(Instant::now()),
             unasked: blind,
             checks,
+            look_failures: BTreeMap::new(),
+            here,
             told,
         }
     }

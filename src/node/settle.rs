@@ -81,9 +81,9 @@ impl<S: Store> Agent<S> {
         tracing::info!(task = %ask.id, incarnation, "starting");
         let name = ask.task.driver.clone();
         self.reality.starting(&mut self.local.tasks, &name, &ask.id, incarnation);
-        let (config, host_ip) = (self.config.clone(), self.world.machine.host_ip());
+        let here = self.here.clone();
         let driver = self.world.drivers.get(&name).cloned();
-        let make = move |ask: &Ask, dirs| ask.launch(dirs, host_ip, &config.name);
+        let make = move |ask: &Ask, dirs| ask.launch(dirs, &here);
         self.works.spawn(works::start(driver, self.world.disk.clone(), ask, make));
     }
 

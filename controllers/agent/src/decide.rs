@@ -143,7 +143,14 @@ fn clear_away(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
             doings.acts.push(Act::Forget { allocation: id.clone(), task: task.clone() });
         }
     }
-    if tasks.is_none_or(std::collections::BTreeMap::is_empty) && local.blind.is_empty() {
+    // A driver that has not answered may hold tasks of it that nobody sees yet.
+    let may_hold =
+        |driver: &String| local.blind.contains(driver) || (driver.is_empty() && !local.blind.is_empty());
+    let is_unseen = match memory {
+        Some(memory) => memory.tasks.values().any(|own| may_hold(&own.driver)),
+        None => !local.blind.is_empty(),
+    };
+    if tasks.is_none_or(std::collections::BTreeMap::is_empty) && !is_unseen {
         doings.acts.extend(memory.map(|_| Act::Remove(id.clone())));
         doings.acts.extend(local.reports.get(id).map(|_| Act::Report(id.clone(), None)));
         doings.acts.extend(memory.map(|_| Act::Remember(id.clone(), None)));

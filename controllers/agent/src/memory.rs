@@ -43,6 +43,8 @@ pub struct TaskMemory {
     pub window: Option<Window>,
     /// When the incarnation was seen to start.
     pub started: Option<Timestamp>,
+    /// What runs it.
+    pub driver: String,
     /// How it is asked to end.
     pub kill: Option<Kill>,
     /// When its turn to end came.

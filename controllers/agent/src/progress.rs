@@ -57,6 +57,7 @@ fn start_if_due(
     }
     if own.phase == Phase::Up {
         own.kill = Some(scene.kill(task));
+        own.driver.clone_from(&task.driver);
         if scene.needs_start(&task.name, own) {
             doings.start(&task.name, own.incarnation);
         }
