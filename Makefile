@@ -10,7 +10,7 @@ demo: build ## Builds Encamp, starts it and runs a web service on it until Ctrl-
 
 build: ## Builds target/release/encamp, installing first what the build needs
 	@.ci/setup build
-	@cargo build --release --locked
+	@cargo build --profile demo --locked
 
 test: ## Runs what a change must pass: format, lints, licences, docs, every test
 	@.ci/run
