@@ -23,7 +23,7 @@ spec:
             args: ["100000"]
           resources:
             cpu: 20
-            memoryMb: 16
+            memory: 16
 "#;
 
 /// Every verb that answers at once.
