@@ -10,8 +10,8 @@ use schemas::key::Key;
 
 use super::store_face::{Allow, Ask};
 
-/// What agents read: wishes, the job versions they refer to, and their own documents.
-const READ: [&str; 5] = ["/placements/", "/versions/", "/reports/", "/details/", "/fingerprints/"];
+/// What agents read: wishes, the job versions they refer to, their own documents, and which store this is.
+const READ: [&str; 6] = ["/placements/", "/versions/", "/reports/", "/details/", "/fingerprints/", "/epoch"];
 /// What agents write.
 const WRITTEN: [&str; 3] = ["reports", "details", "fingerprints"];
 
