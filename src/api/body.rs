@@ -1,5 +1,7 @@
 //! What the sender sent: bytes within the limit, read by their media type.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
@@ -10,6 +12,9 @@ use super::refusal::Refusal;
 
 /// The most bytes of a body: a job's text is at most this long.
 const LIMIT: usize = 1024 * 1024;
+
+/// How long a body may take.
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// A body and its media type.
 #[derive(Clone, Debug)]
@@ -26,8 +31,9 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
         let named = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media = named.and_then(|named| named.split(';').next()).unwrap_or("application/json");
         let media = media.trim().to_ascii_lowercase();
-        let bytes = to_bytes(request.into_body(), LIMIT)
-            .await
+        let whole = tokio::time::timeout(WITHIN, to_bytes(request.into_body(), LIMIT)).await;
+        let whole = whole.map_err(|_| Refusal::bad_request("the body did not come in time"))?;
+        let bytes = whole
             .map_err(|_| Refusal::too_large(format!("the body is not whole or longer than {LIMIT} bytes")))?;
         Ok(Sent { bytes, media })
     }

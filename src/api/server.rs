@@ -90,6 +90,9 @@ impl Server {
             .merge(review::router())
             .merge(log::router())
             .fallback(|| async { Refusal::no_such_path() })
+            .method_not_allowed_fallback(|| async {
+                Refusal::method_not_allowed("the server does not allow this method on the requested resource")
+            })
             .with_state(self.clone())
     }
 

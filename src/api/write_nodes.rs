@@ -36,7 +36,10 @@ pub(super) async fn patch(
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
     run(server, name, manner, |current| match patch {
-        Patch::Merge(patch) | Patch::Apply(patch) => Ok(patch::merge(&current, patch)),
+        Patch::Merge(patch) => Ok(patch::merge(&current, patch)),
+        Patch::Apply(_) => Err(Refusal::unsupported_media_type(
+            "nodes have no field owners: use application/merge-patch+json or application/json-patch+json",
+        )),
         Patch::Json(patch) => patch::json(&current, patch),
     })
     .await

@@ -8,6 +8,8 @@ mod fields;
 mod managers;
 mod merge;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 pub(super) use managers::{Applied, Author, apply, update};
 pub(super) use structure::{Shape, Structure};
