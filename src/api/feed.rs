@@ -52,6 +52,8 @@ pub(super) struct Moment {
     pub revision: Revision,
     /// What it touched, each document once.
     pub touched: Vec<Touched>,
+    /// Whether something before it was not seen: watches start over.
+    pub is_gap: bool,
 }
 
 /// The moments of this process, and what else it remembers.
@@ -61,7 +63,6 @@ pub(super) struct Feed {
     events: RwLock<Events>,
 }
 
-#[derive(Default)]
 struct Past {
     moments: VecDeque<Arc<Moment>>,
     /// Every moment after this revision is remembered.
@@ -73,7 +74,10 @@ struct Past {
 impl Default for Feed {
     fn default() -> Feed {
         let (news, _) = broadcast::channel(REMEMBERED);
-        Feed { past: Mutex::default(), news, events: RwLock::default() }
+        // Nothing is remembered before the first look.
+        let floor = Revision(u64::MAX);
+        let past = Past { moments: VecDeque::new(), floor, told: Revision::default() };
+        Feed { past: Mutex::new(past), news, events: RwLock::default() }
     }
 }
 
@@ -133,6 +137,7 @@ impl Feed {
         past.moments.clear();
         past.floor = revision;
         past.told = revision;
+        drop(self.news.send(Arc::new(Moment { revision, touched: Vec::new(), is_gap: true })));
     }
 
     /// Follows the cache until told to stop. `changes` is subscribed before the cache was first read.
@@ -188,6 +193,6 @@ impl Feed {
         memory.learn(pulse);
         drop(events);
         drop(view);
-        self.publish(Moment { revision: pulse.revision, touched });
+        self.publish(Moment { revision: pulse.revision, touched, is_gap: false });
     }
 }

@@ -33,6 +33,8 @@ mod selector;
 mod server;
 pub mod store_face;
 mod table;
+#[cfg(test)]
+mod tests;
 mod touch;
 mod watch;
 mod write;

@@ -136,8 +136,8 @@ impl Watching {
                     () = stop.cancelled() => return,
                     () = &mut end => return,
                     moments = Self::next(&mut news) => match moments {
-                        Ok(moments) => self.lines(&moments),
-                        Err(RecvError::Lagged(_) | RecvError::Closed) => {
+                        Ok(moments) if moments.iter().all(|moment| !moment.is_gap) => self.lines(&moments),
+                        Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed) => {
                             let error = json!({"type": "ERROR", "object": Refusal::expired().status()});
                             yield Ok(format!("{error}\n").into());
                             return;
