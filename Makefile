@@ -8,7 +8,7 @@ help: ## Shows this list
 demo: build ## Builds Encamp, starts it and runs a web service on it until Ctrl-C
 	@.ci/demo
 
-build: ## Builds target/release/encamp, installing first what the build needs
+build: ## Builds target/demo/encamp, installing first what the build needs
 	@.ci/setup build
 	@cargo build --profile demo --locked
 

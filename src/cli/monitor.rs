@@ -162,7 +162,8 @@ fn standing(job: &Value) -> Standing {
     if is("Complete", "True") {
         return Standing::Good(message("Complete"));
     }
-    if is("Available", "True") && !is("Progressing", "True") {
+    // `Progressing` stays true after a rollout has succeeded, so the rollout itself is asked.
+    if is("Available", "True") && rollout["status"] != "running" {
         return Standing::Good(message("Available"));
     }
     if is("Placed", "False") {

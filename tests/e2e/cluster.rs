@@ -248,6 +248,7 @@ impl Drop for Cluster {
         self.agents.clear();
         self.server = None;
         process::clear_away(self.directory.path());
+        process::unmount_below(self.directory.path());
     }
 }
 
