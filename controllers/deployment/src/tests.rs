@@ -208,11 +208,11 @@ fn a_new_version_is_a_new_chance_for_what_was_given_up() {
 
 #[test]
 fn a_job_of_many_groups_goes_out_in_several_steps() {
-    let groups: String = (0..150).map(|number| format!(" · group web g{number}")).collect();
+    let groups: String = (0..105).map(|number| format!(" · group web g{number}")).collect();
     let mut view = fixture::read(&format!("job web{groups}"));
     let root = schemas::key::Key::job("default", "web");
     let plan = Deployer.plan(&view, &root, fixture::at(0));
     assert_eq!(plan.steps.len(), 2);
     fixture::apply(&mut view, &plan, |_| ()).unwrap();
-    assert_eq!(view.rosters.len(), 151);
+    assert_eq!(view.rosters.len(), 106);
 }

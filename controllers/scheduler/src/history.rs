@@ -1,5 +1,6 @@
 //! Placements that ended stay as history for people, but not for ever.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use plan::view::GroupRef;
@@ -23,7 +24,7 @@ pub(crate) fn forget(view: &View, draft: &mut Draft) {
         let mut rows: Vec<(&Key, &Placement)> =
             ended.iter().filter_map(|key| Some((key, view.placements.get(key)?))).collect();
         rows.sort_by_key(|(_, placement)| {
-            (std::cmp::Reverse(placement.placed_at), placement.version, placement.attempt)
+            Reverse((placement.placed_at, placement.version, placement.attempt))
         });
         let mut kept = 0;
         let mut kept_at: BTreeMap<&Index, usize> = BTreeMap::new();

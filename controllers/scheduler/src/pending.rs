@@ -119,11 +119,12 @@ impl<'v> Round<'v> {
     ) {
         let crowd = Crowd::new(demand, neighbours, &self.sites);
         let mut race = Race::new(demand, crowd, &self.sites);
+        let (failed, nowhere) = (self.failed_on(group), BTreeSet::new());
         let mut left = 0_u32;
         for Waiting { index, slot } in waiting {
             let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
-            let avoid = self.failed_on(group, index);
-            match race.place(&mut self.sites, &name, &avoid) {
+            let avoid = failed.get(index).unwrap_or(&nowhere);
+            match race.place(&mut self.sites, &name, avoid) {
                 Some((site, claim)) => {
                     neighbours.add(&group.group, site);
                     let placement = self.placement(group, index, slot, &claim);
@@ -164,13 +165,16 @@ impl<'v> Round<'v> {
         }
     }
 
-    /// Nodes where an earlier attempt at the place failed.
-    fn failed_on(&self, group: &GroupRef, index: &Index) -> BTreeSet<usize> {
-        let ended = self.view.open.ended_of(group).filter(|key| {
-            let is_here = self.view.placements.get(key).is_some_and(|placement| placement.index == *index);
-            is_here && self.view.indexes.report(key).is_some_and(|report| report.state == ClientState::Failed)
-        });
-        ended.filter_map(|key| self.sites.position(key.segment(1))).collect()
+    /// Nodes where earlier attempts failed, by place.
+    fn failed_on(&self, group: &GroupRef) -> BTreeMap<&'v Index, BTreeSet<usize>> {
+        let mut failed: BTreeMap<&Index, BTreeSet<usize>> = BTreeMap::new();
+        for key in self.view.open.ended_of(group) {
+            let has_failed =
+                self.view.indexes.report(key).is_some_and(|report| report.state == ClientState::Failed);
+            let Some(placement) = self.view.placements.get(key).filter(|_| has_failed) else { continue };
+            failed.entry(&placement.index).or_default().extend(self.sites.position(key.segment(1)));
+        }
+        failed
     }
 
     fn placement(&self, group: &GroupRef, index: &Index, slot: &Slot, claim: &Claim) -> Placement {

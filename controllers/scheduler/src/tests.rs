@@ -68,3 +68,143 @@ fn a_replaced_instance_is_told_to_stop_first_and_keeps_its_room_until_it_ended()
     ");
     assert_snapshot!(decide(&format!("{picture} · report web.api.0-v1.0 complete")), @"+ web.api.0-v2.0 on n1");
 }
+
+#[test]
+fn preferences_move_instances_where_people_like_them() {
+    let nodes = "node n1 dc=dc1 meta.disk=hdd · node n2 dc=dc2 meta.disk=ssd · node n3 dc=dc2";
+    let job = r#"job web count=2 affinity="${meta.disk} = ssd 100" · roster web.api 0-1=v1.0"#;
+    assert_snapshot!(decide(&format!("{nodes} · {job}")), @"
+    + web.api.0-v1.0 on n2
+    + web.api.1-v1.0 on n1
+    ");
+    let against = r#"job web count=1 affinity="${node.datacenter} = dc1 -50" · roster web.api 0=v1.0"#;
+    assert_snapshot!(decide(&format!("{nodes} · {against}")), @"+ web.api.0-v1.0 on n2");
+}
+
+#[test]
+fn spreads_fill_the_values_of_an_attribute_as_asked() {
+    let nodes = "node a1 dc=a · node a2 dc=a · node a3 dc=a · node b1 dc=b";
+    let even = r#"job web count=4 spread="${node.datacenter} 100" · roster web.api 0-3=v1.0"#;
+    assert_snapshot!(decide(&format!("{nodes} · {even}")), @"
+    + web.api.0-v1.0 on a1
+    + web.api.1-v1.0 on b1
+    + web.api.2-v1.0 on a1
+    + web.api.3-v1.0 on b1
+    ");
+    let shares = r#"job web count=4 spread="${node.datacenter} 100 a=75,b=25" · roster web.api 0-3=v1.0"#;
+    assert_snapshot!(decide(&format!("{nodes} · {shares}")), @"
+    + web.api.0-v1.0 on a1
+    + web.api.1-v1.0 on a2
+    + web.api.2-v1.0 on a3
+    + web.api.3-v1.0 on b1
+    ");
+}
+
+#[test]
+fn distinct_rules_hold_whatever_the_score() {
+    let nodes = "node a1 dc=a · node a2 dc=a · node b1 dc=b";
+    let hosts = "job web count=4 distinct_hosts · roster web.api 0-3=v1.0";
+    assert_snapshot!(decide(&format!("{nodes} · {hosts}")), @"
+    + web.api.0-v1.0 on a1
+    + web.api.1-v1.0 on a2
+    + web.api.2-v1.0 on b1
+    note web.api: 1 wait: considered 3 nodes: 3 distinct_hosts
+    ");
+    let property =
+        r#"job web count=3 constraint="${node.datacenter} distinct_property 1" · roster web.api 0-2=v1.0"#;
+    assert_snapshot!(decide(&format!("{nodes} · {property}")), @"
+    + web.api.0-v1.0 on a1
+    + web.api.1-v1.0 on b1
+    note web.api: 1 wait: considered 3 nodes: 3 ${node.datacenter} distinct_property 1
+    ");
+}
+
+#[test]
+fn constraints_drivers_and_volumes_say_where_at_all() {
+    let nodes =
+        "node n1 attr.kernel.name=linux volume=data · node n2 attr.kernel.name=linux · node n3 volume=data";
+    let job =
+        r#"job web count=1 volume=data constraint="${attr.kernel.name} = linux" · roster web.api 0=v1.0"#;
+    assert_snapshot!(decide(&format!("{nodes} · {job}")), @"+ web.api.0-v1.0 on n1");
+    let none = "job web count=1 driver=qemu · roster web.api 0=v1.0";
+    assert_snapshot!(decide(&format!("{nodes} · {none}")), @"note web.api: 1 wait: considered 3 nodes: 3 missing driver `qemu`");
+    let waiting = "node n1 ineligible · node n2 unheard · job web pool=gpu · roster web.api 0=v1.0";
+    assert_snapshot!(decide(waiting), @"note web.api: 1 wait: considered 2 nodes: 1 not eligible, 1 not ready");
+}
+
+#[test]
+fn ports_and_cores_have_one_owner() {
+    let picture = "node n1 cpu=4000 cores=4 dynamic=20000-20000 · node n2 cpu=4000 cores=2 reserved=8080
+        job web count=2 ports=http,admin:8080 · roster web.api 0-1=v1.0
+        job sum type=batch count=2 cores=1 · roster sum.api 0-1=v1.0";
+    assert_snapshot!(decide(picture), @"
+    + sum.api.0-v1.0 on n2 cores=[0]
+    + sum.api.1-v1.0 on n1 cores=[0]
+    + web.api.0-v1.0 on n1 port.http=20000 port.admin=8080
+    note web.api: 1 wait: considered 2 nodes: 2 short of port 8080; nearest n1: port 8080 is taken, n2: port 8080 is taken
+    ");
+}
+
+#[test]
+fn a_failed_instance_goes_elsewhere_if_it_can() {
+    let failed = "node n1 · node n2 · job web count=1 · roster web.api 0=v1.1!1
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 failed";
+    assert_snapshot!(decide(failed), @"+ web.api.0-v1.1 on n2");
+    assert_snapshot!(decide(&format!("{failed} · health n2 down")), @"+ web.api.0-v1.1 on n1");
+}
+
+#[test]
+fn an_update_in_place_keeps_the_instance_unless_its_node_no_longer_fits() {
+    let running = "node n1 meta.zone=a · node n2 meta.zone=b · version web v1 · roster web.api 0=v1.0+v2
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy";
+    assert_snapshot!(decide(&format!("{running} · job web v2 priority=60")), @"update web.api.0-v1.0 on n1 to v2");
+    assert_snapshot!(decide(&format!(r#"{running} · job web v2 constraint="${{meta.zone}} = b""#)), @"stop web.api.0-v1.0 on n1: the node does not fit v2: constraint `${meta.zone} = b`");
+}
+
+#[test]
+fn system_groups_have_one_instance_on_every_node_that_fits() {
+    let picture = "node n1 · node n2 drivers=exec · node n3 down · node n4 memory=50 · node n5
+        job log type=system memory=100 · roster log.api every=v2.0 n5=v1.0
+        version log v2 type=system · version log v1 type=system";
+    assert_snapshot!(decide(picture), @"
+    + log.api.n5-v1.0 on n5
+    + log.api.n1-v2.0 on n1
+    note log.api: waits for n4: 50 MB of memory short
+    ");
+}
+
+#[test]
+fn important_jobs_come_first() {
+    let picture = "node n1 memory=100 · job a priority=10 · job b priority=90 · job c priority=50
+        roster a.api 0=v1.0 · roster b.api 0=v1.0 · roster c.api 0=v1.0";
+    assert_snapshot!(decide(picture), @"
+    + b.api.0-v1.0 on n1
+    note c.api: 1 wait: considered 1 nodes: 1 short of memory; nearest n1: 100 MB of memory short
+    note a.api: 1 wait: considered 1 nodes: 1 short of memory; nearest n1: 100 MB of memory short
+    ");
+}
+
+#[test]
+fn history_is_short_and_goes_with_its_job() {
+    let ended: String =
+        (0..9).map(|n| format!(" · place web.api.0-v1.{n} on n1 · report web.api.0-v1.{n} failed")).collect();
+    assert_snapshot!(decide(&format!("node n1 · job web · roster web.api 0=v1.9{ended}")), @"
+    forget web.api.0-v1.3 on n1
+    forget web.api.0-v1.2 on n1
+    forget web.api.0-v1.1 on n1
+    forget web.api.0-v1.0 on n1
+    then
+    + web.api.0-v1.9 on n1
+    ");
+    let leaving = "place web.api.0-v1.0 on n1 · report web.api.0-v1.0 complete · place web.api.1-v1.0 on n1";
+    assert_snapshot!(decide(&format!("node n1 · job web deleted · {leaving}")), @"
+    stop web.api.1-v1.0 on n1: the job is deleted
+    forget web.api.0-v1.0 on n1
+    ");
+    // A machine that is gone for good tells no more; only slots that moved on are forgotten.
+    let gone = "job web count=2 · roster web.api 0=v1.1 1=v1.0 · place web.api.0-v1.0 on n9 · place web.api.1-v1.0 on n9";
+    assert_snapshot!(decide(gone), @"
+    forget web.api.0-v1.0 on n9
+    note web.api: 1 wait: considered 0 nodes
+    ");
+}
