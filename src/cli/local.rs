@@ -82,7 +82,8 @@ pub fn format(args: &FmtArgs) -> Result<(), CliError> {
     let mut off = Vec::new();
     for path in &args.files {
         let source = files::load(path)?;
-        let formatted = source.text().to_owned();
+        let formatted = text::format_hcl(&source)
+            .map_err(|error| CliError::failed(format!("\n{}", text::render(&[error], &source).trim_end())))?;
         let is_stdin = source.name() == "-";
         match (args.check, formatted == source.text()) {
             (true, false) => off.push(source.name().to_owned()),

@@ -135,7 +135,7 @@ pub(super) async fn run<S: Store>(
     let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| failed(&error))?;
     let listener = host::listen(config.bind).await?;
     config.bind = listener.local_addr().map_err(|error| failed(&error))?;
-    config.advertise.get_or_insert(format!("http://{}", config.bind));
+    config.advertise.get_or_insert(config.bind.to_string());
     let drivers = drivers::open_all(&config).await;
     let disk = DataDir::new(config.data_dir.clone());
     let answering = tokio::spawn(node::http::serve(listener, disk.allocations(), stop.clone()));
