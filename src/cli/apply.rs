@@ -14,7 +14,7 @@ use super::{monitor, print};
 
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
-pub struct ApplyArgs {
+pub(super) struct ApplyArgs {
     /// Files or folders; `-` is stdin.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -35,7 +35,7 @@ pub struct ApplyArgs {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// The job file; `-` is stdin.
     file: PathBuf,
     #[command(flatten)]
@@ -65,7 +65,7 @@ struct How {
 }
 
 /// Applies files.
-pub async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliError> {
+pub(super) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliError> {
     let paths: Vec<PathBuf> = args.files.iter().chain(&args.filename).cloned().collect();
     if paths.is_empty() {
         return Err(CliError::failed("name a file, as in `encamp apply web.hcl`"));
@@ -86,7 +86,7 @@ pub async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliError> {
 }
 
 /// Applies one job and follows it.
-pub async fn run(global: &Global, args: &RunArgs) -> Result<(), CliError> {
+pub(super) async fn run(global: &Global, args: &RunArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     for document in files::read(std::slice::from_ref(&args.file), &args.variables)? {
         let target = one(&connection, global, &document, &args.how).await?;
@@ -154,7 +154,7 @@ fn check_version(how: &How, before: Option<&Value>, target: &Target) -> Result<(
 }
 
 /// Server-side apply of a document.
-pub async fn send_apply(
+pub(super) async fn send_apply(
     connection: &Connection,
     target: &Target,
     value: &Value,
@@ -179,6 +179,6 @@ async fn send(connection: &Connection, target: &Target, value: &Value, how: &How
 }
 
 /// The exit code of an answer that is `changes` or not.
-pub fn changes_code(changes: bool) -> ExitCode {
+pub(super) fn changes_code(changes: bool) -> ExitCode {
     ExitCode::from(u8::from(changes))
 }

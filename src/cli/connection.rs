@@ -9,9 +9,9 @@ use serde_json::Value;
 /// The address of a server on this machine: Nomad's port, so that habits hold.
 pub const DEFAULT_ADDRESS: &str = "http://127.0.0.1:4646";
 /// Everything below this path is ours.
-pub const ROOT: &str = "/apis/encamp.dev/v1";
+pub(super) const ROOT: &str = "/apis/encamp.dev/v1";
 /// How the server knows who owns a field.
-pub const FIELD_MANAGER: &str = "encamp";
+pub(super) const FIELD_MANAGER: &str = "encamp";
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +58,10 @@ impl CliError {
     /// The exit code of the process.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            CliError::Unreachable { .. } | CliError::Invalid { .. } | CliError::Failed(_) => 1,
-            CliError::Differs => 1,
+            CliError::Unreachable { .. }
+            | CliError::Invalid { .. }
+            | CliError::Failed(_)
+            | CliError::Differs => 1,
             CliError::Unhealthy(_) => 2,
             CliError::NotFound(_) => 3,
             CliError::Conflict(_) => 4,
@@ -74,14 +76,14 @@ impl CliError {
 
 /// A server and how to ask it.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     address: String,
     http: reqwest::Client,
 }
 
 /// What a request asks for.
 #[derive(Clone, Debug, Default)]
-pub struct Ask {
+pub(super) struct Ask {
     /// Path and query below the address.
     pub path: String,
     /// The `Accept` header; JSON if empty.
@@ -92,18 +94,18 @@ pub struct Ask {
 
 impl Ask {
     /// A plain question.
-    pub fn path(path: impl Into<String>) -> Ask {
+    pub(super) fn path(path: impl Into<String>) -> Ask {
         Ask { path: path.into(), ..Ask::default() }
     }
     /// With a JSON body of this content type.
-    pub fn json(self, content_type: &'static str, body: &Value) -> Ask {
+    pub(super) fn json(self, content_type: &'static str, body: &Value) -> Ask {
         Ask { body: Some((content_type, body.to_string().into_bytes())), ..self }
     }
 }
 
 impl Connection {
     /// Will talk to `address`, which may lack its `http://`.
-    pub fn new(address: &str) -> Result<Connection, CliError> {
+    pub(super) fn new(address: &str) -> Result<Connection, CliError> {
         let address = address.trim_end_matches('/');
         let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let http = reqwest::Client::builder()
@@ -114,24 +116,19 @@ impl Connection {
         Ok(Connection { address, http })
     }
 
-    /// Where it talks to.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
     /// Reads JSON.
-    pub async fn get(&self, path: impl Into<String>) -> Result<Value, CliError> {
+    pub(super) async fn get(&self, path: impl Into<String>) -> Result<Value, CliError> {
         self.value(Method::GET, Ask::path(path)).await
     }
 
     /// Asks and reads JSON.
-    pub async fn value(&self, method: Method, ask: Ask) -> Result<Value, CliError> {
+    pub(super) async fn value(&self, method: Method, ask: Ask) -> Result<Value, CliError> {
         let response = self.send(method, ask).await?;
         response.json().await.map_err(|error| CliError::failed(format!("the answer is not JSON: {error}")))
     }
 
     /// Asks; a refusal is an error. Warnings of the server are passed on to stderr.
-    pub async fn send(&self, method: Method, ask: Ask) -> Result<Response, CliError> {
+    pub(super) async fn send(&self, method: Method, ask: Ask) -> Result<Response, CliError> {
         let accept = if ask.accept.is_empty() { "application/json" } else { ask.accept };
         let mut request =
             self.http.request(method, format!("{}{}", self.address, ask.path)).header("accept", accept);
@@ -187,7 +184,7 @@ fn refusal(status: StatusCode, text: &str) -> CliError {
 }
 
 /// Makes a word safe inside a path or a query.
-pub fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     word.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

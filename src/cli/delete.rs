@@ -13,7 +13,7 @@ use super::{files, kinds, print, wait};
 
 /// Arguments of `delete`.
 #[derive(Debug, Args)]
-pub struct DeleteArgs {
+pub(super) struct DeleteArgs {
     /// KIND NAME… or KIND/NAME…
     what: Vec<String>,
     /// Delete what these files declare; `-` is stdin.
@@ -34,7 +34,7 @@ pub struct DeleteArgs {
 
 /// Arguments of `stop`.
 #[derive(Debug, Args)]
-pub struct StopArgs {
+pub(super) struct StopArgs {
     /// The job.
     job: String,
     /// Delete the job instead of keeping it known.
@@ -46,7 +46,7 @@ pub struct StopArgs {
 }
 
 /// Deletes.
-pub async fn delete(global: &Global, args: &DeleteArgs) -> Result<(), CliError> {
+pub(super) async fn delete(global: &Global, args: &DeleteArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let mut paths = Vec::new();
     if !args.what.is_empty() {
@@ -95,7 +95,7 @@ async fn remove(
 }
 
 /// Stops a job.
-pub async fn stop(global: &Global, args: &StopArgs) -> Result<(), CliError> {
+pub(super) async fn stop(global: &Global, args: &StopArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let kind = kinds::kind(&connection, "jobs").await?;
     let path = format!("{}/{}", kind.path(Some(&global.namespace())), quoted(&args.job));

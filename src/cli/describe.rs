@@ -9,14 +9,14 @@ use super::{kinds, print, status};
 
 /// Arguments of `describe`.
 #[derive(Debug, Args)]
-pub struct DescribeArgs {
+pub(super) struct DescribeArgs {
     /// KIND NAME… or KIND/NAME…
     #[arg(required = true)]
     what: Vec<String>,
 }
 
 /// Describes each.
-pub async fn describe(global: &Global, args: &DescribeArgs) -> Result<(), CliError> {
+pub(super) async fn describe(global: &Global, args: &DescribeArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let (word, names) = kinds::split(&args.what)?;
     if names.is_empty() {
@@ -29,7 +29,12 @@ pub async fn describe(global: &Global, args: &DescribeArgs) -> Result<(), CliErr
 }
 
 /// Describes one document.
-pub async fn one(connection: &Connection, global: &Global, word: &str, name: &str) -> Result<(), CliError> {
+pub(super) async fn one(
+    connection: &Connection,
+    global: &Global,
+    word: &str,
+    name: &str,
+) -> Result<(), CliError> {
     let kind = kinds::kind(connection, word).await?;
     let namespace = global.namespace();
     let document = connection.get(format!("{}/{}", kind.path(Some(&namespace)), quoted(name))).await?;

@@ -13,7 +13,7 @@ use super::{apply, files, print};
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
-pub struct DiffArgs {
+pub(super) struct DiffArgs {
     /// Files or folders; `-` is stdin.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -25,7 +25,7 @@ pub struct DiffArgs {
 }
 
 /// Shows differences; an error exits with 255 so that it cannot be taken for one.
-pub async fn diff(global: &Global, args: &DiffArgs) -> Result<ExitCode, CliError> {
+pub(super) async fn diff(global: &Global, args: &DiffArgs) -> Result<ExitCode, CliError> {
     match differences(global, args).await {
         Ok(found) => Ok(apply::changes_code(found)),
         Err(error) => {

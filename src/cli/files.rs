@@ -15,7 +15,7 @@ use super::tree::{FileArgs, Global};
 
 /// One document of a file.
 #[derive(Clone, Debug)]
-pub struct FileDocument {
+pub(super) struct FileDocument {
     /// Its kind, `Job`.
     pub kind: String,
     /// As it was written, defaults not filled in: what is not named here is not owned.
@@ -27,7 +27,7 @@ pub struct FileDocument {
 
 /// Where a document lives on the server.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(super) struct Target {
     /// Its kind.
     pub kind: Kind,
     /// Its namespace.
@@ -38,14 +38,14 @@ pub struct Target {
 
 impl Target {
     /// The path of the document.
-    pub fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("{}/{}", self.kind.path(Some(&self.namespace)), quoted(&self.name))
     }
 }
 
 impl FileDocument {
     /// Where it lives on the server; `-n` must not contradict the file.
-    pub async fn target(&self, connection: &Connection, global: &Global) -> Result<Target, CliError> {
+    pub(super) async fn target(&self, connection: &Connection, global: &Global) -> Result<Target, CliError> {
         let word = |name: &str| self.value["metadata"][name].as_str().map(str::to_owned);
         let name = word("name").ok_or_else(|| {
             CliError::failed(format!("{}: a {} without metadata.name", self.source.name(), self.kind))
@@ -66,7 +66,7 @@ impl FileDocument {
     }
 
     /// What the server said about fields, underlined in the user's own text.
-    pub fn explained(&self, error: CliError) -> CliError {
+    pub(super) fn explained(&self, error: CliError) -> CliError {
         let CliError::Invalid { message, causes } = error else { return error };
         let mut text = String::new();
         let mut left = Vec::new();
@@ -95,7 +95,7 @@ fn pointer(field: &str) -> String {
 }
 
 /// Reads all documents of some files and folders; every error of every file is told before anything is done.
-pub fn read(paths: &[PathBuf], args: &FileArgs) -> Result<Vec<FileDocument>, CliError> {
+pub(super) fn read(paths: &[PathBuf], args: &FileArgs) -> Result<Vec<FileDocument>, CliError> {
     let options = options(args)?;
     let mut documents = Vec::new();
     let mut failures = 0;
@@ -121,14 +121,14 @@ pub fn read(paths: &[PathBuf], args: &FileArgs) -> Result<Vec<FileDocument>, Cli
 }
 
 /// Passes warnings on.
-pub fn warn(warnings: &[Diagnostic], source: &Source) {
+pub(super) fn warn(warnings: &[Diagnostic], source: &Source) {
     if !warnings.is_empty() {
         print::talk(text::render(warnings, source).trim_end());
     }
 }
 
 /// How to read files: variables from flags, files and the environment.
-pub fn options(args: &FileArgs) -> Result<Options, CliError> {
+pub(super) fn options(args: &FileArgs) -> Result<Options, CliError> {
     let mut variables = BTreeMap::new();
     for given in &args.variables {
         let Some((name, value)) = given.split_once('=') else {
@@ -142,7 +142,7 @@ pub fn options(args: &FileArgs) -> Result<Options, CliError> {
 }
 
 /// Reads one file; `-` is stdin.
-pub fn load(path: &Path) -> Result<Source, CliError> {
+pub(super) fn load(path: &Path) -> Result<Source, CliError> {
     let name = path.display().to_string();
     let read = if name == "-" {
         let mut text = String::new();

@@ -14,7 +14,7 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/js
 
 /// Arguments of `get`.
 #[derive(Debug, Args)]
-pub struct GetArgs {
+pub(super) struct GetArgs {
     /// KIND [NAME…] or KIND/NAME…; several kinds are joined by commas.
     #[arg(required = true)]
     what: Vec<String>,
@@ -33,7 +33,7 @@ pub struct GetArgs {
 
 /// Which documents are meant.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Choice {
+pub(super) struct Choice {
     /// In all namespaces.
     #[arg(long, short = 'A')]
     pub all_namespaces: bool,
@@ -47,7 +47,7 @@ pub struct Choice {
 
 impl Choice {
     /// The query of a list.
-    pub fn query(&self) -> String {
+    pub(super) fn query(&self) -> String {
         let mut parts = Vec::new();
         if let Some(selector) = &self.selector {
             parts.push(format!("labelSelector={}", quoted(selector)));
@@ -60,7 +60,7 @@ impl Choice {
 }
 
 /// Lists.
-pub async fn get(global: &Global, args: &GetArgs) -> Result<(), CliError> {
+pub(super) async fn get(global: &Global, args: &GetArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let output = print::parse_output(&args.output)?;
     let (first, names) = kinds::split(&args.what)?;

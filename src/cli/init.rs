@@ -13,7 +13,7 @@ const YAML: &str = include_str!("../../schemas/examples/web.yaml");
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// Where to write it. Default: web.hcl, or web.yaml with --yaml.
     file: Option<PathBuf>,
     /// Write YAML instead of HCL.
@@ -22,7 +22,7 @@ pub struct InitArgs {
 }
 
 /// Writes the example; a file that exists is left alone.
-pub fn init(args: &InitArgs) -> Result<(), CliError> {
+pub(super) fn init(args: &InitArgs) -> Result<(), CliError> {
     let (text, name) = if args.yaml { (YAML, "web.yaml") } else { (HCL, "web.hcl") };
     let path = args.file.clone().unwrap_or_else(|| name.into());
     let shown = path.display();

@@ -6,7 +6,7 @@ use super::connection::{CliError, Connection, ROOT};
 
 /// One kind of resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub(super) struct Kind {
     /// Plural, as in paths.
     pub plural: String,
     /// Singular, as in names printed.
@@ -17,7 +17,7 @@ pub struct Kind {
 
 impl Kind {
     /// The path of all of them, in one namespace or in all.
-    pub fn path(&self, namespace: Option<&str>) -> String {
+    pub(super) fn path(&self, namespace: Option<&str>) -> String {
         match namespace.filter(|_| self.is_namespaced) {
             Some(namespace) => format!("{ROOT}/namespaces/{namespace}/{}", self.plural),
             None => format!("{ROOT}/{}", self.plural),
@@ -26,7 +26,7 @@ impl Kind {
 }
 
 /// All kinds the server knows.
-pub async fn kinds(connection: &Connection) -> Result<Vec<(Kind, Vec<String>)>, CliError> {
+pub(super) async fn kinds(connection: &Connection) -> Result<Vec<(Kind, Vec<String>)>, CliError> {
     let list = connection.get(ROOT).await?;
     let resources = list["resources"].as_array().cloned().unwrap_or_default();
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -52,7 +52,7 @@ pub async fn kinds(connection: &Connection) -> Result<Vec<(Kind, Vec<String>)>, 
 }
 
 /// The kind that a word means.
-pub async fn kind(connection: &Connection, name: &str) -> Result<Kind, CliError> {
+pub(super) async fn kind(connection: &Connection, name: &str) -> Result<Kind, CliError> {
     let wanted = name.to_lowercase();
     let wanted = wanted.split('.').next().unwrap_or_default();
     let known = kinds(connection).await?;
@@ -64,7 +64,7 @@ pub async fn kind(connection: &Connection, name: &str) -> Result<Kind, CliError>
 }
 
 /// `KIND/NAME`, or a kind and names apart, as kubectl takes them.
-pub fn split(words: &[String]) -> Result<(String, Vec<String>), CliError> {
+pub(super) fn split(words: &[String]) -> Result<(String, Vec<String>), CliError> {
     let [first, rest @ ..] = words else {
         return Err(CliError::failed("name a kind, as in `encamp get jobs`"));
     };

@@ -12,7 +12,7 @@ use super::{files, print};
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
-pub struct ValidateArgs {
+pub(super) struct ValidateArgs {
     /// Job files; `-` is stdin.
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -22,7 +22,7 @@ pub struct ValidateArgs {
 
 /// Arguments of `fmt`.
 #[derive(Debug, Args)]
-pub struct FmtArgs {
+pub(super) struct FmtArgs {
     /// HCL files; `-` reads stdin and writes stdout.
     #[arg(required = true)]
     files: Vec<PathBuf>,
@@ -33,14 +33,14 @@ pub struct FmtArgs {
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
-pub struct ExplainArgs {
+pub(super) struct ExplainArgs {
     /// The field, as in `job.groups.tasks`.
     field: String,
 }
 
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
-pub struct SchemaArgs {
+pub(super) struct SchemaArgs {
     /// The kind, as in `job`.
     #[arg(default_value = "job")]
     kind: String,
@@ -48,13 +48,13 @@ pub struct SchemaArgs {
 
 /// Arguments of `completion`.
 #[derive(Debug, Args)]
-pub struct CompletionArgs {
+pub(super) struct CompletionArgs {
     /// The shell.
     shell: Shell,
 }
 
 /// Checks files and tells everything that is wrong with them.
-pub fn validate(args: &ValidateArgs) -> Result<(), CliError> {
+pub(super) fn validate(args: &ValidateArgs) -> Result<(), CliError> {
     let options = files::options(&args.variables)?;
     let mut failures = 0;
     for path in &args.files {
@@ -78,7 +78,7 @@ pub fn validate(args: &ValidateArgs) -> Result<(), CliError> {
 }
 
 /// Formats files in place.
-pub fn format(args: &FmtArgs) -> Result<(), CliError> {
+pub(super) fn format(args: &FmtArgs) -> Result<(), CliError> {
     let mut off = Vec::new();
     for path in &args.files {
         let source = files::load(path)?;
@@ -104,7 +104,7 @@ pub fn format(args: &FmtArgs) -> Result<(), CliError> {
 }
 
 /// Describes a field.
-pub fn explain(args: &ExplainArgs) -> Result<(), CliError> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<(), CliError> {
     let path: Vec<&str> = args.field.split('.').collect();
     let explanation =
         schemas::explain::explain(&path).map_err(|error| CliError::failed(error.to_string()))?;
@@ -113,14 +113,14 @@ pub fn explain(args: &ExplainArgs) -> Result<(), CliError> {
 }
 
 /// Prints a JSON Schema.
-pub fn schema(args: &SchemaArgs) -> Result<(), CliError> {
+pub(super) fn schema(args: &SchemaArgs) -> Result<(), CliError> {
     let schema = schemas::schema::of(&args.kind).map_err(|error| CliError::failed(error.to_string()))?;
     print::out(&serde_json::to_string_pretty(&schema).unwrap_or_default());
     Ok(())
 }
 
 /// Prints a completion script.
-pub fn complete(args: &CompletionArgs, command: &mut clap::Command) {
+pub(super) fn complete(args: &CompletionArgs, command: &mut clap::Command) {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, command, "encamp", &mut script);
     print::bytes(&script);

@@ -11,7 +11,7 @@ use super::tree::Global;
 
 /// Arguments of `logs`.
 #[derive(Debug, Args)]
-pub struct LogsArgs {
+pub(super) struct LogsArgs {
     /// An allocation, or a job for all of its allocations.
     name: String,
     /// The task, where there are several.
@@ -38,7 +38,7 @@ struct Stream {
 }
 
 /// Prints logs.
-pub async fn logs(global: &Global, args: &LogsArgs) -> Result<(), CliError> {
+pub(super) async fn logs(global: &Global, args: &LogsArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let namespace = global.namespace();
     let list = connection.get(format!("{ROOT}/namespaces/{namespace}/allocations")).await?;

@@ -14,19 +14,19 @@ use super::print;
 const QUIET: Duration = Duration::from_secs(2);
 
 /// The JSON lines of a watch.
-pub struct Lines {
+pub(super) struct Lines {
     response: reqwest::Response,
     pending: Vec<u8>,
 }
 
 impl Lines {
     /// Opens a watch.
-    pub async fn open(connection: &Connection, ask: Ask) -> Result<Lines, CliError> {
+    pub(super) async fn open(connection: &Connection, ask: Ask) -> Result<Lines, CliError> {
         Ok(Lines { response: connection.send(Method::GET, ask).await?, pending: Vec::new() })
     }
 
     /// The next line, or nothing once the server has ended the watch.
-    pub async fn next(&mut self) -> Result<Option<Value>, CliError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Value>, CliError> {
         loop {
             if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.pending.drain(..=end).collect();
@@ -56,7 +56,7 @@ enum Standing {
 }
 
 /// Follows a job until it is healthy (or done, for batch jobs), has failed, or time is up.
-pub async fn follow(
+pub(super) async fn follow(
     connection: &Connection,
     namespace: &str,
     job: &str,

@@ -13,7 +13,7 @@ use super::{apply, files, print};
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
-pub struct PlanArgs {
+pub(super) struct PlanArgs {
     /// The job file; `-` is stdin.
     file: PathBuf,
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub struct PlanArgs {
 }
 
 /// Shows the plan; an error exits with 255 so that it cannot be taken for a change.
-pub async fn plan(global: &Global, args: &PlanArgs) -> Result<ExitCode, CliError> {
+pub(super) async fn plan(global: &Global, args: &PlanArgs) -> Result<ExitCode, CliError> {
     match changes(global, args).await {
         Ok(found) => Ok(apply::changes_code(found)),
         Err(error) => {
@@ -90,7 +90,7 @@ fn text(value: &Value, name: &str) -> String {
     match &value[name] {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
-        other => other.to_string(),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
     }
 }
 

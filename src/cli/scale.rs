@@ -10,7 +10,7 @@ use super::{kinds, monitor, print};
 
 /// Arguments of `scale`.
 #[derive(Debug, Args)]
-pub struct ScaleArgs {
+pub(super) struct ScaleArgs {
     /// JOB [GROUP] [COUNT]; the group may be left out if there is one, the count if --replicas says it.
     #[arg(required = true, num_args = 1..=3)]
     words: Vec<String>,
@@ -24,7 +24,7 @@ pub struct ScaleArgs {
 
 /// Arguments of `node eligibility`.
 #[derive(Debug, Args)]
-pub struct EligibilityArgs {
+pub(super) struct EligibilityArgs {
     /// The node.
     node: String,
     /// Allow new allocations.
@@ -36,7 +36,7 @@ pub struct EligibilityArgs {
 }
 
 /// Changes a count.
-pub async fn scale(global: &Global, args: &ScaleArgs) -> Result<(), CliError> {
+pub(super) async fn scale(global: &Global, args: &ScaleArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let (job, group, count) = meant(args)?;
     let job = job.trim_start_matches("jobs/").trim_start_matches("job/");
@@ -82,7 +82,7 @@ fn meant(args: &ScaleArgs) -> Result<(String, Option<String>, u32), CliError> {
 }
 
 /// Allows or forbids new allocations on a node.
-pub async fn eligibility(global: &Global, args: &EligibilityArgs) -> Result<(), CliError> {
+pub(super) async fn eligibility(global: &Global, args: &EligibilityArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let kind = kinds::kind(&connection, "nodes").await?;
     let path = format!("{}/{}?fieldManager={FIELD_MANAGER}", kind.path(None), quoted(&args.node));

@@ -10,7 +10,7 @@ use super::{describe, kinds, print};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
+pub(super) struct StatusArgs {
     /// A name or the beginning of one; without it, all jobs.
     name: Option<String>,
     /// As JSON.
@@ -23,7 +23,7 @@ pub struct StatusArgs {
 
 /// One name.
 #[derive(Debug, Args)]
-pub struct NameArgs {
+pub(super) struct NameArgs {
     /// The job.
     pub name: String,
 }
@@ -32,7 +32,7 @@ pub struct NameArgs {
 const KINDS: [&str; 4] = ["jobs", "allocations", "nodes", "deployments"];
 
 /// Shows one thing, or all of a kind (jobs if none is given).
-pub async fn status(global: &Global, args: &StatusArgs, kind: Option<&str>) -> Result<(), CliError> {
+pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str>) -> Result<(), CliError> {
     let connection = global.connect()?;
     let Some(name) = &args.name else {
         return list(&connection, global, kind.unwrap_or("jobs"), "", args.json).await;
@@ -87,13 +87,13 @@ async fn one(
 }
 
 /// The documents of a kind that belong to a job.
-pub async fn of_job(global: &Global, kind: &str, job: Option<&str>) -> Result<(), CliError> {
+pub(super) async fn of_job(global: &Global, kind: &str, job: Option<&str>) -> Result<(), CliError> {
     let query = job.map_or(String::new(), |job| format!("fieldSelector=spec.job%3D{}", quoted(job)));
     list(&global.connect()?, global, kind, &query, false).await
 }
 
 /// One job as JSON.
-pub async fn inspect(global: &Global, job: &str) -> Result<(), CliError> {
+pub(super) async fn inspect(global: &Global, job: &str) -> Result<(), CliError> {
     let connection = global.connect()?;
     one(&connection, global, "jobs", job, true).await
 }
@@ -120,12 +120,12 @@ async fn list(
 }
 
 /// A list as the table that the server makes of it.
-pub async fn table(connection: &Connection, path: String) -> Result<Value, CliError> {
+pub(super) async fn table(connection: &Connection, path: String) -> Result<Value, CliError> {
     let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
     connection.value(Method::GET, Ask { accept, ..Ask::path(path) }).await
 }
 
 /// The path of a kind in a namespace.
-pub fn path_of(namespace: &str, plural: &str) -> String {
+pub(super) fn path_of(namespace: &str, plural: &str) -> String {
     format!("{ROOT}/namespaces/{namespace}/{plural}")
 }

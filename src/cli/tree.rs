@@ -13,7 +13,7 @@ use super::{
 /// Runs jobs on machines: containers, plain binaries and more, from one job file.
 #[derive(Debug, Parser)]
 #[command(name = "encamp", version, propagate_version = true, max_term_width = 100)]
-pub struct CommandLine {
+pub(super) struct CommandLine {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -22,7 +22,7 @@ pub struct CommandLine {
 
 /// Flags that every command that talks to a server takes.
 #[derive(Clone, Debug, Args)]
-pub struct Global {
+pub(super) struct Global {
     /// The server. Default: ENCAMP_ADDR, NOMAD_ADDR, or http://127.0.0.1:4646.
     #[arg(long, global = true, value_name = "URL")]
     pub address: Option<String>,
@@ -33,16 +33,16 @@ pub struct Global {
 
 impl Global {
     /// A connection to the server that was named.
-    pub fn connect(&self) -> Result<Connection, CliError> {
+    pub(super) fn connect(&self) -> Result<Connection, CliError> {
         let named = self.address.clone().or_else(|| environment(&["ENCAMP_ADDR", "NOMAD_ADDR"]));
         Connection::new(named.as_deref().unwrap_or(DEFAULT_ADDRESS))
     }
     /// The namespace that was named, if any.
-    pub fn named_namespace(&self) -> Option<String> {
+    pub(super) fn named_namespace(&self) -> Option<String> {
         self.namespace.clone().or_else(|| environment(&["ENCAMP_NAMESPACE", "NOMAD_NAMESPACE"]))
     }
     /// The namespace to look in.
-    pub fn namespace(&self) -> String {
+    pub(super) fn namespace(&self) -> String {
         self.named_namespace().unwrap_or_else(|| "default".to_owned())
     }
 }
@@ -165,7 +165,7 @@ enum DeploymentCommand {
 
 /// Files to read, and the values of their variables.
 #[derive(Clone, Debug, Default, Args)]
-pub struct FileArgs {
+pub(super) struct FileArgs {
     /// A value of a variable; may be given more than once.
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub variables: Vec<String>,

@@ -14,7 +14,7 @@ use super::{kinds, print::render_path};
 
 /// Arguments of `wait`.
 #[derive(Debug, Args)]
-pub struct WaitArgs {
+pub(super) struct WaitArgs {
     /// KIND/NAME… or KIND NAME…
     #[arg(required = true)]
     what: Vec<String>,
@@ -27,7 +27,7 @@ pub struct WaitArgs {
 }
 
 /// Waits.
-pub async fn wait(global: &Global, args: &WaitArgs) -> Result<(), CliError> {
+pub(super) async fn wait(global: &Global, args: &WaitArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let (word, names) = kinds::split(&args.what)?;
     let kind = kinds::kind(&connection, &word).await?;
@@ -97,7 +97,11 @@ impl Wanted {
 }
 
 /// Waits until a document is gone.
-pub async fn until_gone(connection: &Connection, path: &str, timeout: Duration) -> Result<(), CliError> {
+pub(super) async fn until_gone(
+    connection: &Connection,
+    path: &str,
+    timeout: Duration,
+) -> Result<(), CliError> {
     match until(connection, path, timeout, |_| false).await {
         Err(CliError::NotFound(_)) => Ok(()),
         other => other,
@@ -105,7 +109,7 @@ pub async fn until_gone(connection: &Connection, path: &str, timeout: Duration) 
 }
 
 /// Waits until something holds of a document.
-pub async fn until(
+pub(super) async fn until(
     connection: &Connection,
     path: &str,
     timeout: Duration,

@@ -9,13 +9,13 @@ use super::{print, status};
 
 /// Arguments of `why`.
 #[derive(Debug, Args)]
-pub struct WhyArgs {
+pub(super) struct WhyArgs {
     /// A job or an allocation.
     name: String,
 }
 
 /// Tells why.
-pub async fn why(global: &Global, args: &WhyArgs) -> Result<(), CliError> {
+pub(super) async fn why(global: &Global, args: &WhyArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let namespace = global.namespace();
     let job = match job_of(&args.name, global).await? {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 /// Gives every known one-dash word its second dash. What follows `--` is left alone.
-pub fn with_two_dashes(words: Vec<OsString>, command: &clap::Command) -> Vec<OsString> {
+pub(super) fn with_two_dashes(words: Vec<OsString>, command: &clap::Command) -> Vec<OsString> {
     let known = long_flags(command);
     let mut literal = false;
     words

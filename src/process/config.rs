@@ -53,7 +53,6 @@ struct Ports {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ServerSection {
-    #[expect(dead_code, reason = "which command runs decides; Nomad's files say it all the same")]
     enabled: Option<bool>,
     /// embedded:PATH or etcd://…
     pub(super) store: Option<String>,
@@ -63,7 +62,6 @@ pub(super) struct ServerSection {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct ClientSection {
-    #[expect(dead_code, reason = "which command runs decides; Nomad's files say it all the same")]
     enabled: Option<bool>,
     servers: Vec<String>,
     node_class: Option<String>,

@@ -113,10 +113,12 @@ fn may_replace(target: &Target<'_>, group: &Group, rollout: Option<&Deployment>)
         return true;
     }
     match rollout.map(|rollout| rollout.status) {
-        None | Some(DeploymentStatus::Running) => true,
         Some(DeploymentStatus::Failed) => target.runs != target.version,
         // A finished rollout has nothing to replace, unless a slot was brought back from an older version.
-        Some(DeploymentStatus::Successful | DeploymentStatus::Cancelled) => true,
+        None
+        | Some(DeploymentStatus::Running | DeploymentStatus::Successful | DeploymentStatus::Cancelled) => {
+            true
+        }
     }
 }
 

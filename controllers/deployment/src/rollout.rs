@@ -40,10 +40,11 @@ pub(crate) fn judge(
         let fates = Fates::of(view, job, &group.name);
         let roster = rosters.get(&group.name);
         let before = deployment.groups.get(&group.name);
-        let progress = progress(target, group, roster, &fates, before, now);
+        let progress = progress((target.version, group), roster, &fates, before, now);
         deployment.groups.insert(group.name.clone(), progress);
     }
-    let (status, description, reverted_to) = outcome(view, job, target, &deployment, rosters, now);
+    let stable = latest_stable(view, job, target);
+    let (status, description, reverted_to) = outcome(target, &deployment, rosters, stable, now);
     if status != deployment.status {
         deployment.updated_at = Some(now);
     }
@@ -78,8 +79,7 @@ fn superseded(view: &View, job: &JobRef, version: u64, now: Timestamp) -> Vec<(u
 
 /// How far one group is at the version that is rolled out.
 fn progress(
-    target: &Target<'_>,
-    group: &Group,
+    (version, group): (u64, &Group),
     roster: Option<&Roster>,
     fates: &Fates<'_>,
     before: Option<&GroupProgress>,
@@ -88,7 +88,7 @@ fn progress(
     let mut progress = GroupProgress::default();
     for (index, slot) in slots(roster, fates) {
         progress.desired += 1;
-        if slot.spec != target.version {
+        if slot.spec != version {
             continue;
         }
         match (&slot.state, fates.fate(&index, &slot)) {
@@ -131,11 +131,10 @@ fn slots(roster: Option<&Roster>, fates: &Fates<'_>) -> Vec<(Index, Slot)> {
 
 /// Whether the rollout is done, lost, or under way; why; and what to go back to.
 fn outcome(
-    view: &View,
-    job: &JobRef,
     target: &Target<'_>,
     deployment: &Deployment,
     rosters: &BTreeMap<String, Roster>,
+    stable: Option<u64>,
     now: Timestamp,
 ) -> (DeploymentStatus, String, Option<u64>) {
     if target.is_stopped {
@@ -157,8 +156,7 @@ fn outcome(
         return (DeploymentStatus::Running, String::new(), None);
     };
     let why = format!("group {:?}: {why}", group.name);
-    let earlier =
-        group.update.is_some_and(|update| update.auto_revert()).then(|| latest_stable(view, job, target));
+    let earlier = group.update.is_some_and(|update| update.auto_revert()).then_some(stable);
     match earlier {
         Some(Some(earlier)) => {
             (DeploymentStatus::Failed, format!("{why}; going back to version {earlier}"), Some(earlier))

@@ -7,7 +7,7 @@ use crate::cli::connection::CliError;
 
 /// The forms of `-o`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub(in crate::cli) enum Output {
     /// A table.
     Table,
     /// A table with all its columns.
@@ -25,7 +25,7 @@ pub enum Output {
 }
 
 /// Reads the word after `-o`.
-pub fn parse_output(word: &str) -> Result<Output, CliError> {
+pub(in crate::cli) fn parse_output(word: &str) -> Result<Output, CliError> {
     Ok(match word {
         "" => Output::Table,
         "wide" => Output::Wide,
@@ -45,7 +45,7 @@ pub fn parse_output(word: &str) -> Result<Output, CliError> {
 }
 
 /// Prints a document or a list.
-pub fn print_document(value: &Value, output: &Output) -> Result<(), CliError> {
+pub(in crate::cli) fn print_document(value: &Value, output: &Output) -> Result<(), CliError> {
     match output {
         Output::Json => out(&serde_json::to_string_pretty(value).unwrap_or_default()),
         Output::Yaml | Output::Table | Output::Wide => raw(&yaml(value)?),
@@ -57,7 +57,7 @@ pub fn print_document(value: &Value, output: &Output) -> Result<(), CliError> {
 }
 
 /// A document as YAML.
-pub fn yaml(value: &Value) -> Result<String, CliError> {
+pub(in crate::cli) fn yaml(value: &Value) -> Result<String, CliError> {
     serde_saphyr::to_string(value).map_err(|error| CliError::failed(error.to_string()))
 }
 

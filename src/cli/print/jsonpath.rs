@@ -7,7 +7,7 @@ use serde_json_path::JsonPath;
 use crate::cli::connection::CliError;
 
 /// Fills a template in.
-pub fn render(template: &str, value: &Value) -> Result<String, CliError> {
+pub(in crate::cli) fn render(template: &str, value: &Value) -> Result<String, CliError> {
     let template = if template.contains('{') { template.to_owned() } else { format!("{{{template}}}") };
     let pieces = pieces(&template)?;
     let mut text = String::new();

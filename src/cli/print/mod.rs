@@ -6,17 +6,17 @@ mod table;
 
 use std::io::Write;
 
-pub use document::{Output, parse_output, print_document, yaml};
-pub use jsonpath::render as render_path;
-pub use table::{columns, print_table};
+pub(super) use document::{Output, parse_output, print_document, yaml};
+pub(super) use jsonpath::render as render_path;
+pub(super) use table::{columns, print_table};
 
 /// Writes a line of the answer. A reader that has gone away ends the program quietly.
-pub fn out(text: &str) {
+pub(super) fn out(text: &str) {
     raw(&format!("{text}\n"));
 }
 
 /// Writes to stdout as it is, and at once.
-pub fn raw(text: &str) {
+pub(super) fn raw(text: &str) {
     let mut stdout = std::io::stdout().lock();
     if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
         std::process::exit(0);
@@ -24,7 +24,7 @@ pub fn raw(text: &str) {
 }
 
 /// Writes bytes to stdout as they are, and at once.
-pub fn bytes(bytes: &[u8]) {
+pub(super) fn bytes(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
     if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
         std::process::exit(0);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::out;
 
 /// Lines up rows under a header; three spaces between columns, as kubectl does.
-pub fn columns(header: &[String], rows: &[Vec<String>], with_header: bool) -> Vec<String> {
+pub(in crate::cli) fn columns(header: &[String], rows: &[Vec<String>], with_header: bool) -> Vec<String> {
     let all = || std::iter::once(header).filter(|_| with_header).chain(rows.iter().map(Vec::as_slice));
     let widths: Vec<usize> = (0..header.len())
         .map(|column| {
@@ -21,7 +21,7 @@ pub fn columns(header: &[String], rows: &[Vec<String>], with_header: bool) -> Ve
 }
 
 /// Prints a `meta.k8s.io/v1` Table; columns of priority above 0 only when `wide`.
-pub fn print_table(table: &Value, wide: bool, with_header: bool, with_namespace: bool) {
+pub(in crate::cli) fn print_table(table: &Value, wide: bool, with_header: bool, with_namespace: bool) {
     let definitions = table["columnDefinitions"].as_array().cloned().unwrap_or_default();
     let shown: Vec<usize> = (0..definitions.len())
         .filter(|at| wide || definitions[*at]["priority"].as_i64().unwrap_or_default() == 0)
