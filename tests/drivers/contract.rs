@@ -6,8 +6,11 @@ use std::{
 };
 
 use encamp::node::drivers::{
-    Signal,
-    contract::{Ending, SignalFailure, StartError, TaskState},
+    Signal, TaskId,
+    contract::{
+        Ending, ExecCommand, ExecInput, ExecOutput, ExecSession, SignalFailure, StartError, TaskState,
+        TerminalSize,
+    },
 };
 
 use crate::{
@@ -48,6 +51,10 @@ every_driver!(
     a_missing_program_leaves_nothing,
     memory_is_limited,
     environment_and_folders,
+    commands_run_inside,
+    a_terminal_is_one,
+    a_dropped_session_ends_its_command,
+    use_is_measured,
 );
 
 async fn run(kind: Kind, promise: impl AsyncFnOnce(Bed)) {
@@ -253,4 +260,85 @@ async fn environment_and_folders(mut bed: Bed) {
     let root = bed.folders("curious").task("curious").root;
     let home = if bed.kind == Kind::RawExec { root.display().to_string() } else { "/".to_owned() };
     assert_eq!(bed.log(&id, "stdout"), format!("hello\n{home}\nlocal\nsecrets\n"));
+}
+
+async fn session(bed: &Bed, id: &TaskId, script: &str, terminal: Option<TerminalSize>) -> ExecSession {
+    let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+    bed.driver().as_exec().unwrap().exec(id, ExecCommand { argv, terminal }).await.unwrap()
+}
+
+/// All that a session says: output, errors, status.
+async fn heard(mut session: ExecSession) -> (String, String, Option<i32>) {
+    let (mut out, mut err, mut code) = (Vec::new(), Vec::new(), None);
+    while let Some(piece) = session.output.recv().await {
+        match piece {
+            ExecOutput::Stdout(bytes) => out.extend_from_slice(&bytes),
+            ExecOutput::Stderr(bytes) => err.extend_from_slice(&bytes),
+            ExecOutput::Exit(status) => code = Some(status),
+        }
+    }
+    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), code)
+}
+
+async fn commands_run_inside(bed: Bed) {
+    let id = bed.start("host", "sleep 600").await;
+    let who = "cat; echo $GREETING; id -u; grep -c . /proc/self/status >/dev/null && ls -d local; echo no >&2; exit 3";
+    let session = session(&bed, &id, who, None).await;
+    session.input.send(ExecInput::Bytes("typed\n".into())).await.unwrap();
+    session.input.send(ExecInput::End).await.unwrap();
+    let user = if bed.kind == Kind::Exec { 65534 } else { 0 };
+    let (out, err, code) = heard(session).await;
+    assert_eq!((out, err.as_str(), code), (format!("typed\nhello\n{user}\nlocal\n"), "no\n", Some(3)));
+    if bed.kind == Kind::Exec {
+        let rights =
+            "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status | tr -d '[:space:]'; ls -d /root";
+        let (out, _, _) = heard(self::session(&bed, &id, rights, None).await).await;
+        assert_eq!(out, "CapEff:0000000000000000CapBnd:0000000000000000NoNewPrivs:1");
+    }
+    bed.stop(&id, Duration::ZERO).await;
+}
+
+async fn a_terminal_is_one(bed: Bed) {
+    let id = bed.start("host", "sleep 600").await;
+    let size = TerminalSize { columns: 77, rows: 33 };
+    let session = session(&bed, &id, "read line; test -t 0 && echo terminal $line; exit 4", Some(size)).await;
+    session.input.send(ExecInput::Resize(TerminalSize { columns: 80, rows: 24 })).await.unwrap();
+    session.input.send(ExecInput::Bytes("here\n".into())).await.unwrap();
+    let (out, _, code) = heard(session).await;
+    assert!(out.contains("terminal here") && code == Some(4), "{out:?} {code:?}");
+    bed.stop(&id, Duration::ZERO).await;
+}
+
+async fn a_dropped_session_ends_its_command(bed: Bed) {
+    if bed.kind == Kind::Docker {
+        // The daemon has no order to end a command; it lives until its container ends.
+        return;
+    }
+    let id = bed.start("host", "sleep 600").await;
+    let beat = bed.folders("host").shared().join("data/beat");
+    let inside = bed.seen_shared("host");
+    let script = format!("i=0; while :; do i=$((i+1)); echo $i > {inside}/data/beat; done");
+    let session = session(&bed, &id, &script, None).await;
+    bed.written(&beat).await;
+    drop(session);
+    let stopped = async {
+        loop {
+            let before = std::fs::read_to_string(&beat).unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if std::fs::read_to_string(&beat).unwrap() == before {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(crate::bed::PATIENCE, stopped).await.expect("the command goes on");
+    assert_eq!(bed.state_of(&id).await, Some(TaskState::Running));
+    bed.stop(&id, Duration::ZERO).await;
+}
+
+async fn use_is_measured(bed: Bed) {
+    let id = bed.start("busy", "echo busy; while :; do :; done").await;
+    bed.line(&id, "busy").await;
+    let used = bed.driver().as_stats().unwrap().stats(&id).await.unwrap();
+    assert!(used.cpu_nanoseconds > 0 && used.memory_bytes > 0, "{used:?}");
+    bed.stop(&id, Duration::ZERO).await;
 }

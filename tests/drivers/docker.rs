@@ -8,7 +8,7 @@ use std::{
 
 use encamp::node::drivers::{
     Launch, TaskId,
-    contract::{Ending, ExecCommand, ExecInput, ExecOutput, PortMap, StartError, TaskState},
+    contract::{Ending, PortMap, StartError, TaskState},
 };
 
 use crate::{
@@ -142,31 +142,6 @@ async fn a_missing_image_is_explained_and_may_come_later() {
     daemon.lock().unwrap().docker(&["tag", IMAGE, "127.0.0.1:1/none:1"]);
     bed.driver().start(launch.clone()).await.unwrap();
     assert!(bed.exit_of(&launch.id).await.is_success());
-}
-
-#[tokio::test]
-async fn commands_run_inside_and_use_is_measured() {
-    let Some(daemon) = daemon() else { return };
-    let bed = Bed::docker(&daemon).await;
-    let id = bed.start("host", "while :; do :; done").await;
-    let command = ExecCommand {
-        argv: ["/bin/sh", "-c", "cat; echo $GREETING; echo no >&2; exit 3"].map(str::to_owned).to_vec(),
-        terminal: None,
-    };
-    let mut session = bed.driver().as_exec().unwrap().exec(&id, command).await.unwrap();
-    session.input.send(ExecInput::Bytes("typed\n".into())).await.unwrap();
-    session.input.send(ExecInput::End).await.unwrap();
-    let (mut out, mut err, mut code) = (Vec::new(), Vec::new(), None);
-    while let Some(piece) = session.output.recv().await {
-        match piece {
-            ExecOutput::Stdout(bytes) => out.extend_from_slice(&bytes),
-            ExecOutput::Stderr(bytes) => err.extend_from_slice(&bytes),
-            ExecOutput::Exit(status) => code = Some(status),
-        }
-    }
-    assert_eq!((out.as_slice(), err.as_slice(), code), (&b"typed\nhello\n"[..], &b"no\n"[..], Some(3)));
-    let used = bed.driver().as_stats().unwrap().stats(&id).await.unwrap();
-    assert!(used.cpu_nanoseconds > 0 && used.memory_bytes > 0, "{used:?}");
 }
 
 #[tokio::test]

@@ -16,4 +16,5 @@ pub use control::{Control, prepare};
 pub use driver::{Exec, ExecOptions};
 pub use init::main;
 pub use jail::{Bind, Jail};
+pub use privileges::become_like;
 pub use user::{TaskUser, find_user};

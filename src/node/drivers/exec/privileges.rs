@@ -19,6 +19,24 @@ pub(super) fn give_up(user: &TaskUser, kept: &[String]) -> Result<(), Failure> {
         .map_err(|error| Failure { text: format!("cannot give up rights: {error}"), is_recoverable: true })
 }
 
+/// Becomes like a live task: in a jail with no right that it has not, else only its user.
+pub fn become_like(user: &TaskUser, kept: CapabilitySet, is_jailed: bool) -> std::io::Result<()> {
+    if is_jailed {
+        return become_user(user, kept);
+    }
+    if user.uid != Uid::effective().as_raw() || user.gid != Gid::effective().as_raw() {
+        become_numbers(user)?;
+    }
+    Ok(())
+}
+
+fn become_numbers(user: &TaskUser) -> std::io::Result<()> {
+    setgroups(&user.groups.iter().copied().map(Gid::from_raw).collect::<Vec<_>>())?;
+    setgid(Gid::from_raw(user.gid))?;
+    setuid(Uid::from_raw(user.uid))?;
+    Ok(())
+}
+
 fn become_user(user: &TaskUser, kept: CapabilitySet) -> std::io::Result<()> {
     for number in 0..u64::BITS {
         let one = CapabilitySet::from_bits_retain(1 << number);
@@ -33,9 +51,7 @@ fn become_user(user: &TaskUser, kept: CapabilitySet) -> std::io::Result<()> {
         }
     }
     set_keep_capabilities(true)?;
-    setgroups(&user.groups.iter().copied().map(Gid::from_raw).collect::<Vec<_>>())?;
-    setgid(Gid::from_raw(user.gid))?;
-    setuid(Uid::from_raw(user.uid))?;
+    become_numbers(user)?;
     set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: kept })?;
     clear_ambient_capability_set()?;
     for one in kept.iter() {

@@ -5,10 +5,12 @@
 
 pub mod cgroup;
 mod connection;
+pub mod enter;
 mod host;
 mod orphan;
 pub mod procfs;
 pub mod record;
+mod session;
 mod survey;
 pub mod wire;
 

@@ -8,7 +8,8 @@ use crate::node::{
     drivers::{
         Driver, Launch, Signal, TaskId, config,
         contract::{
-            Event, Fingerprint, RunningTask, SignalFailure, StartError, Started, Stats, Unavailable, Usage,
+            self, Event, ExecCommand, ExecSession, Fingerprint, RunningTask, SignalFailure, StartError,
+            Started, Stats, Unavailable, Usage,
         },
         process::{HostOptions, ProcessHost, cgroup::CgroupLimits, wire::ProcessLaunch},
     },
@@ -121,8 +122,22 @@ impl Driver for RawExec {
         self.host.events()
     }
 
+    fn as_exec(&self) -> Option<&dyn contract::Exec> {
+        Some(self)
+    }
+
     fn as_stats(&self) -> Option<&dyn Stats> {
         Some(self)
+    }
+}
+
+impl contract::Exec for RawExec {
+    fn exec<'a>(
+        &'a self,
+        id: &'a TaskId,
+        command: ExecCommand,
+    ) -> BoxFuture<'a, Result<ExecSession, SignalFailure>> {
+        async { self.host.exec(id, command, false) }.boxed()
     }
 }
 

@@ -223,6 +223,11 @@ impl Homeward {
         self.leave()
     }
 
+    /// Stays for good.
+    pub fn stay(mut self) {
+        self.0.clear();
+    }
+
     fn leave(&mut self) -> io::Result<()> {
         std::mem::take(&mut self.0).into_iter().try_for_each(|path| fs::write(path, "0"))
     }

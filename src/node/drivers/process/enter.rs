@@ -1,0 +1,213 @@
+//! A further command inside a task: the hidden command `__enter <plan>`.
+//!
+//! It becomes like the task — same control group, namespaces, user, capabilities and environment, all read from the
+//! live process — starts the command on its own standard streams, and ends as it does. A SIGTERM ends the command.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    os::unix::{
+        ffi::OsStringExt as _,
+        process::{CommandExt as _, ExitStatusExt as _},
+    },
+    path::PathBuf,
+    process::{Child, Command, ExitCode},
+};
+
+use nix::{
+    sched::{CloneFlags, setns},
+    sys::{
+        signal::{SigSet, Signal, killpg},
+        signalfd::SignalFd,
+    },
+    unistd::Pid,
+};
+use rustix::thread::CapabilitySet;
+use serde::{Deserialize, Serialize};
+
+use super::{cgroup::Cgroup, procfs::ProcessRef};
+use crate::node::drivers::exec::{self, TaskUser};
+
+/// Shells say so when a command cannot be run.
+const CANNOT_RUN: u8 = 126;
+
+/// What to run, and inside of whom.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EnterPlan {
+    /// A process of the task.
+    pub target: ProcessRef,
+    /// The task's group.
+    pub cgroup: Option<Cgroup>,
+    /// The task has namespaces of its own.
+    pub is_jailed: bool,
+    /// The streams are a terminal, to be controlled by the command.
+    pub is_terminal: bool,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+}
+
+/// What is read from the live process.
+struct Likeness {
+    env: BTreeMap<OsString, OsString>,
+    user: TaskUser,
+    capabilities: CapabilitySet,
+    work_dir: PathBuf,
+}
+
+/// Runs the command; the only argument is the plan.
+pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let plan = arguments.next().and_then(|text| serde_json::from_slice::<EnterPlan>(&text.into_vec()).ok());
+    let Some(plan) = plan else { return ExitCode::from(CANNOT_RUN) };
+    match run(&plan) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // The streams belong to whoever asked: this is the one place where a word to them is right.
+            match io::Write::write_all(
+                &mut io::stderr(),
+                format!("cannot run the command: {error}\n").as_bytes(),
+            ) {
+                Ok(()) | Err(_) => {}
+            }
+            ExitCode::from(CANNOT_RUN)
+        }
+    }
+}
+
+fn run(plan: &EnterPlan) -> io::Result<u8> {
+    let likeness = Likeness::of(plan)?;
+    if plan.is_terminal {
+        rustix::process::setsid()?;
+        rustix::process::ioctl_tiocsctty(io::stdin())?;
+    }
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGCHLD);
+    signals.thread_block()?;
+    let signals = SignalFd::new(&signals)?;
+    let spaces = if plan.is_jailed { open_spaces(plan.target.pid)? } else { Vec::new() };
+    // It stays there: whatever ends the task ends this as well.
+    if let Some(cgroup) = &plan.cgroup {
+        cgroup.enter()?.stay();
+    }
+    for (space, kind) in spaces {
+        setns(space, kind)?;
+    }
+    exec::become_like(&likeness.user, likeness.capabilities, plan.is_jailed)?;
+    let (program, arguments) = plan.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(&likeness.env).current_dir(&likeness.work_dir);
+    if !plan.is_terminal {
+        command.process_group(0);
+    }
+    wait(command.spawn()?, &signals)
+}
+
+fn wait(mut child: Child, signals: &SignalFd) -> io::Result<u8> {
+    let group = Pid::from_raw(i32::try_from(child.id()).expect("pids fit"));
+    loop {
+        if let Some(status) = child.try_wait()? {
+            let code = status.code().or_else(|| status.signal().map(|number| 128 + number)).unwrap_or(255);
+            return Ok(u8::try_from(code).unwrap_or(255));
+        }
+        let arrived = signals.read_signal()?;
+        if arrived.is_some_and(|signal| signal.ssi_signo == Signal::SIGTERM as u32) {
+            // With a terminal the child has no group of its own; the terminal's end hangs up on it.
+            match killpg(group, Signal::SIGKILL) {
+                Ok(()) => {}
+                Err(_) => child.kill()?,
+            }
+        }
+    }
+}
+
+/// Opened before any is joined: afterwards `/proc` is another.
+fn open_spaces(pid: i32) -> io::Result<Vec<(File, CloneFlags)>> {
+    let kinds = [
+        ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+        ("ipc", CloneFlags::CLONE_NEWIPC),
+        ("uts", CloneFlags::CLONE_NEWUTS),
+        ("pid", CloneFlags::CLONE_NEWPID),
+        ("mnt", CloneFlags::CLONE_NEWNS),
+    ];
+    kinds.into_iter().map(|(name, kind)| Ok((File::open(format!("/proc/{pid}/ns/{name}"))?, kind))).collect()
+}
+
+impl Likeness {
+    fn of(plan: &EnterPlan) -> io::Result<Self> {
+        let folder = PathBuf::from(format!("/proc/{}", plan.target.pid));
+        let status = fs::read_to_string(folder.join("status"))?;
+        let work_dir = if plan.is_jailed { PathBuf::from("/") } else { fs::read_link(folder.join("cwd"))? };
+        let found = Self {
+            env: environment(&fs::read(folder.join("environ"))?),
+            user: user(&status).ok_or(io::ErrorKind::InvalidData)?,
+            capabilities: capabilities(&status),
+            work_dir,
+        };
+        // Read from a process that is still the same at the end: all of it was of that one.
+        if plan.target.is_alive() { Ok(found) } else { Err(io::Error::other("the task has ended")) }
+    }
+}
+
+fn environment(bytes: &[u8]) -> BTreeMap<OsString, OsString> {
+    let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
+        let middle = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at(middle);
+        Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value[1..].to_vec())))
+    });
+    pairs.collect()
+}
+
+fn numbers(status: &str, name: &str) -> Vec<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// The effective user and group, and all other groups.
+fn user(status: &str) -> Option<TaskUser> {
+    let uid = *numbers(status, "Uid:").get(1)?;
+    let gid = *numbers(status, "Gid:").get(1)?;
+    Some(TaskUser { uid, gid, groups: numbers(status, "Groups:") })
+}
+
+fn capabilities(status: &str) -> CapabilitySet {
+    let line = status.lines().find_map(|line| line.strip_prefix("CapPrm:")).unwrap_or_default();
+    CapabilitySet::from_bits_retain(u64::from_str_radix(line.trim(), 16).unwrap_or(0))
+}
+
+/// The process of a task whose likeness to take: in a jail the first child of its first process.
+pub fn representative(main: ProcessRef, is_jailed: bool) -> Option<ProcessRef> {
+    if !is_jailed {
+        return Some(main);
+    }
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", main.pid));
+    let first = children.ok().and_then(|list| list.split_ascii_whitespace().next()?.parse().ok());
+    first.and_then(ProcessRef::of).or_else(|| {
+        super::procfs::descendants(main.pid)
+            .into_iter()
+            .min_by_key(|process| (process.start_ticks, process.pid))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_tells_who_runs() {
+        let status =
+            "Name:\tsh\nUid:\t0\t65534\t0\t0\nGid:\t1\t2\t3\t4\nGroups:\t5 6 \nCapPrm:\t0000000000000400\n";
+        assert_eq!(user(status), Some(TaskUser { uid: 65534, gid: 2, groups: vec![5, 6] }));
+        assert_eq!(capabilities(status), CapabilitySet::NET_BIND_SERVICE);
+        assert_eq!(user(""), None);
+    }
+
+    #[test]
+    fn an_environment_is_read_as_the_kernel_keeps_it() {
+        let found = environment(b"A=1\0B=x=y\0\0broken\0C=\0");
+        let shown: Vec<_> =
+            found.iter().map(|(name, value)| format!("{}:{}", name.display(), value.display())).collect();
+        assert_eq!(shown, ["A:1", "B:x=y", "C:"]);
+    }
+}
