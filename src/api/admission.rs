@@ -207,7 +207,7 @@ pub(super) fn field_path(pointer: &str) -> String {
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
         if step.parse::<usize>().is_ok() {
-            path += &format!("[{step}]");
+            path.extend(["[", step.as_str(), "]"]);
         } else {
             path += if path.is_empty() { "" } else { "." };
             path += &step;

@@ -23,6 +23,9 @@ use crate::clock::Clock;
 /// How many moments are remembered: minutes of a busy cluster, hours of a quiet one.
 const REMEMBERED: usize = 8192;
 
+/// Moments as they come.
+pub(super) type News = broadcast::Receiver<Arc<Moment>>;
+
 /// What happened to one document.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Touched {
@@ -92,10 +95,7 @@ impl Feed {
     }
 
     /// The moments after a revision, and all that follow; refused if they are no longer remembered.
-    pub(super) fn after(
-        &self,
-        revision: Revision,
-    ) -> Result<(Vec<Arc<Moment>>, broadcast::Receiver<Arc<Moment>>), Refusal> {
+    pub(super) fn after(&self, revision: Revision) -> Result<(Vec<Arc<Moment>>, News), Refusal> {
         let past = self.past();
         if revision < past.floor {
             return Err(Refusal::expired());

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use schemas::key::Revision;
 use serde_json::{Value, json};
 
@@ -22,6 +23,8 @@ use super::watch;
 
 /// The most documents of a page if the request names no limit.
 const ALL: usize = usize::MAX;
+/// How many documents are joined while the view is held: some milliseconds.
+const SLICE: usize = 512;
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {
@@ -112,7 +115,7 @@ pub(super) fn shape(
             let columns = catalog::columns(kind);
             let row = table::row(columns, &document, include, scene.now);
             let metadata = json!({"resourceVersion": document["metadata"]["resourceVersion"]});
-            table::table(columns, vec![row], &metadata)
+            table::table(columns, &[row], &metadata)
         }
     }
 }
@@ -211,21 +214,25 @@ fn list(server: &Server, listed: &Listed, query: &ReadQuery) -> Result<Response,
     }
     let limit = query.limit.filter(|limit| *limit > 0);
     let limit = limit.map_or(ALL, |limit| usize::try_from(limit).unwrap_or(ALL));
-    Ok(axum::Json(server.look(|scene| page(scene, listed, token.as_ref(), limit))).into_response())
+    Ok(axum::Json(page(server, listed, token.as_ref(), limit)).into_response())
 }
 
-fn page(scene: &Scene<'_>, listed: &Listed, token: Option<&Token>, limit: usize) -> Value {
-    let names = listed.names(scene);
+/// One page. A long one is joined slice by slice, so that the view is never held for long; like the changes between
+/// pages, those between slices are made up for by a watch that starts at the list's revision.
+fn page(server: &Server, listed: &Listed, token: Option<&Token>, limit: usize) -> Value {
+    let (names, now, seen) = server.look(|scene| (listed.names(scene), scene.now, scene.view.revision));
     let start = token.map_or(0, |token| names.partition_point(|name| *name <= token.last));
-    let revision = token.map_or(scene.view.revision, |token| token.revision);
+    let revision = token.map_or(seen, |token| token.revision);
     let mut documents = Vec::new();
     let mut taken = start;
-    for name in &names[start..] {
-        if documents.len() == limit {
-            break;
-        }
-        taken += 1;
-        documents.extend(listed.join(scene, name));
+    while taken < names.len() && documents.len() < limit {
+        let slice = &names[taken..names.len().min(taken + SLICE)];
+        taken += server.look(|scene| {
+            let room = limit - documents.len();
+            let (found, used) = join_some(scene, listed, slice, room);
+            documents.extend(found);
+            used
+        });
     }
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if taken < names.len() {
@@ -235,10 +242,22 @@ fn page(scene: &Scene<'_>, listed: &Listed, token: Option<&Token>, limit: usize)
             metadata["remainingItemCount"] = json!(names.len() - taken);
         }
     }
-    collection(scene, listed, documents, &metadata)
+    collection(now, listed, &documents, &metadata)
 }
 
-fn collection(scene: &Scene<'_>, listed: &Listed, documents: Vec<Value>, metadata: &Value) -> Value {
+/// At most so many documents of these names, and how many names were used up.
+fn join_some(scene: &Scene<'_>, listed: &Listed, names: &[Name], room: usize) -> (Vec<Value>, usize) {
+    let mut found = Vec::new();
+    for (used, name) in names.iter().enumerate() {
+        if found.len() == room {
+            return (found, used);
+        }
+        found.extend(listed.join(scene, name));
+    }
+    (found, names.len())
+}
+
+fn collection(now: Timestamp, listed: &Listed, documents: &[Value], metadata: &Value) -> Value {
     match listed.form {
         Form::Document => json!({
             "apiVersion": listed.kind.api_version(), "kind": format!("{}List", listed.kind.words().kind),
@@ -250,8 +269,8 @@ fn collection(scene: &Scene<'_>, listed: &Listed, documents: Vec<Value>, metadat
         }),
         Form::Table => {
             let columns = catalog::columns(listed.kind);
-            let row = |document: &Value| table::row(columns, document, listed.include, scene.now);
-            table::table(columns, documents.iter().map(row).collect(), metadata)
+            let row = |document: &Value| table::row(columns, document, listed.include, now);
+            table::table(columns, &documents.iter().map(row).collect::<Vec<_>>(), metadata)
         }
     }
 }

@@ -93,7 +93,7 @@ impl Include {
 }
 
 /// A whole table: `metadata` is the list's.
-pub(super) fn table(columns: &[Column], rows: Vec<Value>, metadata: &Value) -> Value {
+pub(super) fn table(columns: &[Column], rows: &[Value], metadata: &Value) -> Value {
     let definitions: Vec<Value> = columns
         .iter()
         .map(|column| {

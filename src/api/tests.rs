@@ -40,7 +40,7 @@ impl Drop for World {
 impl World {
     async fn new() -> World {
         let (store, stop) = (Memory::new(Limits::default()), CancellationToken::new());
-        let cache = Cache::new(Duration::from_secs(60), Clock::system());
+        let cache = Cache::new(Duration::from_mins(1), Clock::system());
         let server = Server::new("s1", store.clone(), cache.clone(), Clock::system(), stop.clone());
         let router = server.router();
         tokio::spawn({

@@ -27,7 +27,7 @@ use super::server::Server;
 /// How often a quiet watch says how far it has seen.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(15);
 /// How long a watch lasts if the request does not say: clients come back by themselves.
-const LASTS: Duration = Duration::from_secs(3600);
+const LASTS: Duration = Duration::from_hours(1);
 
 /// Opens a watch.
 pub(super) fn stream(server: &Server, listed: Listed, query: &ReadQuery) -> Result<Response, Refusal> {

@@ -94,13 +94,11 @@ async fn create(
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&plural, true)?;
     let manner = Manner::of(&query, &headers)?;
-    match kind {
-        Kind::Job => {
-            let done = write_jobs::create(&server, &namespace, &sent, &manner).await?;
-            Ok(answer(&server, kind, &headers, done))
-        }
-        other => Err(refuse(other, "created")),
+    if kind != Kind::Job {
+        return Err(refuse(kind, "created"));
     }
+    let done = write_jobs::create(&server, &namespace, &sent, &manner).await?;
+    Ok(answer(&server, kind, &headers, done))
 }
 
 async fn replace(
@@ -112,14 +110,12 @@ async fn replace(
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&plural, true)?;
     let manner = Manner::of(&query, &headers)?;
-    match kind {
-        Kind::Job => {
-            let name = Name::new(namespace, name);
-            let done = write_jobs::replace(&server, &name, &sent, &manner).await?;
-            Ok(answer(&server, kind, &headers, done))
-        }
-        other => Err(refuse(other, "updated")),
+    if kind != Kind::Job {
+        return Err(refuse(kind, "updated"));
     }
+    let name = Name::new(namespace, name);
+    let done = write_jobs::replace(&server, &name, &sent, &manner).await?;
+    Ok(answer(&server, kind, &headers, done))
 }
 
 async fn change(
@@ -131,14 +127,12 @@ async fn change(
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&plural, true)?;
     let manner = Manner::of(&query, &headers)?;
-    match kind {
-        Kind::Job => {
-            let name = Name::new(namespace, name);
-            let done = write_jobs::patch(&server, &name, &Patch::read(&sent)?, &manner).await?;
-            Ok(answer(&server, kind, &headers, done))
-        }
-        other => Err(refuse(other, "patched")),
+    if kind != Kind::Job {
+        return Err(refuse(kind, "patched"));
     }
+    let name = Name::new(namespace, name);
+    let done = write_jobs::patch(&server, &name, &Patch::read(&sent)?, &manner).await?;
+    Ok(answer(&server, kind, &headers, done))
 }
 
 async fn remove(
@@ -150,14 +144,12 @@ async fn remove(
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&plural, true)?;
     let manner = Manner::of(&query, &headers)?;
-    match kind {
-        Kind::Job => {
-            let name = Name::new(namespace, name);
-            let done = write_jobs::delete(&server, &name, &sent, &manner).await?;
-            Ok(answer(&server, kind, &headers, done))
-        }
-        other => Err(refuse(other, "deleted")),
+    if kind != Kind::Job {
+        return Err(refuse(kind, "deleted"));
     }
+    let name = Name::new(namespace, name);
+    let done = write_jobs::delete(&server, &name, &sent, &manner).await?;
+    Ok(answer(&server, kind, &headers, done))
 }
 
 async fn delete_collection(

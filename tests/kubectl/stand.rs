@@ -57,7 +57,7 @@ impl Stand {
     /// Starts an API over an empty store.
     pub(super) async fn start() -> Stand {
         let store = Memory::new(Limits::default());
-        let cache = Cache::new(Duration::from_secs(60), Clock::system());
+        let cache = Cache::new(Duration::from_mins(1), Clock::system());
         let stop = CancellationToken::new();
         let server = Server::new("s1", store.clone(), cache.clone(), Clock::system(), stop.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

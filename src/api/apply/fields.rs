@@ -66,13 +66,12 @@ impl Fields {
     pub(super) fn from_json(value: &Value) -> Fields {
         let mut out = Fields::default();
         for (step, under) in value.as_object().into_iter().flatten() {
-            match step.as_str() {
-                "." => out.is_member = true,
-                _ => {
-                    let mut under_it = Fields::from_json(under);
-                    under_it.is_member |= under.as_object().is_some_and(Map::is_empty);
-                    out.put(step.clone(), under_it);
-                }
+            if step == "." {
+                out.is_member = true;
+            } else {
+                let mut under_it = Fields::from_json(under);
+                under_it.is_member |= under.as_object().is_some_and(Map::is_empty);
+                out.put(step.clone(), under_it);
             }
         }
         out

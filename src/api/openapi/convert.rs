@@ -53,7 +53,7 @@ fn convert_type(out: &mut Map<String, Value>, value: &Value) {
         [one] => drop(out.insert("type".into(), (*one).clone())),
         // A duration is a text or a number; people write the text.
         many if many.iter().any(|name| **name == "string") => {
-            drop(out.insert("type".into(), json!("string")))
+            drop(out.insert("type".into(), json!("string")));
         }
         _ => drop(out.insert("x-kubernetes-preserve-unknown-fields".into(), json!(true))),
     }
@@ -99,12 +99,10 @@ fn convert_each(value: &Value) -> Value {
 }
 
 fn convert_additional(out: &mut Map<String, Value>, value: &Value) {
-    match value {
-        Value::Bool(false) => {}
-        Value::Bool(true) => {
-            out.insert("x-kubernetes-preserve-unknown-fields".into(), json!(true));
-        }
-        schema => drop(out.insert("additionalProperties".into(), convert(schema))),
+    match value.as_bool() {
+        Some(false) => {}
+        Some(true) => drop(out.insert("x-kubernetes-preserve-unknown-fields".into(), json!(true))),
+        None => drop(out.insert("additionalProperties".into(), convert(value))),
     }
 }
 
