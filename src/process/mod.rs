@@ -10,6 +10,6 @@ mod host;
 mod server;
 
 pub use agent::{AgentArgs, agent};
-pub use control_plane::control_plane;
+pub use control_plane::{Identity, control_plane};
 pub use dev::{DevArgs, dev};
 pub use server::{ServerArgs, server};

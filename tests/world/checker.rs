@@ -11,7 +11,7 @@ use schemas::key::Key;
 use schemas::placement::{Placement, Wish};
 use schemas::report::ClientState;
 
-use crate::machine::Machine;
+use crate::cluster::Node;
 
 /// Remembers what a single revision cannot tell.
 #[derive(Default)]
@@ -75,7 +75,8 @@ impl Checker {
             if !usage.amount.fits_in(fingerprint.value.usable()) {
                 breaches.push(format!("I4: {node} has promised {:?}", usage.amount));
             }
-            let doubled: Vec<&u16> = usage.ports.iter().filter(|(_, n)| **n > 1).map(|(port, _)| port).collect();
+            let doubled: Vec<&u16> =
+                usage.ports.iter().filter(|(_, n)| **n > 1).map(|(port, _)| port).collect();
             if !doubled.is_empty() {
                 breaches.push(format!("I5: ports {doubled:?} of {node} are promised twice"));
             }
@@ -123,7 +124,9 @@ impl Checker {
             let wanted = placement.wish == Wish::Run && !self.view.indexes.is_gone(key);
             wanted && self.view.versions.get(&version).is_none()
         });
-        missing.map(|(key, placement)| format!("I20: {key} runs version {}, which is unknown", placement.spec)).collect()
+        missing
+            .map(|(key, placement)| format!("I20: {key} runs version {}, which is unknown", placement.spec))
+            .collect()
     }
 
     fn placements(&self) -> impl Iterator<Item = (&Key, &Placement)> {
@@ -131,14 +134,19 @@ impl Checker {
     }
 
     /// I22: at most one incarnation of a task is alive, and only where its allocation was placed.
-    pub fn reality(&mut self, machines: &[Machine]) {
+    pub fn reality(&mut self, nodes: &[Node]) {
         let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for machine in machines {
+        for machine in nodes.iter().map(|node| &node.machine) {
             for (id, _) in machine.alive() {
                 let placement = Key::placement(machine.name(), id.namespace(), id.allocation());
                 seen.entry(id.as_str().to_owned()).or_default().insert(machine.name().to_owned());
-                if self.view.placements.get(&placement).is_none() && !self.identities.contains_key(&placement) {
-                    self.breaches.push(format!("I22: {} runs on {}, where it was not placed", id.as_str(), machine.name()));
+                if self.view.placements.get(&placement).is_none() && !self.identities.contains_key(&placement)
+                {
+                    self.breaches.push(format!(
+                        "I22: {} runs on {}, where it was not placed",
+                        id.as_str(),
+                        machine.name()
+                    ));
                 }
             }
         }

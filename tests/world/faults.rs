@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use encamp::store::{Batch, CommitError, Listing, Memory, ReadError, Store, Txn, Watch, WatchError};
+use encamp::store::{Batch, CommitError, Limits, Listing, Memory, ReadError, Store, Txn, Watch, WatchError};
 use futures::StreamExt;
 use plan::{Guard, Write};
 use rand::rngs::StdRng;
@@ -22,6 +22,8 @@ use schemas::key::{Key, Prefix, Revision};
 pub struct Faults {
     /// The commit is applied and the answer lost.
     pub lost_after: u32,
+    /// The answer is lost, and the commit arrives seconds later, whatever became of its sender.
+    pub late: u32,
     /// The commit is not applied and the answer lost.
     pub lost_before: u32,
     /// The store refuses: nothing was written.
@@ -43,6 +45,7 @@ impl Faults {
     pub fn heavy() -> Faults {
         Faults {
             lost_after: 40,
+            late: 30,
             lost_before: 40,
             refused: 30,
             conflict: 30,
@@ -54,10 +57,35 @@ impl Faults {
     }
 }
 
+/// Which guards never reach the store: for the tests that show what each of them is good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sabotage {
+    /// None is lost.
+    #[default]
+    None,
+    /// Nobody checks who leads.
+    Terms,
+    /// Nobody checks that a document is as it was seen.
+    Revisions,
+    /// Nobody checks that a document is not there yet.
+    Absences,
+}
+
+impl Sabotage {
+    fn spares(self, guard: &Guard) -> bool {
+        match guard {
+            Guard::Term { .. } => self != Sabotage::Terms,
+            Guard::At(..) | Guard::Unchanged { .. } => self != Sabotage::Revisions,
+            Guard::Absent(_) => self != Sabotage::Absences,
+        }
+    }
+}
+
 /// What every handle shares.
 #[derive(Clone)]
 pub struct World {
     store: Memory,
+    sabotage: Sabotage,
     faults: Arc<Mutex<Faults>>,
     /// Rules that a commit broke, told when the checker next looks.
     pub breaches: Arc<Mutex<Vec<String>>>,
@@ -66,9 +94,10 @@ pub struct World {
 
 impl World {
     /// A world without faults yet.
-    pub fn new() -> World {
+    pub fn new(sabotage: Sabotage) -> World {
         World {
-            store: Memory::new(),
+            store: Memory::new(Limits::default()),
+            sabotage,
             faults: Arc::default(),
             breaches: Arc::default(),
             terms: Arc::default(),
@@ -128,17 +157,33 @@ impl Handle {
         self.is_cut.load(Ordering::Relaxed)
     }
 
+    /// The transaction reaches the store.
+    async fn arrive(&self, txn: &Txn) -> Result<Revision, CommitError> {
+        let guards = txn.guards.iter().filter(|guard| self.world.sabotage.spares(guard)).cloned();
+        let sent = Txn { guards: guards.collect(), writes: txn.writes.clone() };
+        let answer = self.world.store.commit(sent).await;
+        if answer.is_ok() {
+            self.audit_term(txn);
+        }
+        answer
+    }
+
     /// I15 and I16: every write names the revision of what it replaces, and no old leader writes.
     fn audit(&self, txn: &Txn) {
         let mut breaches = self.world.breaches.lock().unwrap();
         for write in &txn.writes {
             let key = write.key();
+            // A version is written, and forgotten, with its job.
+            let own = match key.kind() {
+                "versions" => Key::job(key.segment(1), key.segment(2)),
+                _ => key.clone(),
+            };
             let is_guarded = txn.guards.iter().any(|guard| match guard {
-                Guard::Absent(other) | Guard::At(other, _) => other == key,
+                Guard::Absent(other) | Guard::At(other, _) => *other == *key || *other == own,
                 Guard::Term { leader, .. } => leader == key,
                 Guard::Unchanged { prefix, .. } => prefix.contains(key),
             });
-            let has_one_author = matches!(key.kind(), "beats" | "details" | "links");
+            let has_one_author = matches!(key.kind(), "beats" | "details" | "fingerprints");
             if !is_guarded && !has_one_author {
                 breaches.push(format!("I15: {write} is written without a guard on its key"));
             }
@@ -183,10 +228,16 @@ impl Store for Handle {
         if self.happens(faults.conflict) {
             return Err(CommitError::Conflict);
         }
-        let answer = self.world.store.commit(txn.clone()).await;
-        if answer.is_ok() {
-            self.audit_term(&txn);
+        if self.happens(faults.late) {
+            let (handle, seconds) = (self.clone(), self.rng.lock().unwrap().random_range(1..=12));
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                handle.arrive(&txn).await.ok();
+            });
+            self.unanswered().await;
+            return Err(CommitError::Unknown);
         }
+        let answer = self.arrive(&txn).await;
         if self.happens(faults.lost_after) {
             self.unanswered().await;
             return Err(CommitError::Unknown);
@@ -220,4 +271,3 @@ impl Store for Handle {
         Ok(faulty.boxed())
     }
 }
-

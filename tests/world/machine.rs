@@ -1,16 +1,16 @@
 //! A machine whose tasks are entries in a table: the ground truth of what runs.
 //!
 //! The table outlives the agent, as processes do; switching the machine off clears it. Tasks behave as their
-//! `config` says: `run_for` seconds (for ever if absent), then end with `exit` (0 if absent); `start_fails`.
+//! `args` say: `run_for=seconds` (for ever if absent), then end with `exit=code` (0 if absent); `start_fails`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use encamp::control::Clock;
+use encamp::clock::Clock;
 use encamp::node::drivers::contract::{
-    Driver, Ending, Event, Exit, Fingerprint, Launch, RunningTask, SignalFailure, StartError, Started, TaskState,
-    Unavailable,
+    Driver, Ending, Event, Exit, Fingerprint, Launch, RunningTask, SignalFailure, StartError, Started,
+    TaskState, Unavailable,
 };
 use encamp::node::drivers::{Signal, TaskId};
 use futures::StreamExt;
@@ -179,15 +179,22 @@ impl Machine {
 
     /// Lets a task end when its configuration says so.
     fn schedule_end(&self, launch: &Launch) {
-        let Some(seconds) = launch.config.get("run_for").and_then(serde_json::Value::as_u64) else { return };
-        let code = launch.config.get("exit").and_then(serde_json::Value::as_i64).unwrap_or(0);
+        let Some(seconds) = word(launch, "run_for").and_then(|word| word.parse().ok()) else { return };
+        let code = word(launch, "exit").and_then(|word| word.parse().ok()).unwrap_or(0);
         let (machine, id, incarnation) = (self.clone(), launch.id.clone(), launch.incarnation);
-        let ending = Ending::Code(i32::try_from(code).unwrap_or(1));
+        let ending = Ending::Code(code);
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             machine.end(&id, Some(incarnation), ending, false);
         });
     }
+}
+
+/// What the task's arguments say about something.
+fn word(launch: &Launch, name: &str) -> Option<String> {
+    let words = launch.config.get("args")?.as_array()?.iter().filter_map(|word| word.as_str());
+    let mut words = words.map(|word| word.split_once('=').unwrap_or((word, "")));
+    words.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }
 
 impl Shared {
@@ -219,7 +226,7 @@ impl Driver for Machine {
         Box::pin(async move {
             let (fails, slow) = self.trouble();
             tokio::time::sleep(slow).await;
-            if launch.config.contains_key("start_fails") {
+            if word(&launch, "start_fails").is_some() {
                 return Err(StartError::Fatal("told to fail".into()));
             }
             if fails {
@@ -238,12 +245,7 @@ impl Driver for Machine {
         Box::pin(async { Ok(()) })
     }
 
-    fn stop<'a>(
-        &'a self,
-        id: &'a TaskId,
-        _: Signal,
-        _: Duration,
-    ) -> BoxFuture<'a, Result<(), Unavailable>> {
+    fn stop<'a>(&'a self, id: &'a TaskId, _: Signal, _: Duration) -> BoxFuture<'a, Result<(), Unavailable>> {
         Box::pin(async move {
             let (_, slow) = self.trouble();
             let machine = self.clone();

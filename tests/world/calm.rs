@@ -1,0 +1,81 @@
+//! Stories without faults.
+
+use std::time::Duration;
+
+use schemas::key::Key;
+use schemas::report::ClientState;
+use serde_json::json;
+
+use crate::faults::Sabotage;
+use crate::stage::{Broken, Stage};
+use crate::story;
+use crate::user::{Wish, job};
+
+const SOON: Duration = Duration::from_secs(120);
+
+/// A job's whole life.
+async fn life(mut stage: Stage) -> (Stage, Result<(), Broken>) {
+    let outcome = async {
+        stage.pass(Duration::from_secs(10)).await?;
+        for wish in [
+            Wish::submit(&job("web", "service", 3, 0)),
+            Wish::scale("web", 5),
+            Wish::submit(&job("web", "service", 5, 1)),
+            Wish::change("web", &json!({"stop": true})),
+            Wish::change("web", &json!({"stop": false})),
+            Wish::submit(&job("sums", "batch", 2, 0)),
+            Wish::submit(&job("logs", "system", 1, 0)),
+            Wish::delete("web"),
+        ] {
+            stage.ask(wish);
+            stage.pass(Duration::from_secs(1)).await?;
+            stage.converge(SOON).await?;
+        }
+        stage.be_silent().await
+    };
+    let outcome = outcome.await;
+    (stage, outcome)
+}
+
+#[test]
+fn a_job_lives_grows_changes_and_goes() {
+    let told = story::told(|| async { life(Stage::new(1, (1, 2), Sabotage::None)).await });
+    assert!(told.is_ok(), "{}", told.unwrap_err());
+}
+
+/// I2: an update takes no more than it may.
+async fn update(mut stage: Stage) -> (Stage, Result<(), Broken>) {
+    let outcome = async {
+        stage.pass(Duration::from_secs(10)).await?;
+        stage.ask(Wish::submit(&job("web", "service", 5, 0)));
+        stage.pass(Duration::from_secs(1)).await?;
+        stage.converge(SOON).await?;
+        stage.ask(Wish::submit(&job("web", "service", 5, 1)));
+        stage.pass(Duration::from_secs(1)).await?;
+        let key = Key::job("default", "web");
+        let mut changed = 0;
+        for _ in 0..120 {
+            stage.pass(Duration::from_millis(500)).await?;
+            let view = stage.checker.view();
+            let job = plan::view::JobRef { namespace: "default".into(), job: "web".into() };
+            let reports = view.indexes.placements_of_job(&job).filter_map(|key| view.indexes.report(key));
+            let well = |report: &&schemas::report::AllocationReport| {
+                report.state == ClientState::Running && report.healthy == Some(true)
+            };
+            let healthy: Vec<u64> = reports.filter(well).map(|report| report.spec).collect();
+            assert!(healthy.len() >= 3, "I2: {healthy:?}\n{}", stage.trace.tail(40));
+            let newest = view.jobs.get(&key).unwrap().version;
+            changed = healthy.iter().filter(|version| **version == newest).count();
+        }
+        assert_eq!(changed, 5, "all were updated\n{}", stage.trace.tail(40));
+        Ok(())
+    };
+    let outcome = outcome.await;
+    (stage, outcome)
+}
+
+#[test]
+fn an_update_keeps_enough_healthy() {
+    let told = story::told(|| async { update(Stage::new(2, (1, 2), Sabotage::None)).await });
+    assert!(told.is_ok(), "{}", told.unwrap_err());
+}

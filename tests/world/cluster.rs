@@ -1,0 +1,222 @@
+//! The processes of a cluster: servers and agents, each of which can die and return.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use encamp::api::{self, lifeline::Hearing};
+use encamp::cache::Cache;
+use encamp::clock::Clock;
+use encamp::node::disk::NoDisk;
+use encamp::node::drivers::Driver;
+use encamp::node::lifeline::{Lifeline, Unheard};
+use encamp::node::machine::{FixedMachine, MachineFacts};
+use encamp::node::probe::{Prober, Target};
+use encamp::node::{AgentConfig, World as AgentWorld, run};
+use encamp::process::{Identity, control_plane};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use schemas::node::Amount;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::faults::Handle;
+use crate::machine::Machine;
+
+/// The day on which every story begins.
+pub fn dawn() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// What every node has.
+pub const CAPACITY: Amount = Amount { cpu_mhz: 4_000, memory_mb: 8_192, disk_mb: 20_000 };
+
+/// Where agents find the servers that live.
+pub type Ears = Arc<Mutex<BTreeMap<String, Hearing<Handle>>>>;
+
+/// A server: the API and the controllers.
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Its way to the store.
+    pub handle: Handle,
+    /// Its idea of the time.
+    pub clock: Clock,
+    ears: Ears,
+    life: Option<ServerLife>,
+}
+
+/// One life of a server.
+struct ServerLife {
+    _tasks: JoinSet<()>,
+    cache: Cache,
+    router: Router,
+}
+
+impl Server {
+    /// A server that is not started yet.
+    pub fn new(name: &str, handle: Handle, ears: Ears) -> Server {
+        Server { name: name.to_owned(), handle, clock: Clock::simulated(dawn()), ears, life: None }
+    }
+
+    /// Starts it, unless it runs.
+    pub fn start(&mut self) {
+        if self.is_alive() {
+            return;
+        }
+        let (store, clock, stop) = (self.handle.clone(), self.clock.clone(), CancellationToken::new());
+        let cache = Cache::new(Duration::from_secs(60), clock.clone());
+        let identity = Identity { name: self.name.clone(), address: format!("http://{}", self.name) };
+        let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
+        let hearing = Hearing::new(store.clone(), self.name.clone());
+        tasks.spawn(hearing.clone().run(stop.clone()));
+        self.ears.lock().unwrap().insert(self.name.clone(), hearing);
+        let router = api::Server::new(self.name.clone(), store, cache.clone(), clock, stop).router();
+        self.life = Some(ServerLife { _tasks: tasks, cache, router });
+    }
+
+    /// Ends it as `kill -9` would.
+    pub fn crash(&mut self) {
+        self.life = None;
+        self.ears.lock().unwrap().remove(&self.name);
+    }
+
+    /// Whether it runs.
+    pub fn is_alive(&self) -> bool {
+        self.life.is_some()
+    }
+
+    /// Its API.
+    pub fn router(&self) -> Option<Router> {
+        self.life.as_ref().map(|life| life.router.clone())
+    }
+
+    /// Its picture of the store.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.life.as_ref().map(|life| &life.cache)
+    }
+}
+
+/// A node: a machine and the agent on it.
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// The agent's way to the store.
+    pub handle: Handle,
+    /// Its idea of the time.
+    pub clock: Clock,
+    /// What really runs.
+    pub machine: Machine,
+    /// The agent's way to the servers.
+    pub line: Arc<Line>,
+    disk: Arc<NoDisk>,
+    life: Option<AbortHandle>,
+    is_on: bool,
+}
+
+impl Node {
+    /// A machine that is on, without an agent yet.
+    pub fn new(name: &str, handle: Handle, ears: Ears, seed: u64) -> Node {
+        let clock = Clock::simulated(dawn());
+        let machine = Machine::new(name, clock.clone(), seed);
+        let line = Arc::new(Line { ears, is_cut: AtomicBool::new(false) });
+        let disk = Arc::new(NoDisk::default());
+        Node { name: name.to_owned(), handle, clock, machine, line, disk, life: None, is_on: true }
+    }
+
+    /// Starts the agent, unless it runs or the machine is off.
+    pub fn start(&mut self) {
+        if self.life.is_some() || !self.is_on {
+            return;
+        }
+        let config = AgentConfig { capacity: Some(CAPACITY), ..AgentConfig::new(&self.name, "/none") };
+        let driver: Arc<dyn Driver> = Arc::new(self.machine.clone());
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let world = AgentWorld {
+            store: self.handle.clone(),
+            drivers: [("raw_exec".to_owned(), driver)].into(),
+            clock: self.clock.clone(),
+            disk: self.disk.clone(),
+            lifeline: self.line.clone(),
+            machine: Arc::new(FixedMachine { facts: MachineFacts::default(), ip }),
+            prober: Arc::new(Content),
+        };
+        self.life = Some(tokio::spawn(run(config, world, CancellationToken::new())).abort_handle());
+    }
+
+    /// Ends the agent as `kill -9` would; tasks go on.
+    pub fn crash_agent(&mut self) {
+        if let Some(life) = self.life.take() {
+            life.abort();
+        }
+    }
+
+    /// Switches the machine on, with its agent, or off, with all that runs.
+    pub fn switch(&mut self, is_on: bool) {
+        if !is_on {
+            self.crash_agent();
+        }
+        self.is_on = is_on;
+        self.machine.switch(is_on);
+        self.start();
+    }
+
+    /// Whether the machine is on.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Cuts it off from the store and the servers, or lets it back.
+    pub fn cut(&self, is_cut: bool) {
+        self.handle.cut(is_cut);
+        self.line.is_cut.store(is_cut, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.crash_agent();
+    }
+}
+
+/// Beats to the first server that lives.
+pub struct Line {
+    ears: Ears,
+    is_cut: AtomicBool,
+}
+
+impl Line {
+    /// Cuts the agent off from the servers alone, or lets it back.
+    pub fn cut(&self, is_cut: bool) {
+        self.is_cut.store(is_cut, Ordering::Relaxed);
+    }
+}
+
+impl Lifeline for Line {
+    fn beat<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<(), Unheard>> {
+        async move {
+            let hearing = self.ears.lock().unwrap().values().next().cloned();
+            match hearing.filter(|_| !self.is_cut.load(Ordering::Relaxed)) {
+                Some(hearing) => {
+                    hearing.beat(node);
+                    Ok(())
+                }
+                None => Err(Unheard("nobody answers".to_owned())),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Every check passes.
+struct Content;
+
+impl Prober for Content {
+    fn test<'a>(&'a self, _: &'a Target) -> BoxFuture<'a, Result<String, String>> {
+        std::future::ready(Ok(String::new())).boxed()
+    }
+}

@@ -1,0 +1,21 @@
+//! The whole cluster in one thread and no time: the real controllers, API and agents over a store that misbehaves,
+//! machines that crash and people who change their minds, all as one seed says.
+//!
+//! `WORLD_SEED=n` tells the story of one seed in full. Seeds that once found something are in `seeds`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests may fail loudly, and one asked for by its seed tells its story"
+)]
+
+mod calm;
+mod checker;
+mod cluster;
+mod faults;
+mod goal;
+mod machine;
+mod stage;
+mod story;
+mod trace;
+mod user;
