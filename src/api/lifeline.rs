@@ -3,23 +3,27 @@
 //! The first beat of a node writes `/links/<node>`; three missed beats write it again. Nothing is written while a
 //! node goes on beating, so the cost of liveness follows transitions, never the number of nodes. Only this server's
 //! own monotonic clock counts. A node that now beats to another server is that server's to judge: a link is taken
-//! back only while it still names this one.
+//! back only while it still names this one. What others write about a node is overheard: a link that was taken from
+//! this server is written again with the node's next beat, and a link that names this server though it heard nothing
+//! (it was restarted, or an old write of its own arrived late) is believed for as long as any silence.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
-use plan::{Guard, Write};
+use plan::{Guard, View, Write};
 use schemas::codec;
 use schemas::key::{Key, Prefix, Revision};
-use schemas::node::Link;
+use schemas::node::{Link, NodeState};
 use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::{Cache, Pulse};
 use crate::store::{CommitError, Store, Txn};
 
 /// After how long without a beat a node is silent: three missed beats of two seconds.
@@ -49,6 +53,14 @@ struct Heard {
     last: Instant,
     /// What its link says, as far as this server wrote it.
     link: Option<bool>,
+    /// The node was called down since its link was written: only a newer link brings it back.
+    is_called_down: bool,
+}
+
+impl Heard {
+    fn new(now: Instant) -> Heard {
+        Heard { last: now, link: None, is_called_down: false }
+    }
 }
 
 impl<S: Store> Hearing<S> {
@@ -59,9 +71,9 @@ impl<S: Store> Hearing<S> {
 
     /// A node beats. Never waits.
     pub fn beat(&self, node: &str) {
-        let mut nodes = self.nodes.lock().expect("nothing panics while it holds the lock");
+        let mut nodes = self.lock();
         let now = Instant::now();
-        let heard = nodes.entry(node.to_owned()).or_insert(Heard { last: now, link: None });
+        let heard = nodes.entry(node.to_owned()).or_insert(Heard::new(now));
         heard.last = now;
         if heard.link != Some(true) {
             self.changed.notify_one();
@@ -86,10 +98,62 @@ impl<S: Store> Hearing<S> {
         }
     }
 
+    /// Follows the links in the store until told to stop.
+    pub async fn follow(self, cache: Cache, stop: CancellationToken) {
+        let mut changes = cache.subscribe();
+        let mut pulse = None;
+        loop {
+            {
+                let view = cache.view();
+                let told = |key: &&Key| matches!(key.kind(), "links" | "health");
+                let changed = pulse.iter().flat_map(Pulse::keys).filter(told);
+                let all = view.links.iter().map(|(key, _)| key).filter(|_| pulse.is_none());
+                changed.chain(all).for_each(|key| self.overhear(&view, key.segment(1)));
+            }
+            tokio::select! { biased;
+                () = stop.cancelled() => return,
+                next = changes.recv() => pulse = match next {
+                    Ok(pulse) => Some(pulse),
+                    Err(RecvError::Lagged(_)) => None,
+                    Err(RecvError::Closed) => return,
+                },
+            }
+        }
+    }
+
+    /// Compares what is known of a node with its link in the store.
+    fn overhear(&self, view: &View, node: &str) {
+        let link = view.links.stored(&Key::link(node));
+        let down =
+            view.health.stored(&Key::health(node)).filter(|health| health.value.state == NodeState::Down);
+        let is_called_down =
+            down.is_some_and(|health| link.is_none_or(|link| link.modified < health.modified));
+        let mut nodes = self.lock();
+        match link.map(|link| &link.value).filter(|link| link.server == self.server) {
+            Some(Link { connected: true, .. }) => {
+                let new = || Heard::new(Instant::now());
+                let heard = nodes.entry(node.to_owned()).or_insert_with(new);
+                heard.link = (!is_called_down).then_some(true);
+                heard.is_called_down = is_called_down;
+                // The silence that may follow is to be waited for.
+                self.changed.notify_one();
+            }
+            Some(Link { connected: false, .. }) => {
+                if let Some(heard) = nodes.get_mut(node) {
+                    heard.link = Some(false);
+                }
+            }
+            None => {
+                if let Some(heard) = nodes.get_mut(node).filter(|heard| heard.link == Some(true)) {
+                    heard.link = None;
+                }
+            }
+        }
+    }
+
     /// The links that should be written now, and what they should say.
     fn due(&self) -> Vec<(String, bool)> {
-        let (now, nodes) =
-            (Instant::now(), self.nodes.lock().expect("nothing panics while it holds the lock"));
+        let (now, nodes) = (Instant::now(), self.lock());
         let wanted = |heard: &Heard| now < heard.last + SILENCE;
         let due = nodes.iter().filter(|(_, heard)| heard.link != Some(wanted(heard)));
         due.map(|(node, heard)| (node.clone(), wanted(heard))).collect()
@@ -97,7 +161,7 @@ impl<S: Store> Hearing<S> {
 
     /// When the next node may fall silent.
     fn next_silence(&self) -> Option<Instant> {
-        let nodes = self.nodes.lock().expect("nothing panics while it holds the lock");
+        let nodes = self.lock();
         nodes.values().filter(|heard| heard.link != Some(false)).map(|heard| heard.last + SILENCE).min()
     }
 
@@ -112,7 +176,8 @@ impl<S: Store> Hearing<S> {
             self.forget(node);
             return Ok(());
         }
-        if link.as_ref() != Some(&wanted) {
+        let is_called_down = self.lock().get(node).is_some_and(|heard| heard.is_called_down);
+        if link.as_ref() != Some(&wanted) || is_called_down {
             let guard = at.map_or(Guard::Absent(key.clone()), |at| Guard::At(key.clone(), at));
             let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, &wanted)] };
             self.store
@@ -121,15 +186,20 @@ impl<S: Store> Hearing<S> {
                 .inspect_err(|error| tracing::debug!(node, "link not written: {error}"))?;
             tracing::info!(node, connected, "link");
         }
-        let mut nodes = self.nodes.lock().expect("nothing panics while it holds the lock");
+        let mut nodes = self.lock();
         if let Some(heard) = nodes.get_mut(node) {
             heard.link = Some(connected);
+            heard.is_called_down = false;
         }
         Ok(())
     }
 
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Heard>> {
+        self.nodes.lock().expect("nothing panics while it holds the lock")
+    }
+
     fn forget(&self, node: &str) {
-        let mut nodes = self.nodes.lock().expect("nothing panics while it holds the lock");
+        let mut nodes = self.lock();
         nodes.retain(|name, heard| name != node || Instant::now() < heard.last + SILENCE);
     }
 

@@ -56,10 +56,13 @@ pub enum Outcome {
     Committed(Revision),
     /// Not all of it: plan again.
     Again,
+    /// Nobody knows: what was sent may still arrive, so it must be fenced off by a new term.
+    Unknown,
 }
 
 impl<S: Store> Runner<S> {
-    /// Plans and commits until told to stop; what is on its way is awaited.
+    /// Plans and commits until told to stop, or until a commit has an unknown outcome: then only a new term makes sure
+    /// that it does not arrive later. What is on its way is awaited.
     pub async fn run(self, stop: CancellationToken) {
         let mut changes = self.cache.subscribe();
         let mut queue = Queue::default();
@@ -75,7 +78,10 @@ impl<S: Store> Runner<S> {
             }
             tokio::select! { biased;
                 () = stop.cancelled() => break,
-                Some((root, outcome)) = flights.next() => settle(&mut queue, &root, outcome),
+                Some((root, outcome)) = flights.next() => {
+                    if outcome == Outcome::Unknown { break }
+                    settle(&mut queue, &root, outcome);
+                }
                 pulse = changes.recv() => {
                     if !self.name_roots(pulse, &mut changes, &mut queue) { break }
                 }
@@ -108,7 +114,7 @@ impl<S: Store> Runner<S> {
         let mut outcome = Outcome::Nothing;
         for step in plan.steps {
             outcome = self.commit_step(&root, step).await;
-            if outcome == Outcome::Again {
+            if matches!(outcome, Outcome::Again | Outcome::Unknown) {
                 break;
             }
         }
@@ -135,9 +141,9 @@ impl<S: Store> Runner<S> {
                 tracing::warn!(controller = name, %root, "{error}");
             }
         }
-        // Whatever the reason, the next plan is made from a fresh view, and its guards refuse whatever an
-        // unknown outcome has already done: names are derived, so nothing can double.
-        Outcome::Again
+        // Whatever the reason, the next plan is made from a fresh view. What may still arrive is not in that view,
+        // and need not collide with what is planned next: another node may be chosen for the same slot.
+        if error == CommitError::Unknown { Outcome::Unknown } else { Outcome::Again }
     }
 
     fn name_roots(&self, pulse: Result<Pulse, RecvError>, changes: &mut Changes, queue: &mut Queue) -> bool {
@@ -168,7 +174,7 @@ fn settle(queue: &mut Queue, root: &Key, outcome: Outcome) {
     match outcome {
         Outcome::Nothing => queue.done(root, None),
         Outcome::Committed(revision) => queue.done(root, Some(revision)),
-        Outcome::Again => queue.failed(root, Instant::now()),
+        Outcome::Again | Outcome::Unknown => queue.failed(root, Instant::now()),
     }
 }
 

@@ -118,8 +118,9 @@ pub(super) async fn serve<S: Store>(
     let identity = Identity { name: name.to_owned(), address: format!("http://{address}") };
     let (cache, clock) = (Cache::new(DIGEST_EVERY, Clock::system()), Clock::system());
     let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
-    let server = api::Server::new(identity.name.clone(), store.clone(), cache, clock, stop.clone());
-    let hearing = Hearing::new(store.clone(), identity.name);
+    let hearing = Hearing::new(store.clone(), identity.name.clone());
+    tasks.spawn(hearing.clone().follow(cache.clone(), stop.clone()));
+    let server = api::Server::new(identity.name, store.clone(), cache, clock, stop.clone());
     let face = api::store_face::router(store, api::agents::allow(), stop.clone());
     let router = server.router().merge(api::lifeline::router(hearing.clone())).merge(face);
     tasks.spawn(hearing.run(stop.clone()));

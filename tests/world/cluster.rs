@@ -74,6 +74,7 @@ impl Server {
         let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
         let hearing = Hearing::new(store.clone(), self.name.clone());
         tasks.spawn(hearing.clone().run(stop.clone()));
+        tasks.spawn(hearing.clone().follow(cache.clone(), stop.clone()));
         self.ears.lock().unwrap().insert(self.name.clone(), hearing);
         let router = api::Server::new(self.name.clone(), store, cache.clone(), clock, stop).router();
         self.life = Some(ServerLife { _tasks: tasks, cache, router });

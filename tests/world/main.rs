@@ -10,11 +10,14 @@
 )]
 
 mod calm;
+mod chaos;
 mod checker;
 mod cluster;
 mod faults;
 mod goal;
+mod guards;
 mod machine;
+mod seeds;
 mod stage;
 mod story;
 mod trace;

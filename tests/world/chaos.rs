@@ -1,0 +1,143 @@
+//! Stories with faults: anything may die, be cut off, be slow or change its mind, and all comes right afterwards.
+
+use std::time::Duration;
+
+use encamp::store::Memory;
+use jiff::SignedDuration;
+use rand::Rng;
+
+use crate::faults::{Faults, Sabotage};
+use crate::machine::Troubles;
+use crate::stage::{Broken, Stage};
+use crate::story;
+use crate::user;
+
+/// How many things happen before the cluster is left alone.
+const HAPPENINGS: u32 = 25;
+/// I35: how long the cluster may take to come right, longer than any wait that its jobs ask for.
+const HEALING: Duration = Duration::from_secs(240);
+/// The farthest that a clock jumps.
+const JUMP_MS: i64 = 20_000;
+
+/// The story of one seed.
+pub fn tell(seed: u64, sabotage: Sabotage) -> Result<u64, String> {
+    story::told(|| async {
+        let mut stage = Stage::new(seed, (2, 3), sabotage);
+        let outcome = live(&mut stage).await;
+        (stage, outcome)
+    })
+}
+
+async fn live(stage: &mut Stage) -> Result<(), Broken> {
+    stage.pass(Duration::from_secs(5)).await?;
+    stage.ask(user::Wish::submit(&user::job("web", "service", 3, 0)));
+    stage.pass(Duration::from_secs(5)).await?;
+    trouble(stage);
+    for _ in 0..HAPPENINGS {
+        happen(stage).await;
+        let pause_ms = stage.rng.random_range(0..8_000);
+        stage.pass(Duration::from_millis(pause_ms)).await?;
+    }
+    heal(stage);
+    // What is still on its way arrives.
+    stage.pass(Duration::from_secs(20)).await?;
+    stage.converge(HEALING).await?;
+    stage.be_silent().await
+}
+
+/// The store and the machines begin to misbehave.
+fn trouble(stage: &mut Stage) {
+    if stage.rng.random_ratio(3, 4) {
+        stage.world.set(Faults::heavy());
+    }
+    for node in &stage.nodes {
+        node.machine.set(Troubles { start_fails: 100, slow_ms: 2_000 });
+    }
+}
+
+/// All faults end; a machine that is off may stay so.
+fn heal(stage: &mut Stage) {
+    stage.trace.say("the faults end");
+    stage.world.set(Faults::default());
+    for server in &mut stage.servers {
+        server.handle.cut(false);
+        server.start();
+    }
+    for at in 0..stage.nodes.len() {
+        let stays_off = at > 0 && stage.rng.random_ratio(1, 4);
+        let node = &mut stage.nodes[at];
+        node.cut(false);
+        node.machine.set(Troubles::default());
+        if node.is_on() || !stays_off {
+            node.switch(true);
+        }
+    }
+}
+
+/// One thing happens.
+async fn happen(stage: &mut Stage) {
+    let server = stage.rng.random_range(0..stage.servers.len());
+    let node = stage.rng.random_range(0..stage.nodes.len());
+    let is_bad = stage.rng.random_ratio(1, 2);
+    match stage.rng.random_range(0..20) {
+        0..=7 => {
+            let wish = user::whim(&mut stage.rng);
+            stage.ask(wish);
+        }
+        8 | 9 => {
+            let server = &mut stage.servers[server];
+            stage.trace.say(format!("{} {}", server.name, if is_bad { "crashes" } else { "starts" }));
+            if is_bad { server.crash() } else { server.start() }
+        }
+        10 => {
+            let server = &stage.servers[server];
+            stage.trace.say(format!("{} is cut off: {is_bad}", server.name));
+            server.handle.cut(is_bad);
+        }
+        11 | 12 => {
+            let node = &mut stage.nodes[node];
+            stage.trace.say(format!(
+                "the agent of {} {}",
+                node.name,
+                if is_bad { "crashes" } else { "starts" }
+            ));
+            if is_bad { node.crash_agent() } else { node.start() }
+        }
+        13 => {
+            let node = &mut stage.nodes[node];
+            stage.trace.say(format!("{} is switched on: {}", node.name, !is_bad));
+            if node.is_on() == is_bad {
+                node.switch(!is_bad);
+            }
+        }
+        14 | 15 => {
+            let node = &stage.nodes[node];
+            stage.trace.say(format!("{} is cut off: {is_bad}", node.name));
+            node.cut(is_bad);
+        }
+        16 => {
+            let node = &stage.nodes[node];
+            stage.trace.say(format!("{} is not heard: {is_bad}", node.name));
+            node.line.cut(is_bad);
+        }
+        17 => {
+            let node = &stage.nodes[node];
+            stage.trace.say(format!("a task of {} crashes", node.name));
+            node.machine.crash_one();
+        }
+        18 => {
+            let by_ms = stage.rng.random_range(-JUMP_MS..=JUMP_MS);
+            stage.trace.say(format!("clocks of s{} and n{} jump by {by_ms} ms", server + 1, node + 1));
+            stage.servers[server].clock.jump(SignedDuration::from_millis(by_ms));
+            stage.nodes[node].clock.jump(SignedDuration::from_millis(by_ms));
+        }
+        _ => {
+            stage.trace.say(format!("watches break; history is forgotten: {is_bad}"));
+            let truth: Memory = stage.world.truth();
+            if is_bad && stage.pass(Duration::ZERO).await.is_ok() {
+                stage.compact();
+            }
+            truth.break_watches();
+        }
+    }
+}
