@@ -15,7 +15,6 @@ mod checker;
 mod cluster;
 mod faults;
 mod goal;
-mod guards;
 mod machine;
 mod seeds;
 mod stage;

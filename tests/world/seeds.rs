@@ -7,7 +7,7 @@ use crate::chaos::tell;
 use crate::faults::Sabotage;
 
 /// How many seeds every run tells.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 18;
 /// How many threads tell them.
 const THREADS: usize = 2;
 
