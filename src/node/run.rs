@@ -32,7 +32,7 @@ use super::reports::Reports;
 use super::saved::{self, Saved};
 use super::works;
 use super::works::Done;
-use crate::control::Clock;
+use crate::clock::Clock;
 use crate::store::Store;
 
 /// Drivers are asked what they hold this often, in case an event was lost.

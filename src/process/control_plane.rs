@@ -6,8 +6,9 @@ use plan::{Controller, Write};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::beat::beat;
 use crate::cache::Cache;
-use crate::control::{Clock, Runner, Seat, Settings, beat, lead};
+use crate::control::{Clock, Runner, Seat, Settings, lead};
 use crate::store::Store;
 
 /// A server as its peers know it.

@@ -3,6 +3,7 @@
 //! Wiring only: configuration in, rooms started, one stop token through all of them.
 
 mod agent;
+mod beat;
 mod config;
 mod control_plane;
 mod dev;
