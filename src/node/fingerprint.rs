@@ -117,7 +117,8 @@ fn system(attributes: &mut BTreeMap<String, String>) {
     if let Some(version) = release_field(&release, "VERSION_ID") {
         set("os.version", version);
     }
-    let signals: Vec<&str> = nix::sys::signal::Signal::iterator().map(|signal| signal.as_str()).collect();
+    let signals: Vec<&str> =
+        nix::sys::signal::Signal::iterator().map(nix::sys::signal::Signal::as_str).collect();
     set("os.signals", &signals.join(","));
     let is_newer_layout = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     set("unique.cgroup.version", if is_newer_layout { "v2" } else { "v1" });

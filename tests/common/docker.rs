@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// For the daemon to answer on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const BETWEEN: Duration = Duration::from_millis(50);
 /// The image that every daemon has: one static busybox.
 pub(crate) const IMAGE: &str = "busybox:test";

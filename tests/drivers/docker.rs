@@ -28,7 +28,7 @@ fn inspect(daemon: &Arc<Mutex<Dockerd>>, id: &TaskId, format: &str) -> String {
     daemon.docker(&["inspect", "--format", format, &container])
 }
 
-fn with(launch: &Launch, more: serde_json::Value) -> Launch {
+fn with(launch: &Launch, more: &serde_json::Value) -> Launch {
     let mut launch = launch.clone();
     launch.config.extend(more.as_object().unwrap().clone());
     launch
@@ -83,13 +83,13 @@ async fn the_daemon_gets_what_the_job_asks_and_the_operator_allows() {
         (serde_json::json!({"cap_ad": []}), "did you mean `cap_add`"),
     ];
     for (more, words) in refused {
-        let refusal = bed.driver().start(with(&plain, more)).await.unwrap_err();
+        let refusal = bed.driver().start(with(&plain, &more)).await.unwrap_err();
         assert!(matches!(&refusal, StartError::Fatal(text) if text.contains(words)), "{refusal:?}");
     }
     assert_eq!(bed.driver().running().await.unwrap(), [], "nothing refused reached the daemon");
     let more = serde_json::json!({"hostname": "h1", "work_dir": "/tmp", "labels": {"team": "core"}, "cap_drop": ["CHOWN"],
         "readonly_rootfs": true, "ulimit": {"nofile": "64:128"}, "shm_size": 1_000_000, "pids_limit": 50, "volumes": ["local:/mine:ro"]});
-    let mut launch = with(&plain, more);
+    let mut launch = with(&plain, &more);
     launch.limits.cpu_mhz = 750;
     bed.driver().start(launch.clone()).await.unwrap();
     bed.exit_of(&launch.id).await;
@@ -134,7 +134,7 @@ async fn foreign_containers_are_left_alone() {
 async fn a_missing_image_is_explained_and_may_come_later() {
     let Some(daemon) = daemon() else { return };
     let mut bed = Bed::docker(&daemon).await;
-    let launch = with(&bed.launch("early", "exit 0"), serde_json::json!({"image": "127.0.0.1:1/none:1"}));
+    let launch = with(&bed.launch("early", "exit 0"), &serde_json::json!({"image": "127.0.0.1:1/none:1"}));
     let refused = bed.driver().start(launch.clone()).await.unwrap_err();
     let words = "image \"127.0.0.1:1/none:1\" is not on this node and cannot be pulled";
     assert!(matches!(&refused, StartError::Recoverable(text) if text.contains(words)), "{refused:?}");
@@ -151,7 +151,7 @@ async fn ports_are_published_on_the_host() {
     let bed = Bed::docker(&daemon).await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let script = "while :; do echo served | nc -l -p 8080; done";
-    let mut launch = with(&bed.launch("server", script), serde_json::json!({"ports": ["http"]}));
+    let mut launch = with(&bed.launch("server", script), &serde_json::json!({"ports": ["http"]}));
     launch.ports = vec![PortMap {
         label: "http".into(),
         host_ip: "127.0.0.1".parse().unwrap(),
@@ -172,7 +172,7 @@ async fn ports_are_published_on_the_host() {
         }
     };
     tokio::time::timeout(crate::bed::PATIENCE, answer).await.expect("the port answers");
-    let second = with(&bed.launch("rival", script), serde_json::json!({"ports": ["http"]}));
+    let second = with(&bed.launch("rival", script), &serde_json::json!({"ports": ["http"]}));
     let refused = bed.driver().start(Launch { ports: launch.ports.clone(), ..second }).await.unwrap_err();
     assert!(matches!(&refused, StartError::Recoverable(text) if text.contains("port")), "{refused:?}");
     assert_eq!(bed.driver().running().await.unwrap().len(), 1, "what did not start is gone");

@@ -135,15 +135,11 @@ pub(super) fn is_conflict(error: &Error) -> bool {
 
 /// Whether the user must change the job or may simply wait.
 pub(super) fn start_error(what: &str, error: &Error) -> StartError {
-    match error {
-        Error::DockerResponseServerError { status_code: 400, message } => {
-            StartError::Fatal(format!("{what}: {}", message.trim()))
-        }
-        Error::DockerResponseServerError { message, .. } => {
-            StartError::Recoverable(format!("{what}: {}", message.trim()))
-        }
-        error => StartError::Recoverable(format!("{what}: the docker daemon does not answer: {error}")),
-    }
+    let Error::DockerResponseServerError { status_code, message } = error else {
+        return StartError::Recoverable(format!("{what}: the docker daemon does not answer: {error}"));
+    };
+    let text = format!("{what}: {}", message.trim());
+    if *status_code == 400 { StartError::Fatal(text) } else { StartError::Recoverable(text) }
 }
 
 pub(super) fn unavailable(error: &Error) -> Unavailable {

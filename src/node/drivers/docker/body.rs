@@ -9,8 +9,8 @@ use bollard::models::{
 
 use super::{
     config::{Config, Logging, fatal},
-    driver::DockerOptions,
     mounts,
+    shared::DockerOptions,
 };
 use crate::node::{
     drivers::{

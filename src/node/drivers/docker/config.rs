@@ -59,6 +59,10 @@ const KEYS: &[&str] = &[
 const BLOCKS: &[&str] = &["auth", "labels", "port_map", "ulimit", "sysctl", "logging"];
 
 /// What the user wrote.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the user's own switches, each of which stands alone"
+)]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Config {
@@ -185,7 +189,9 @@ pub(super) fn fatal(text: &str) -> StartError {
 fn text_or_texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::String(text) => Ok(vec![text]),
-        other => texts(other).map_err(serde::de::Error::custom),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            texts(other).map_err(serde::de::Error::custom)
+        }
     }
 }
 
@@ -194,7 +200,7 @@ fn pairs<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<S
     let maps = match Value::deserialize(deserializer)? {
         Value::Null => Vec::new(),
         Value::Array(list) => list,
-        other => vec![other],
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => vec![other],
     };
     let mut all = BTreeMap::new();
     for map in maps {
@@ -214,10 +220,10 @@ where
     D: serde::Deserializer<'de>,
     T: serde::de::DeserializeOwned,
 {
-    let value = match Value::deserialize(deserializer)? {
-        Value::Array(mut list) if list.len() == 1 => list.remove(0),
-        other => other,
-    };
+    let mut value = Value::deserialize(deserializer)?;
+    if let Some([only]) = value.as_array_mut().map(Vec::as_mut_slice) {
+        value = only.take();
+    }
     serde_json::from_value(value).map_err(serde::de::Error::custom)
 }
 

@@ -1,35 +1,27 @@
 //! The contract, spoken to a Docker daemon.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     io,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use bollard::{
-    API_DEFAULT_VERSION, Docker as Daemon,
-    auth::DockerCredentials,
-    models::ContainerInspectResponse,
+    Docker as Daemon,
     query_parameters::{
-        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, KillContainerOptionsBuilder,
-        ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder,
+        RemoveContainerOptionsBuilder,
     },
 };
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
-use tokio::{
-    sync::{broadcast, watch},
-    time::timeout,
-};
-use tokio_stream::wrappers::BroadcastStream;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use futures::{FutureExt as _, future::BoxFuture, stream::BoxStream};
 
 use super::{
     answer::{self, Known, Life, is_conflict, is_missing, life, start_error, unavailable},
     body::{self, LABEL_NODE},
     config::Config,
     output::Cursor,
+    shared::{DockerOptions, Found, Shared},
     watch::listen,
 };
 use crate::node::drivers::{
@@ -39,158 +31,23 @@ use crate::node::drivers::{
     },
 };
 
-/// Events kept for a slow listener before it must resync.
-const EVENT_ROOM: usize = 1024;
-/// What one answer of the daemon may take: long enough for a busy disk, short enough to call it gone.
-const ANSWER_SECONDS: u64 = 60;
-/// What a pull may take unless the job says otherwise.
-const PULL_PATIENCE: Duration = Duration::from_mins(5);
-/// The daemon's own default set of capabilities, less raw sockets.
-const USUAL_CAPABILITIES: [&str; 13] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
-/// What the operator decides.
-#[derive(Debug, Clone)]
-pub struct DockerOptions {
-    /// The daemon's socket.
-    pub socket: PathBuf,
-    /// Whose containers these are: agents that share a daemon keep to their own.
-    pub node: String,
-    /// Where the driver remembers how much output it has copied.
-    pub state_root: PathBuf,
-    /// Jobs may mount any folder of the host and docker volumes.
-    pub allow_volumes: bool,
-    /// Jobs may switch walls off: `privileged`, host namespaces, security options.
-    pub allow_privileged: bool,
-    /// Capabilities that jobs may add.
-    pub allowed_capabilities: Vec<String>,
-}
-
-impl DockerOptions {
-    /// What is safe: neither volumes nor privileges.
-    pub fn new(node: &str, state_root: PathBuf) -> Self {
-        Self {
-            socket: "/var/run/docker.sock".into(),
-            node: node.to_owned(),
-            state_root,
-            allow_volumes: false,
-            allow_privileged: false,
-            allowed_capabilities: USUAL_CAPABILITIES.map(str::to_owned).to_vec(),
-        }
-    }
-}
-
 /// The driver. Dropping it leaves the containers alone.
 #[derive(Clone)]
 pub struct Docker {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What the driver and its listeners share; nothing here decides what runs.
-pub(super) struct Shared {
-    /// Made when the socket is first there: the client refuses one that does not exist yet.
-    client: OnceLock<Daemon>,
-    pub(super) options: DockerOptions,
-    events: broadcast::Sender<Event>,
-    /// Containers between their making and their start: not an end that nobody saw.
-    starting: Mutex<BTreeSet<TaskId>>,
-    turns: Mutex<BTreeMap<TaskId, Arc<tokio::sync::Mutex<()>>>>,
-    followed: Mutex<HashMap<String, watch::Receiver<()>>>,
-    pub(super) stop: CancellationToken,
-    _stop_on_drop: DropGuard,
-}
-
-impl Shared {
-    /// The way to the daemon.
-    pub(super) fn docker(&self) -> Result<&Daemon, bollard::errors::Error> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let socket = self.options.socket.to_string_lossy();
-        let client = Daemon::connect_with_unix(&socket, ANSWER_SECONDS, API_DEFAULT_VERSION)?;
-        Ok(self.client.get_or_init(|| client))
-    }
-
-    pub(super) fn tell(&self, event: Event) {
-        // Nobody listening is fine: events are hints.
-        match self.events.send(event) {
-            Ok(_) | Err(_) => {}
-        }
-    }
-
-    pub(super) fn followed(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<()>>> {
-        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn starting(&self) -> MutexGuard<'_, BTreeSet<TaskId>> {
-        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The container of a task, whatever its state.
-    pub(super) async fn find(&self, id: &TaskId) -> Result<Option<Found>, bollard::errors::Error> {
-        let name = body::name_of(&self.options.node, id);
-        match self.docker()?.inspect_container(&name, None).await {
-            Ok(found) => Ok(Some(Found { known: Known::inspected(&found, &self.options.node), found })),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The live container of a task.
-    pub(super) async fn find_running(&self, id: &TaskId) -> Result<String, SignalFailure> {
-        let found = self.find(id).await.map_err(|error| unavailable(&error))?;
-        let found = found.filter(|found| life(found.found.state.as_ref()) == Life::Running);
-        found.and_then(|found| found.known).map(|known| known.container).ok_or(SignalFailure::NotRunning)
-    }
-}
-
-/// A container with a task's name; foreign if it carries no labels of ours.
-pub(super) struct Found {
-    known: Option<Known>,
-    found: ContainerInspectResponse,
-}
-
 impl Docker {
     /// Begins to listen. A daemon that is away is no error: it is looked for again and again.
     pub fn open(options: DockerOptions) -> io::Result<Self> {
         std::fs::create_dir_all(&options.state_root)?;
-        let stop = CancellationToken::new();
-        let (events, _) = broadcast::channel(EVENT_ROOM);
-        let shared = Arc::new(Shared {
-            client: OnceLock::new(),
-            options,
-            events,
-            starting: Mutex::default(),
-            turns: Mutex::default(),
-            followed: Mutex::default(),
-            _stop_on_drop: stop.clone().drop_guard(),
-            stop,
-        });
+        let shared = Arc::new(Shared::new(options));
         tokio::spawn(listen(Arc::downgrade(&shared)));
         Ok(Self { shared })
     }
 
-    fn docker(&self) -> Result<&Daemon, StartError> {
+    pub(super) fn docker(&self) -> Result<&Daemon, StartError> {
         self.shared.docker().map_err(|error| start_error("docker", &error))
-    }
-
-    fn turn(&self, id: &TaskId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.shared.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        turns.entry(id.clone()).or_default().clone()
     }
 
     async fn start_once(&self, launch: Launch) -> Result<Started, StartError> {
@@ -263,46 +120,6 @@ impl Docker {
             Err(error) if !is_missing(&error) && !is_conflict(&error) => Err(unavailable(&error)),
             Ok(()) | Err(_) => Ok(()),
         }
-    }
-
-    async fn ensure_image(&self, config: &Config) -> Result<(), StartError> {
-        let docker = self.docker()?;
-        if !config.force_pull {
-            match docker.inspect_image(&config.image).await {
-                Ok(_) => return Ok(()),
-                Err(error) if is_missing(&error) => {}
-                Err(error) => return Err(start_error("docker", &error)),
-            }
-        }
-        let patience = config.image_pull_timeout.map_or(PULL_PATIENCE, schemas::duration::Duration::to_std);
-        match timeout(patience, self.pull(config)).await {
-            Ok(pulled) => pulled,
-            Err(_) => {
-                let text = format!("pulling image {:?} took longer than {patience:?}", config.image);
-                Err(StartError::Recoverable(text))
-            }
-        }
-    }
-
-    async fn pull(&self, config: &Config) -> Result<(), StartError> {
-        let (name, tag) = split_image(&config.image);
-        let options = CreateImageOptionsBuilder::default().from_image(name).tag(tag).build();
-        let credentials = config.auth.as_ref().map(|auth| DockerCredentials {
-            username: Some(auth.username.clone()),
-            password: Some(auth.password.clone()),
-            email: auth.email.clone(),
-            serveraddress: auth.server_address.clone(),
-            ..DockerCredentials::default()
-        });
-        let mut progress = Box::pin(self.docker()?.create_image(Some(options), None, credentials));
-        while let Some(step) = progress.next().await {
-            if let Err(error) = step {
-                let text =
-                    format!("image {:?} is not on this node and cannot be pulled: {error}", config.image);
-                return Err(StartError::Recoverable(text));
-            }
-        }
-        Ok(())
     }
 
     async fn list(&self) -> Result<Vec<RunningTask>, Unavailable> {
@@ -391,17 +208,6 @@ impl Docker {
     }
 }
 
-/// `registry:5000/name:tag`, `name@sha256:…`, or a bare name, which means `latest`.
-fn split_image(image: &str) -> (&str, &str) {
-    if image.contains('@') {
-        return (image, "");
-    }
-    match image.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        Some(_) | None => (image, "latest"),
-    }
-}
-
 impl Driver for Docker {
     fn fingerprint(&self) -> BoxFuture<'_, Fingerprint> {
         self.look_at_daemon().boxed()
@@ -414,7 +220,7 @@ impl Driver for Docker {
     fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Started, StartError>> {
         async move {
             let id = launch.id.clone();
-            let turn = self.turn(&id);
+            let turn = self.shared.turn(&id);
             let _mine = turn.lock().await;
             self.shared.starting().insert(id.clone());
             let started = self.start_once(launch).await;
@@ -443,7 +249,7 @@ impl Driver for Docker {
 
     fn forget<'a>(&'a self, id: &'a TaskId) -> BoxFuture<'a, Result<(), Unavailable>> {
         async move {
-            let turn = self.turn(id);
+            let turn = self.shared.turn(id);
             let _mine = turn.lock().await;
             let found = self.shared.find(id).await.map_err(|error| unavailable(&error))?;
             if let Some(Found { known: Some(known), found }) = found {
@@ -459,8 +265,7 @@ impl Driver for Docker {
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
-        let events = BroadcastStream::new(self.shared.events.subscribe());
-        events.map(|event| event.unwrap_or(Event::Resync)).boxed()
+        self.shared.events()
     }
 
     fn as_exec(&self) -> Option<&dyn Exec> {
@@ -469,24 +274,5 @@ impl Driver for Docker {
 
     fn as_stats(&self) -> Option<&dyn Stats> {
         Some(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_are_split_into_name_and_tag() {
-        let table = [
-            ("redis", ("redis", "latest")),
-            ("redis:7", ("redis", "7")),
-            ("host:5000/a/b", ("host:5000/a/b", "latest")),
-            ("host:5000/a:1", ("host:5000/a", "1")),
-            ("a@sha256:12", ("a@sha256:12", "")),
-        ];
-        for (image, expected) in table {
-            assert_eq!(split_image(image), expected, "{image}");
-        }
     }
 }

@@ -9,8 +9,11 @@ mod body;
 mod config;
 mod driver;
 mod exec;
+mod image;
 mod mounts;
 mod output;
+mod shared;
 mod watch;
 
-pub use driver::{Docker, DockerOptions};
+pub use driver::Docker;
+pub use shared::DockerOptions;

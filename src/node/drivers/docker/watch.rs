@@ -16,8 +16,8 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     answer::{Known, Life, life},
     body::LABEL_NODE,
-    driver::Shared,
     output::{self, Cursor},
+    shared::Shared,
 };
 use crate::node::drivers::contract::Event;
 
@@ -149,9 +149,8 @@ impl Shared {
     async fn until_copied(&self, container: &str) {
         let following = self.followed().get(container).cloned();
         let Some(mut following) = following else { return };
-        match timeout(OUTPUT_PATIENCE, following.changed()).await {
-            Ok(Ok(()) | Err(_)) => {}
-            Err(_) => tracing::debug!(container, "the end is told before the last lines are written"),
+        if timeout(OUTPUT_PATIENCE, following.changed()).await.is_err() {
+            tracing::debug!(container, "the end is told before the last lines are written");
         }
     }
 }

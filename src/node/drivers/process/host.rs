@@ -14,7 +14,7 @@ use std::{
 use futures::{StreamExt as _, stream::BoxStream};
 use tokio::{
     net::UnixStream,
-    sync::{broadcast, mpsc, oneshot},
+    sync::{broadcast, mpsc},
     time::timeout,
 };
 use tokio_stream::wrappers::BroadcastStream;
@@ -29,15 +29,15 @@ use super::{
     wire::{Notice, Order, ProcessLaunch},
 };
 use crate::node::drivers::{
-    Signal, TaskId,
-    contract::{Event, RunningTask, SignalFailure, StartError, Started, Unavailable, Usage},
+    TaskId,
+    contract::{Event, RunningTask, StartError, Started, Unavailable},
     task_id::digest,
 };
 
 /// A supervisor answers in milliseconds; a machine short of memory may need longer.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 /// Orders are carried out at once.
-const ORDER_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const ORDER_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at a supervisor that does not listen.
 const PURSUIT_PAUSE: Duration = Duration::from_millis(20);
 /// Events kept for a slow listener before it must resync.
@@ -59,11 +59,11 @@ pub struct HostOptions {
 /// All supervised tasks of one driver. Dropping it leaves the tasks alone.
 #[derive(Clone)]
 pub struct ProcessHost {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    options: HostOptions,
+pub(super) struct Inner {
+    pub(super) options: HostOptions,
     events: broadcast::Sender<Event>,
     links: Mutex<BTreeMap<TaskId, Link>>,
     turns: Mutex<BTreeMap<TaskId, Arc<tokio::sync::Mutex<()>>>>,
@@ -73,9 +73,9 @@ struct Inner {
 
 /// A connection to a supervisor.
 #[derive(Clone)]
-struct Link {
+pub(super) struct Link {
     incarnation: u32,
-    orders: mpsc::Sender<Asked>,
+    pub(super) orders: mpsc::Sender<Asked>,
 }
 
 impl ProcessHost {
@@ -149,7 +149,7 @@ impl ProcessHost {
     }
 
     /// One start at a time for each task; the map holds only tasks whose start is under way.
-    fn turn(&self, id: &TaskId) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn turn(&self, id: &TaskId) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = self.inner.turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         turns.entry(id.clone()).or_default().clone()
@@ -224,7 +224,7 @@ impl ProcessHost {
     }
 
     /// Connects to a supervisor unless there is a connection.
-    async fn attach(&self, folder: &StateFolder, record: &Record) -> io::Result<()> {
+    pub(super) async fn attach(&self, folder: &StateFolder, record: &Record) -> io::Result<()> {
         if self.link(&record.id).is_some_and(|link| link.incarnation == record.incarnation) {
             return Ok(());
         }
@@ -261,7 +261,7 @@ impl ProcessHost {
         });
     }
 
-    fn link(&self, id: &TaskId) -> Option<Link> {
+    pub(super) fn link(&self, id: &TaskId) -> Option<Link> {
         self.inner.links.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
@@ -326,84 +326,6 @@ impl ProcessHost {
     pub fn events(&self) -> BoxStream<'static, Event> {
         let events = BroadcastStream::new(self.inner.events.subscribe());
         events.map(|event| event.unwrap_or(Event::Resync)).boxed()
-    }
-
-    /// Gives an order to a live supervisor.
-    async fn order(&self, id: &TaskId, order: Order) -> Result<(), SignalFailure> {
-        let link = match self.link(id) {
-            Some(link) => link,
-            None => self.reach(id).await?,
-        };
-        let (answer, answered) = oneshot::channel();
-        let unanswered = || SignalFailure::Unavailable(Unavailable("the supervisor does not answer".into()));
-        link.orders.send((order, answer)).await.map_err(|_| SignalFailure::NotRunning)?;
-        match timeout(ORDER_PATIENCE, answered).await {
-            Ok(Ok(None)) => Ok(()),
-            Ok(Ok(Some(refusal))) => Err(SignalFailure::Refused(refusal)),
-            Ok(Err(_)) => Err(SignalFailure::NotRunning),
-            Err(_) => Err(unanswered()),
-        }
-    }
-
-    async fn reach(&self, id: &TaskId) -> Result<Link, SignalFailure> {
-        let folder = StateFolder::of(&self.inner.options.state_root, id);
-        let unknown = |error: io::Error| SignalFailure::Unavailable(Unavailable(error.to_string()));
-        let Found::Supervised(Some(record)) = folder.look().map_err(unknown)? else {
-            return Err(SignalFailure::NotRunning);
-        };
-        self.attach(&folder, &record).await.map_err(unknown)?;
-        self.link(id).ok_or(SignalFailure::NotRunning)
-    }
-
-    /// See [`crate::node::drivers::Driver::signal`].
-    pub async fn signal(&self, id: &TaskId, signal: Signal) -> Result<(), SignalFailure> {
-        self.order(id, Order::Signal(signal.number())).await
-    }
-
-    /// See [`crate::node::drivers::Driver::stop`].
-    pub async fn stop(&self, id: &TaskId, signal: Signal, grace: Duration) -> Result<(), Unavailable> {
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        match self.order(id, Order::Stop { signal: signal.number(), grace_ms }).await {
-            Ok(()) | Err(SignalFailure::NotRunning) => Ok(()),
-            Err(SignalFailure::Refused(text)) => Err(Unavailable(text)),
-            Err(SignalFailure::Unavailable(error)) => Err(error),
-        }
-    }
-
-    /// See [`crate::node::drivers::Driver::forget`].
-    pub async fn forget(&self, id: &TaskId) -> Result<(), Unavailable> {
-        let turn = self.turn(id);
-        let _mine = turn.lock().await;
-        let folder = StateFolder::of(&self.inner.options.state_root, id);
-        let forgotten = tokio::task::spawn_blocking(move || match folder.look()? {
-            Found::Ended(_) => {
-                // The supervisor leaves right after writing the exit; its folder must not vanish under it.
-                let _lock = folder.lock()?;
-                folder.remove()
-            }
-            Found::Nothing => folder.remove(),
-            Found::Supervised(_) | Found::Orphaned(..) => Ok(()),
-        });
-        let forgotten = forgotten.await.map_err(|error| Unavailable(error.to_string()))?;
-        forgotten.map_err(|error| Unavailable(format!("state folder: {error}")))
-    }
-
-    /// See [`crate::node::drivers::contract::Stats::stats`].
-    pub fn stats(&self, id: &TaskId) -> Result<Usage, SignalFailure> {
-        let record = self.record(id)?;
-        let cgroup = record.cgroup.ok_or_else(|| SignalFailure::Refused("no control groups here".into()))?;
-        Ok(cgroup.usage())
-    }
-
-    /// The record of a live task.
-    pub fn record(&self, id: &TaskId) -> Result<Record, SignalFailure> {
-        let folder = StateFolder::of(&self.inner.options.state_root, id);
-        match folder.look().map_err(|error| Unavailable(error.to_string()))? {
-            Found::Supervised(Some(record)) => Ok(record),
-            Found::Supervised(None) | Found::Nothing | Found::Ended(_) | Found::Orphaned(..) => {
-                Err(SignalFailure::NotRunning)
-            }
-        }
     }
 }
 

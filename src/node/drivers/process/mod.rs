@@ -7,6 +7,7 @@ pub mod cgroup;
 mod connection;
 pub mod enter;
 mod host;
+mod orders;
 mod orphan;
 pub mod procfs;
 pub mod record;
