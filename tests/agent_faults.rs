@@ -315,7 +315,7 @@ async fn live_through(seed: u64) {
         }
     }
     stage.store.dice.mend();
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     let wished = stage.wished().await;
     let alive: Vec<String> = stage.fake.alive().iter().map(|id| id.allocation().to_owned()).collect();
     assert_eq!(alive, wished, "seed {seed}: what runs is what is wished");
@@ -324,7 +324,7 @@ async fn live_through(seed: u64) {
     let running: Vec<&str> = running.map(|(id, _)| id.trim_start_matches("default/")).collect();
     assert_eq!(running, wished, "seed {seed}: and it is reported");
     let before = stage.store.store.list(&Prefix::all()).await.unwrap().revision;
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     let after = stage.store.store.list(&Prefix::all()).await.unwrap().revision;
     assert_eq!(before, after, "seed {seed}: then nothing is written any more");
     agent.abort();

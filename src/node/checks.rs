@@ -72,11 +72,10 @@ impl Checks {
         own.retain(|check, running| wanted.get(check) == Some(&running.probe) && running.life == life);
         let mut begun = Vec::new();
         for (check, probe) in wanted {
-            if !own.contains_key(&check) {
-                begun.push((check.clone(), probe.passes_at_first));
-                let running = self.begin(id, &check, probe, life);
-                own.insert(check, running);
-            }
+            let std::collections::btree_map::Entry::Vacant(place) = own.entry(check) else { continue };
+            begun.push((place.key().clone(), probe.passes_at_first));
+            let running = self.begin(id, place.key(), probe, life);
+            place.insert(running);
         }
         if !own.is_empty() {
             self.running.insert(id.clone(), own);

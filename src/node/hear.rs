@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 
 use super::drivers::contract::Event;
 use super::feed::{News, Whole};
-use super::reality::allocation_of;
+use super::reality::{allocation_of, asked_to_stop};
 use super::run::{Agent, Saving};
 use super::works::{self, Done, Pause};
 use crate::store::{CommitError, Store};
@@ -144,7 +144,7 @@ impl<S: Store> Agent<S> {
             Done::Stopped { answer: Ok(()), .. } | Done::Removed => {}
             Done::Stopped { id, answer: Err(error) } => {
                 tracing::warn!(task = %id, "was not stopped: {error}");
-                self.reality.asked_to_stop(&mut self.local.tasks, &id, None);
+                asked_to_stop(&mut self.local.tasks, &id, None);
                 self.works.spawn(works::after(AGAIN, Pause::Decide(allocation_of(&id))));
             }
             Done::Forgot { id, answer: Ok(()) } => {

@@ -87,14 +87,6 @@ impl Reality {
         self.learn(tasks, &driver, id, Observed { incarnation, fact });
     }
 
-    /// A task was asked to end, or the order did not reach its runtime.
-    pub(crate) fn asked_to_stop(&mut self, tasks: &mut Tasks, id: &TaskId, when: Option<Timestamp>) {
-        let own = tasks.get_mut(&allocation_of(id)).and_then(|own| own.get_mut(id.task()));
-        if let Some(Observed { fact: Fact::Running { asked_to_stop, .. }, .. }) = own {
-            *asked_to_stop = when;
-        }
-    }
-
     /// The runtime forgot a task.
     pub(crate) fn forgotten(&mut self, tasks: &mut Tasks, id: &TaskId) {
         self.drop_task(tasks, id);
@@ -158,6 +150,14 @@ impl Reality {
             }
         }
         changed
+    }
+}
+
+/// Notes that a task was asked to end, or (nothing) that the order did not reach its runtime.
+pub(crate) fn asked_to_stop(tasks: &mut Tasks, id: &TaskId, when: Option<Timestamp>) {
+    let own = tasks.get_mut(&allocation_of(id)).and_then(|own| own.get_mut(id.task()));
+    if let Some(Observed { fact: Fact::Running { asked_to_stop, .. }, .. }) = own {
+        *asked_to_stop = when;
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::drivers::TaskId;
 use super::launch::Ask;
+use super::reality::asked_to_stop;
 use super::run::{Agent, Pace, Saving};
 use super::{saved, works};
 use crate::store::Store;
@@ -51,7 +52,7 @@ impl<S: Store> Agent<S> {
             Act::Stop { allocation, task, kill, reason } => {
                 let Some(id) = task_id(&allocation, &task) else { return };
                 tracing::info!(task = %id, "stopping: {reason}");
-                self.reality.asked_to_stop(&mut self.local.tasks, &id, Some(self.world.clock.now()));
+                asked_to_stop(&mut self.local.tasks, &id, Some(self.world.clock.now()));
                 let driver = self.driver_of(&id);
                 self.works.spawn(works::stop(driver, id, kill));
             }

@@ -101,9 +101,10 @@ mod tests {
 
     #[test]
     fn a_spent_window_fails_or_waits_for_the_next() {
-        let spent = Some(Window { began: at(0), count: 2 });
+        let window = Window { began: at(0), count: 2 };
+        let spent = Some(window);
         assert!(matches!(judge(&policy(RestartMode::Fail), spent, "a", at(60)), Verdict::GiveUp { .. }));
-        let waits = Verdict::Restart { at: at(300), window: spent.unwrap() };
+        let waits = Verdict::Restart { at: at(300), window };
         assert_eq!(judge(&policy(RestartMode::Delay), spent, "a", at(60)), waits);
         let Verdict::Restart { window, .. } = judge(&policy(RestartMode::Fail), spent, "a", at(300)) else {
             panic!("a new window has begun");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::node::{Node, id};
 
 /// One thing that happens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Happening {
     Exit { task: usize, code: i32 },
     Wait(i64),
