@@ -93,7 +93,7 @@ fn progress(
         }
         match (&slot.state, fates.fate(&index, &slot)) {
             (SlotState::Wait { .. } | SlotState::Failed, _) | (_, Fate::Failed { .. }) => {
-                progress.unhealthy += 1
+                progress.unhealthy += 1;
             }
             (_, Fate::Placed { is_healthy }) => {
                 progress.placed += 1;

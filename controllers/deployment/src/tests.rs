@@ -208,8 +208,9 @@ fn a_new_version_is_a_new_chance_for_what_was_given_up() {
 
 #[test]
 fn a_job_of_many_groups_goes_out_in_several_steps() {
-    let groups: String = (0..105).map(|number| format!(" · group web g{number}")).collect();
-    let mut view = fixture::read(&format!("job web{groups}"));
+    let one = |number: u32| format!("group web g{number}");
+    let groups = (0..105).map(one).collect::<Vec<_>>().join(" · ");
+    let mut view = fixture::read(&format!("job web · {groups}"));
     let root = schemas::key::Key::job("default", "web");
     let plan = Deployer.plan(&view, &root, fixture::at(0));
     assert_eq!(plan.steps.len(), 2);

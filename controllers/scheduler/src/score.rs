@@ -97,14 +97,16 @@ mod tests {
         let wanted = Wanted { attribute: Term::Datacenter, share: 1.0, targets: vec![], otherwise: None };
         let score = |pairs: &[(&str, u32)], value: &str| spread(&wanted, &counts(pairs), Some(value));
         let table = [
-            score(&[], "a"),
-            score(&[("a", 1)], "a"),
-            score(&[("a", 1)], "b"),
-            score(&[("a", 2), ("b", 1)], "a"),
-            score(&[("a", 2), ("b", 1)], "b"),
-            score(&[("a", 3), ("b", 3)], "a"),
+            (score(&[], "a"), 0.0),
+            (score(&[("a", 1)], "a"), -1.0),
+            (score(&[("a", 1)], "b"), 1.0),
+            (score(&[("a", 2), ("b", 1)], "a"), -1.0),
+            (score(&[("a", 2), ("b", 1)], "b"), 1.0),
+            (score(&[("a", 3), ("b", 3)], "a"), -1.0),
         ];
-        assert_eq!(table, [0.0, -1.0, 1.0, -1.0, 1.0, -1.0]);
+        for (row, (found, expected)) in table.into_iter().enumerate() {
+            assert!((found - expected).abs() < 1e-9, "row {row}: {found}, not {expected}");
+        }
         assert!((spread(&wanted, &counts(&[("a", 1)]), None) + 1.0).abs() < f64::EPSILON);
     }
 

@@ -186,9 +186,9 @@ fn important_jobs_come_first() {
 
 #[test]
 fn history_is_short_and_goes_with_its_job() {
-    let ended: String =
-        (0..9).map(|n| format!(" · place web.api.0-v1.{n} on n1 · report web.api.0-v1.{n} failed")).collect();
-    assert_snapshot!(decide(&format!("node n1 · job web · roster web.api 0=v1.9{ended}")), @"
+    let one = |n: u32| format!("place web.api.0-v1.{n} on n1 · report web.api.0-v1.{n} failed");
+    let ended = (0..9).map(one).collect::<Vec<_>>().join(" · ");
+    assert_snapshot!(decide(&format!("node n1 · job web · roster web.api 0=v1.9 · {ended}")), @"
     forget web.api.0-v1.3 on n1
     forget web.api.0-v1.2 on n1
     forget web.api.0-v1.1 on n1
