@@ -208,7 +208,23 @@ fn run(line: CommandLine) -> Result<ExitCode, CliError> {
         Command::Dev(args) => return crate::process::dev(args),
         Command::Server(args) => return crate::process::server(args),
         Command::Agent(args) => return crate::process::agent(args),
-        command => {
+        command @ (Command::Apply(_)
+        | Command::Run(_)
+        | Command::Plan(_)
+        | Command::Diff(_)
+        | Command::Get(_)
+        | Command::Describe(_)
+        | Command::Status(_)
+        | Command::Delete(_)
+        | Command::Stop(_)
+        | Command::Scale(_)
+        | Command::Logs(_)
+        | Command::Wait(_)
+        | Command::Why(_)
+        | Command::Job(_)
+        | Command::Node(_)
+        | Command::Alloc(_)
+        | Command::Deployment(_)) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()

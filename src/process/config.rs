@@ -85,7 +85,8 @@ struct Reserved {
     /// MB.
     disk: u64,
     /// `22,80,8500-8600`
-    reserved_ports: String,
+    #[serde(rename = "reserved_ports")]
+    ports: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -147,7 +148,7 @@ impl FileConfig {
             memory_mb: client.reserved.memory,
             disk_mb: client.reserved.disk,
         };
-        config.reserved_ports = ports(&client.reserved.reserved_ports)?;
+        config.reserved_ports = ports(&client.reserved.ports)?;
         config.max_kill_timeout = client.max_kill_timeout.unwrap_or(config.max_kill_timeout);
         config.dynamic_ports.first = client.min_dynamic_port.unwrap_or(config.dynamic_ports.first);
         config.dynamic_ports.last = client.max_dynamic_port.unwrap_or(config.dynamic_ports.last);

@@ -22,11 +22,7 @@ pub struct Identity {
 
 /// Every controller there is.
 fn controllers() -> Vec<Arc<dyn Controller<Effect = Write>>> {
-    vec![
-        Arc::new(deployment::Deployer::default()),
-        Arc::new(scheduler::Scheduler::default()),
-        Arc::new(heartbeat::Heartbeat::default()),
-    ]
+    vec![Arc::new(deployment::Deployer), Arc::new(scheduler::Scheduler), Arc::new(heartbeat::Heartbeat)]
 }
 
 /// Starts the cache, the server's beat and all controllers; they end with the token.
