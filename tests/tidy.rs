@@ -14,7 +14,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const FILE_LINES: usize = 400;
 const FILE_LINES_NEVER: usize = 600;
 /// Files over the limit, with the length they had when this was accepted: entries may only shrink or go.
-const LONG_FILES: &[(&str, usize)] = &[("src/node/drivers/process/host.rs", 412)];
+const LONG_FILES: &[(&str, usize)] = &[];
 
 /// Indexes that still hold code: entries may only go.
 const BUSY_INDEXES: &[&str] = &[
