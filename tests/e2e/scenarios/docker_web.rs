@@ -19,7 +19,10 @@ pub async fn static_port(cluster: Cluster) {
     cluster.apply(&name, &hcl(&name, 1, &format!("static = {port}")));
     cluster.until_healthy(&name, 1).await;
 
-    let answer = ask(&reqwest::Client::new(), &format!("127.0.0.1:{port}")).await;
+    let allocations = cluster.api.allocations(&name).await.expect("the API answers");
+    let address = allocations[0].address("http").expect("it has a port");
+    assert!(address.ends_with(&format!(":{port}")), "{address} is not at the port that the job names");
+    let answer = ask(&reqwest::Client::new(), &address).await;
     assert_eq!(answer.as_deref(), Ok("from a container"), "{}", cluster.last_words());
     until_deleted(&cluster, &name).await;
 }
