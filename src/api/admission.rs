@@ -222,6 +222,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "tables of specs read better without borrows")]
     fn admit(spec: Value, validation: FieldValidation) -> Result<Admitted<Job>, Refusal> {
         let body =
             json!({"apiVersion": "encamp.dev/v1", "kind": "Job", "metadata": {"name": "web"}, "spec": spec});

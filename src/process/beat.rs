@@ -13,7 +13,7 @@ use crate::store::{Store, Txn};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Beats until told to stop, then removes the beat: a server that left is not one that died.
-pub async fn beat<S: Store>(store: S, server: String, address: String, stop: CancellationToken) {
+pub(super) async fn beat<S: Store>(store: S, server: String, address: String, stop: CancellationToken) {
     let key = Key::beat(&server);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use encamp::store::{Batch, CommitError, Limits, Listing, Memory, ReadError, Store, Txn, Watch, WatchError};
 use futures::StreamExt;
-use plan::{Guard, Write};
+use plan::Guard;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use schemas::key::{Key, Prefix, Revision};

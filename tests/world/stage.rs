@@ -105,12 +105,11 @@ impl Stage {
     /// Looks at every revision since the last time, and at the machines.
     async fn look(&mut self) -> Result<(), Broken> {
         loop {
-            let watch = match &mut self.watch {
-                Some(watch) => watch,
-                None => {
-                    let opened = self.truth.watch(&Prefix::all(), self.seen).await;
-                    self.watch.insert(opened.expect("history is kept until it was looked at"))
-                }
+            let watch = if let Some(watch) = &mut self.watch {
+                watch
+            } else {
+                let opened = self.truth.watch(&Prefix::all(), self.seen).await;
+                self.watch.insert(opened.expect("history is kept until it was looked at"))
             };
             match watch.next().now_or_never() {
                 None => break,

@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn mistakes_are_explained() {
         let table = [
-            (r#"{}"#, "docker config: `image` is missing"),
+            ("{}", "docker config: `image` is missing"),
             (r#"{"image":"a","imag":"b"}"#, "docker config: unknown key `imag`, did you mean `image`?"),
             (
                 r#"{"image":"a","dns_server":[]}"#,
