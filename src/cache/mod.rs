@@ -1,4 +1,4 @@
-//! The process's one picture of the store: one watch over everything, folded into a [`View`].
+//! The process's one picture of the store: one watch over everything, folded into a [`plan::View`].
 //!
 //! Guarantees: the view is always at exactly one revision; subscribers see every revision once, in order;
 //! after a break, a compaction or a lost event the difference arrives as one more batch, so nobody needs
