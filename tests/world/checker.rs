@@ -15,22 +15,22 @@ use crate::cluster::Node;
 
 /// Remembers what a single revision cannot tell.
 #[derive(Default)]
-pub struct Checker {
+pub(crate) struct Checker {
     view: View,
     identities: BTreeMap<Key, (String, String, String, u64, u32)>,
     ended: BTreeMap<Key, ClientState>,
     /// Every broken rule found, with the revision.
-    pub breaches: Vec<String>,
+    pub(crate) breaches: Vec<String>,
 }
 
 impl Checker {
     /// The store as of the last revision seen.
-    pub fn view(&self) -> &View {
+    pub(crate) fn view(&self) -> &View {
         &self.view
     }
 
     /// Takes in one revision and checks everything that follows from the store alone.
-    pub fn revision(&mut self, batch: &Batch) {
+    pub(crate) fn revision(&mut self, batch: &Batch) {
         for change in &batch.changes {
             if let Change::Delete { key } = change {
                 self.identities.remove(key);
@@ -134,7 +134,7 @@ impl Checker {
     }
 
     /// I22: at most one incarnation of a task is alive, and only where its allocation was placed.
-    pub fn reality(&mut self, nodes: &[Node]) {
+    pub(crate) fn reality(&mut self, nodes: &[Node]) {
         let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for machine in nodes.iter().map(|node| &node.machine) {
             for (id, _) in machine.alive() {

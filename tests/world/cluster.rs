@@ -28,24 +28,24 @@ use crate::faults::Handle;
 use crate::machine::Machine;
 
 /// The day on which every story begins.
-pub fn dawn() -> Timestamp {
+pub(crate) fn dawn() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
 /// What every node has.
-pub const CAPACITY: Amount = Amount { cpu_mhz: 4_000, memory_mb: 8_192, disk_mb: 20_000 };
+pub(crate) const CAPACITY: Amount = Amount { cpu_mhz: 4_000, memory_mb: 8_192, disk_mb: 20_000 };
 
 /// Where agents find the servers that live.
-pub type Ears = Arc<Mutex<BTreeMap<String, Hearing<Handle>>>>;
+pub(crate) type Ears = Arc<Mutex<BTreeMap<String, Hearing<Handle>>>>;
 
 /// A server: the API and the controllers.
-pub struct Server {
+pub(crate) struct Server {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its way to the store.
-    pub handle: Handle,
+    pub(crate) handle: Handle,
     /// Its idea of the time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     ears: Ears,
     life: Option<ServerLife>,
 }
@@ -59,12 +59,12 @@ struct ServerLife {
 
 impl Server {
     /// A server that is not started yet.
-    pub fn new(name: &str, handle: Handle, ears: Ears) -> Server {
+    pub(crate) fn new(name: &str, handle: Handle, ears: Ears) -> Server {
         Server { name: name.to_owned(), handle, clock: Clock::simulated(dawn()), ears, life: None }
     }
 
     /// Starts it, unless it runs.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         if self.is_alive() {
             return;
         }
@@ -81,39 +81,39 @@ impl Server {
     }
 
     /// Ends it as `kill -9` would.
-    pub fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.life = None;
         self.ears.lock().unwrap().remove(&self.name);
     }
 
     /// Whether it runs.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.life.is_some()
     }
 
     /// Its API.
-    pub fn router(&self) -> Option<Router> {
+    pub(crate) fn router(&self) -> Option<Router> {
         self.life.as_ref().map(|life| life.router.clone())
     }
 
     /// Its picture of the store.
-    pub fn cache(&self) -> Option<&Cache> {
+    pub(crate) fn cache(&self) -> Option<&Cache> {
         self.life.as_ref().map(|life| &life.cache)
     }
 }
 
 /// A node: a machine and the agent on it.
-pub struct Node {
+pub(crate) struct Node {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The agent's way to the store.
-    pub handle: Handle,
+    pub(crate) handle: Handle,
     /// Its idea of the time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// What really runs.
-    pub machine: Machine,
+    pub(crate) machine: Machine,
     /// The agent's way to the servers.
-    pub line: Arc<Line>,
+    pub(crate) line: Arc<Line>,
     disk: Arc<NoDisk>,
     life: Option<AbortHandle>,
     is_on: bool,
@@ -121,7 +121,7 @@ pub struct Node {
 
 impl Node {
     /// A machine that is on, without an agent yet.
-    pub fn new(name: &str, handle: Handle, ears: Ears, seed: u64) -> Node {
+    pub(crate) fn new(name: &str, handle: Handle, ears: Ears, seed: u64) -> Node {
         let clock = Clock::simulated(dawn());
         let machine = Machine::new(name, clock.clone(), seed);
         let line = Arc::new(Line { ears, is_cut: AtomicBool::new(false) });
@@ -130,7 +130,7 @@ impl Node {
     }
 
     /// Starts the agent, unless it runs or the machine is off.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         if self.life.is_some() || !self.is_on {
             return;
         }
@@ -150,14 +150,14 @@ impl Node {
     }
 
     /// Ends the agent as `kill -9` would; tasks go on.
-    pub fn crash_agent(&mut self) {
+    pub(crate) fn crash_agent(&mut self) {
         if let Some(life) = self.life.take() {
             life.abort();
         }
     }
 
     /// Switches the machine on, with its agent, or off, with all that runs.
-    pub fn switch(&mut self, is_on: bool) {
+    pub(crate) fn switch(&mut self, is_on: bool) {
         if !is_on {
             self.crash_agent();
         }
@@ -167,12 +167,12 @@ impl Node {
     }
 
     /// Whether the machine is on.
-    pub fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.is_on
     }
 
     /// Cuts it off from the store and the servers, or lets it back.
-    pub fn cut(&self, is_cut: bool) {
+    pub(crate) fn cut(&self, is_cut: bool) {
         self.handle.cut(is_cut);
         self.line.is_cut.store(is_cut, Ordering::Relaxed);
     }
@@ -185,14 +185,14 @@ impl Drop for Node {
 }
 
 /// Beats to the first server that lives.
-pub struct Line {
+pub(crate) struct Line {
     ears: Ears,
     is_cut: AtomicBool,
 }
 
 impl Line {
     /// Cuts the agent off from the servers alone, or lets it back.
-    pub fn cut(&self, is_cut: bool) {
+    pub(crate) fn cut(&self, is_cut: bool) {
         self.is_cut.store(is_cut, Ordering::Relaxed);
     }
 }

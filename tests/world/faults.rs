@@ -19,30 +19,30 @@ use schemas::key::{Key, Prefix, Revision};
 
 /// How likely each misbehaviour is, in thousandths of the calls.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// The commit is applied and the answer lost.
-    pub lost_after: u32,
+    pub(crate) lost_after: u32,
     /// The answer is lost, and the commit arrives seconds later, whatever became of its sender.
-    pub late: u32,
+    pub(crate) late: u32,
     /// The commit is not applied and the answer lost.
-    pub lost_before: u32,
+    pub(crate) lost_before: u32,
     /// The store refuses: nothing was written.
-    pub refused: u32,
+    pub(crate) refused: u32,
     /// A conflict that is none.
-    pub conflict: u32,
+    pub(crate) conflict: u32,
     /// A list is not answered.
-    pub unread: u32,
+    pub(crate) unread: u32,
     /// A watch breaks after a batch.
-    pub broken: u32,
+    pub(crate) broken: u32,
     /// A watch ends since history is gone.
-    pub compacted: u32,
+    pub(crate) compacted: u32,
     /// The longest pause before an answer, in milliseconds.
-    pub slow_ms: u64,
+    pub(crate) slow_ms: u64,
 }
 
 impl Faults {
     /// Everything at once.
-    pub fn heavy() -> Faults {
+    pub(crate) fn heavy() -> Faults {
         Faults {
             lost_after: 40,
             late: 30,
@@ -59,7 +59,7 @@ impl Faults {
 
 /// Which guards never reach the store: for the tests that show what each of them is good for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sabotage {
+pub(crate) enum Sabotage {
     /// None is lost.
     #[default]
     None,
@@ -67,8 +67,6 @@ pub enum Sabotage {
     Terms,
     /// Nobody checks that a document is as it was seen.
     Revisions,
-    /// Nobody checks that a document is not there yet.
-    Absences,
 }
 
 impl Sabotage {
@@ -76,25 +74,25 @@ impl Sabotage {
         match guard {
             Guard::Term { .. } => self != Sabotage::Terms,
             Guard::At(..) | Guard::Unchanged { .. } => self != Sabotage::Revisions,
-            Guard::Absent(_) => self != Sabotage::Absences,
+            Guard::Absent(_) => true,
         }
     }
 }
 
 /// What every handle shares.
 #[derive(Clone)]
-pub struct World {
+pub(crate) struct World {
     store: Memory,
     sabotage: Sabotage,
     faults: Arc<Mutex<Faults>>,
     /// Rules that a commit broke, told when the checker next looks.
-    pub breaches: Arc<Mutex<Vec<String>>>,
+    pub(crate) breaches: Arc<Mutex<Vec<String>>>,
     terms: Arc<Mutex<BTreeMap<Key, Revision>>>,
 }
 
 impl World {
     /// A world without faults yet.
-    pub fn new(sabotage: Sabotage) -> World {
+    pub(crate) fn new(sabotage: Sabotage) -> World {
         World {
             store: Memory::new(Limits::default()),
             sabotage,
@@ -104,15 +102,15 @@ impl World {
         }
     }
     /// The store as it really is, for the checker.
-    pub fn truth(&self) -> Memory {
+    pub(crate) fn truth(&self) -> Memory {
         self.store.clone()
     }
     /// From now on these faults happen.
-    pub fn set(&self, faults: Faults) {
+    pub(crate) fn set(&self, faults: Faults) {
         *self.faults.lock().unwrap() = faults;
     }
     /// A handle for one component; `seed` decides when it suffers.
-    pub fn handle(&self, seed: u64) -> Handle {
+    pub(crate) fn handle(&self, seed: u64) -> Handle {
         let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
         Handle { world: self.clone(), rng, is_cut: Arc::default() }
     }
@@ -120,7 +118,7 @@ impl World {
 
 /// One component's way to the store.
 #[derive(Clone)]
-pub struct Handle {
+pub(crate) struct Handle {
     world: World,
     rng: Arc<Mutex<StdRng>>,
     is_cut: Arc<AtomicBool>,
@@ -128,7 +126,7 @@ pub struct Handle {
 
 impl Handle {
     /// Cuts the component off from the store, or lets it back.
-    pub fn cut(&self, is_cut: bool) {
+    pub(crate) fn cut(&self, is_cut: bool) {
         self.is_cut.store(is_cut, Ordering::Relaxed);
     }
 

@@ -16,7 +16,7 @@ use schemas::roster::{Index, Slot, SlotState, allocation_name};
 use crate::cluster::Node;
 
 /// The store and the machines side by side.
-pub struct Goal<'a> {
+pub(crate) struct Goal<'a> {
     view: &'a View,
     on: BTreeSet<&'a str>,
     /// By node: the allocations that are alive.
@@ -25,7 +25,7 @@ pub struct Goal<'a> {
 }
 
 /// What is not yet as it should be.
-pub fn unmet(view: &View, nodes: &[Node]) -> Vec<String> {
+pub(crate) fn unmet(view: &View, nodes: &[Node]) -> Vec<String> {
     let alive = nodes.iter().map(|node| {
         let tasks = node.machine.alive().into_iter();
         let names = tasks.map(|(id, _)| format!("{}/{}", id.namespace(), id.allocation()));

@@ -23,16 +23,16 @@ use tokio::sync::broadcast;
 
 /// How likely the runtime misbehaves, in thousandths of the calls.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Troubles {
+pub(crate) struct Troubles {
     /// A start fails for now.
-    pub start_fails: u32,
+    pub(crate) start_fails: u32,
     /// The longest a start or a stop takes, in milliseconds.
-    pub slow_ms: u64,
+    pub(crate) slow_ms: u64,
 }
 
 /// One machine.
 #[derive(Clone)]
-pub struct Machine {
+pub(crate) struct Machine {
     name: String,
     clock: Clock,
     shared: Arc<Mutex<Shared>>,
@@ -57,7 +57,7 @@ struct Task {
 
 /// What happened to a task on the machine, for the checker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// An incarnation began.
     Began(TaskId, u32),
     /// It ended by itself or with its machine.
@@ -68,7 +68,7 @@ pub enum Happening {
 
 impl Machine {
     /// A machine that is on.
-    pub fn new(name: &str, clock: Clock, seed: u64) -> Machine {
+    pub(crate) fn new(name: &str, clock: Clock, seed: u64) -> Machine {
         let (events, _) = broadcast::channel(1024);
         let shared = Shared {
             tasks: BTreeMap::new(),
@@ -81,17 +81,17 @@ impl Machine {
     }
 
     /// The node's name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// From now on these troubles happen.
-    pub fn set(&self, troubles: Troubles) {
+    pub(crate) fn set(&self, troubles: Troubles) {
         self.shared.lock().unwrap().troubles = troubles;
     }
 
     /// Switches the machine off: everything on it is gone.
-    pub fn switch(&self, is_on: bool) {
+    pub(crate) fn switch(&self, is_on: bool) {
         let mut shared = self.shared.lock().unwrap();
         shared.is_on = is_on;
         if !is_on {
@@ -103,17 +103,17 @@ impl Machine {
     }
 
     /// Who is alive, and in which incarnation.
-    pub fn alive(&self) -> Vec<(TaskId, u32)> {
+    pub(crate) fn alive(&self) -> Vec<(TaskId, u32)> {
         self.shared.lock().unwrap().living().map(|task| (task.id.clone(), task.incarnation)).collect()
     }
 
     /// What has happened since the last time this was asked.
-    pub fn take_journal(&self) -> Vec<Happening> {
+    pub(crate) fn take_journal(&self) -> Vec<Happening> {
         std::mem::take(&mut self.shared.lock().unwrap().journal)
     }
 
     /// Ends a random living task, as a crash would.
-    pub fn crash_one(&self) -> bool {
+    pub(crate) fn crash_one(&self) -> bool {
         let chosen = {
             let mut shared = self.shared.lock().unwrap();
             let living: Vec<TaskId> = shared.living().map(|task| task.id.clone()).collect();

@@ -12,7 +12,7 @@ const SEEDS: u64 = 18;
 const THREADS: usize = 2;
 
 /// Tells seeds on all threads; gives the failures in order.
-pub fn tell_all(seeds: &[u64], sabotage: Sabotage) -> Vec<(u64, String)> {
+pub(crate) fn tell_all(seeds: &[u64], sabotage: Sabotage) -> Vec<(u64, String)> {
     let (next, failures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {

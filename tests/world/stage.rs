@@ -24,22 +24,22 @@ const SILENCE: Duration = Duration::from_secs(120);
 
 /// A rule was broken; which one is in the checker or the trace.
 #[derive(Debug)]
-pub struct Broken;
+pub(crate) struct Broken;
 
 /// Everything there is in one seed.
-pub struct Stage {
+pub(crate) struct Stage {
     /// What decides all that is left to chance.
-    pub rng: StdRng,
+    pub(crate) rng: StdRng,
     /// The store and its faults.
-    pub world: World,
+    pub(crate) world: World,
     /// The servers.
-    pub servers: Vec<Server>,
+    pub(crate) servers: Vec<Server>,
     /// The nodes.
-    pub nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     /// Who looks for broken rules.
-    pub checker: Checker,
+    pub(crate) checker: Checker,
     /// What happened.
-    pub trace: Trace,
+    pub(crate) trace: Trace,
     /// What people were told meanwhile.
     answers: Arc<Mutex<Vec<String>>>,
     truth: Memory,
@@ -49,7 +49,7 @@ pub struct Stage {
 
 impl Stage {
     /// A cluster that runs, over an empty store.
-    pub fn new(seed: u64, (servers, nodes): (usize, usize), sabotage: Sabotage) -> Stage {
+    pub(crate) fn new(seed: u64, (servers, nodes): (usize, usize), sabotage: Sabotage) -> Stage {
         let mut rng = StdRng::seed_from_u64(seed);
         let world = World::new(sabotage);
         let ears = Ears::default();
@@ -76,7 +76,7 @@ impl Stage {
     }
 
     /// Somebody asks a server that lives.
-    pub fn ask(&mut self, wish: Wish) {
+    pub(crate) fn ask(&mut self, wish: Wish) {
         let alive: Vec<usize> = (0..self.servers.len()).filter(|at| self.servers[*at].is_alive()).collect();
         let Some(at) = (!alive.is_empty()).then(|| alive[self.rng.random_range(0..alive.len())]) else {
             return;
@@ -93,7 +93,7 @@ impl Stage {
     }
 
     /// Lets time pass and looks at everything that happens.
-    pub async fn pass(&mut self, time: Duration) -> Result<(), Broken> {
+    pub(crate) async fn pass(&mut self, time: Duration) -> Result<(), Broken> {
         let end = tokio::time::Instant::now() + time;
         while tokio::time::Instant::now() < end {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -105,12 +105,11 @@ impl Stage {
     /// Looks at every revision since the last time, and at the machines.
     async fn look(&mut self) -> Result<(), Broken> {
         loop {
-            let watch = if let Some(watch) = &mut self.watch {
-                watch
-            } else {
+            if self.watch.is_none() {
                 let opened = self.truth.watch(&Prefix::all(), self.seen).await;
-                self.watch.insert(opened.expect("history is kept until it was looked at"))
-            };
+                self.watch = Some(opened.expect("history is kept until it was looked at"));
+            }
+            let Some(watch) = &mut self.watch else { break };
             match watch.next().now_or_never() {
                 None => break,
                 Some(Some(Ok(batch))) => {
@@ -140,13 +139,13 @@ impl Stage {
     }
 
     /// Forgets the history that was looked at, as a store does from time to time.
-    pub fn compact(&mut self) {
+    pub(crate) fn compact(&mut self) {
         self.watch = None;
         self.truth.compact(self.seen);
     }
 
     /// I34 and I35: left alone, the cluster comes to its goal within this time.
-    pub async fn converge(&mut self, within: Duration) -> Result<(), Broken> {
+    pub(crate) async fn converge(&mut self, within: Duration) -> Result<(), Broken> {
         let end = tokio::time::Instant::now() + within;
         loop {
             self.pass(Duration::from_secs(1)).await?;
@@ -162,7 +161,7 @@ impl Stage {
     }
 
     /// I36: nothing but beats is written any more, and no controller wants anything.
-    pub async fn be_silent(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn be_silent(&mut self) -> Result<(), Broken> {
         // Memories, details and answers on their way may still come.
         self.pass(Duration::from_secs(5)).await?;
         let before = self.trace.lines.len();

@@ -7,21 +7,21 @@ use schemas::entry::Change;
 use tokio::time::Instant;
 
 /// The story of one seed.
-pub struct Trace {
+pub(crate) struct Trace {
     begin: Instant,
     digest: DefaultHasher,
     /// One line for each thing that happened, beats left out.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Trace {
     /// A story that begins now.
-    pub fn new() -> Trace {
+    pub(crate) fn new() -> Trace {
         Trace { begin: Instant::now(), digest: DefaultHasher::new(), lines: Vec::new() }
     }
 
     /// Something happened.
-    pub fn say(&mut self, what: impl AsRef<str>) {
+    pub(crate) fn say(&mut self, what: impl AsRef<str>) {
         let at = self.begin.elapsed();
         let line = format!("{:>7.1}s  {}", at.as_secs_f64(), what.as_ref());
         self.digest.write(line.as_bytes());
@@ -29,7 +29,7 @@ impl Trace {
     }
 
     /// A revision of the store.
-    pub fn revision(&mut self, batch: &Batch) {
+    pub(crate) fn revision(&mut self, batch: &Batch) {
         for change in &batch.changes {
             let text = match change {
                 Change::Put(entry) => plan::Write::Put { key: entry.key.clone(), value: entry.value.clone() },
@@ -44,12 +44,12 @@ impl Trace {
     }
 
     /// Stands for every byte of the story.
-    pub fn digest(&self) -> u64 {
+    pub(crate) fn digest(&self) -> u64 {
         self.digest.finish()
     }
 
     /// The last lines.
-    pub fn tail(&self, lines: usize) -> String {
+    pub(crate) fn tail(&self, lines: usize) -> String {
         self.lines[self.lines.len().saturating_sub(lines)..].join("\n")
     }
 }

@@ -13,7 +13,7 @@ const JOBS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs";
 
 /// What somebody asks for.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub(crate) struct Wish {
     method: Method,
     path: String,
     body: Option<Value>,
@@ -23,37 +23,37 @@ pub struct Wish {
 
 impl Wish {
     /// A job is to be as the document says.
-    pub fn submit(job: &Value) -> Wish {
+    pub(crate) fn submit(job: &Value) -> Wish {
         let path = format!("{JOBS}/{}", job["metadata"]["name"].as_str().unwrap());
         Wish { method: Method::PUT, path, body: Some(job.clone()), otherwise: Some(job.clone()) }
     }
 
     /// A job is to be another in some fields.
-    pub fn change(name: &str, spec: &Value) -> Wish {
+    pub(crate) fn change(name: &str, spec: &Value) -> Wish {
         let body = Some(json!({ "spec": spec }));
         Wish { method: Method::PATCH, path: format!("{JOBS}/{name}"), body, otherwise: None }
     }
 
     /// A group is to have another number of instances.
-    pub fn scale(name: &str, count: u32) -> Wish {
+    pub(crate) fn scale(name: &str, count: u32) -> Wish {
         let body = Some(json!({"spec": {"replicas": count}}));
         Wish { method: Method::PATCH, path: format!("{JOBS}/{name}/scale"), body, otherwise: None }
     }
 
     /// A job is to go.
-    pub fn delete(name: &str) -> Wish {
+    pub(crate) fn delete(name: &str) -> Wish {
         Wish { method: Method::DELETE, path: format!("{JOBS}/{name}"), body: None, otherwise: None }
     }
 
     /// In one line.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let Wish { method, path, body, otherwise: _ } = self;
         let body = body.as_ref().map(Value::to_string).unwrap_or_default();
         format!("{method} {} {body}", path.trim_start_matches(JOBS))
     }
 
     /// Asks once; the status says how it went.
-    pub async fn ask(self, api: Router) -> StatusCode {
+    pub(crate) async fn ask(self, api: Router) -> StatusCode {
         let status = send(api.clone(), self.method, &self.path, self.body).await;
         match self.otherwise {
             Some(job) if status == StatusCode::NOT_FOUND => send(api, Method::POST, JOBS, Some(job)).await,
@@ -75,7 +75,7 @@ async fn send(api: Router, method: Method, path: &str, body: Option<Value>) -> S
 }
 
 /// A job of some type; each `revision` of it differs so much that instances are replaced.
-pub fn job(name: &str, kind: &str, count: u32, revision: u32) -> Value {
+pub(crate) fn job(name: &str, kind: &str, count: u32, revision: u32) -> Value {
     let run_for = if kind.contains("batch") { vec!["run_for=5"] } else { vec![] };
     let args: Vec<String> =
         run_for.into_iter().map(str::to_owned).chain([format!("revision={revision}")]).collect();
@@ -110,7 +110,7 @@ const NAMES: [(&str, &str); 5] =
     [("web", "service"), ("shop", "service"), ("sums", "batch"), ("logs", "system"), ("scan", "sysbatch")];
 
 /// Something somebody may want.
-pub fn whim(rng: &mut StdRng) -> Wish {
+pub(crate) fn whim(rng: &mut StdRng) -> Wish {
     let (name, kind) = NAMES[rng.random_range(0..NAMES.len())];
     let count = rng.random_range(1..=5);
     match rng.random_range(0..10) {
