@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use plan::{Guard, Write};
+use schemas::key::Key;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +18,7 @@ use crate::api::{self, lifeline::Hearing};
 use crate::cache::Cache;
 use crate::cli::CliError;
 use crate::clock::Clock;
-use crate::store::{self, Store};
+use crate::store::{self, CommitError, Store, Txn};
 
 /// How often the cache is compared with the store.
 const DIGEST_EVERY: Duration = Duration::from_secs(60);
@@ -116,6 +118,7 @@ pub(super) async fn serve<S: Store>(
 ) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
     let identity = Identity { name: name.to_owned(), address: format!("http://{address}") };
+    Box::pin(name_history(&store)).await;
     let (cache, clock) = (Cache::new(DIGEST_EVERY, Clock::system()), Clock::system());
     let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
     let hearing = Hearing::new(store.clone(), identity.name.clone());
@@ -137,4 +140,16 @@ pub(super) async fn serve<S: Store>(
         }
     }
     Ok(())
+}
+
+/// Gives the store's history a name if it has none: agents and uids tell one store from another by it.
+async fn name_history<S: Store>(store: &S) {
+    let key = Key::epoch();
+    let value = format!("\"{}\"", uuid::Uuid::new_v4()).into();
+    let txn = Txn { guards: vec![Guard::Absent(key.clone())], writes: vec![Write::Put { key, value }] };
+    match store.commit(txn).await {
+        // It has one already.
+        Ok(_) | Err(CommitError::Conflict) => {}
+        Err(error) => tracing::warn!("the store's history has no name yet: {error}"),
+    }
 }
