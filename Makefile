@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh Debian 12 machine that has Rust, git and make: `make demo` and `make test`.
-.PHONY: help demo build test bench fmt
+.PHONY: help demo build test fmt
 .DEFAULT_GOAL := help
 
 help: ## Shows this list
