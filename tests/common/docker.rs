@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -18,21 +18,21 @@ pub(crate) const IMAGE: &str = "busybox:test";
 pub(crate) struct Dockerd {
     child: Child,
     folder: TempDir,
-    bridge: &'static str,
+    bridge: Option<Bridge>,
 }
 
 impl Dockerd {
     /// Starts a daemon with the test image, or says loudly why there is none.
     pub(crate) fn start() -> Option<Dockerd> {
-        Self::start_over("none")
+        Self::start_over(|| None)
     }
 
-    /// The same with a bridge for containers, which all such daemons of a machine share.
+    /// The same with a bridge for containers.
     pub(crate) fn start_with_network() -> Option<Dockerd> {
-        Self::start_over("docker0")
+        Self::start_over(|| Some(Bridge::new()))
     }
 
-    fn start_over(bridge: &'static str) -> Option<Dockerd> {
+    fn start_over(bridge: impl Fn() -> Option<Bridge>) -> Option<Dockerd> {
         let skip = |why: &str| {
             // Past the capture of a test's output: a skipped test must not look like a passed one.
             writeln!(std::io::stderr(), "SKIPPED: {why}").expect("stderr is open");
@@ -47,7 +47,8 @@ impl Dockerd {
         }
         let Some(busybox) = static_busybox() else { return skip("no static busybox for a docker image") };
         let folder = tempfile::tempdir().expect("there is room for a folder");
-        let child = spawn(folder.path(), bridge);
+        let bridge = bridge();
+        let child = spawn(folder.path(), bridge.as_ref());
         let mut daemon = Dockerd { child, folder, bridge };
         if !daemon.answers() {
             let log = fs::read_to_string(daemon.folder.path().join("log")).unwrap_or_default();
@@ -77,7 +78,7 @@ impl Dockerd {
                 Ok(()) | Err(_) => {}
             }
         }
-        self.child = spawn(self.folder.path(), self.bridge);
+        self.child = spawn(self.folder.path(), self.bridge.as_ref());
         assert!(self.answers(), "dockerd starts again");
     }
 
@@ -134,15 +135,45 @@ fn static_busybox() -> Option<PathBuf> {
     (!linked.status.success()).then_some(found)
 }
 
+/// A network of one daemon's own. The usual `docker0` will not do: a daemon without a bridge takes it away from all others.
+struct Bridge(String);
+
+impl Bridge {
+    fn new() -> Bridge {
+        let pid = std::process::id();
+        let bridge = Bridge(format!("encamp{pid}"));
+        let [.., high, low] = pid.to_be_bytes();
+        let address = format!("10.{high}.{low}.1/24");
+        for arguments in [
+            &["link", "add", &bridge.0, "type", "bridge"][..],
+            &["address", "add", &address, "dev", &bridge.0],
+            &["link", "set", &bridge.0, "up"],
+        ] {
+            assert!(ip(arguments).success(), "ip {arguments:?}");
+        }
+        bridge
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        ip(&["link", "delete", &self.0]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> ExitStatus {
+    Command::new("ip").args(arguments).status().expect("iproute2 is installed")
+}
+
 /// `--live-restore` is what operators are told to use: containers outlive their daemon.
-fn spawn(folder: &Path, bridge: &str) -> Child {
+fn spawn(folder: &Path, bridge: Option<&Bridge>) -> Child {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let log = File::options().create(true).append(true).open(path("log")).expect("there is room for a log");
     let errors = log.try_clone().expect("a descriptor can be copied");
     Command::new("dockerd")
         .args(["--host", &format!("unix://{}", path("docker.sock"))])
         .args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")])
-        .args(if bridge == "none" { &["--bridge=none"][..] } else { &[] })
+        .arg(format!("--bridge={}", bridge.map_or("none", |bridge| &bridge.0)))
         .args(["--iptables=false", "--live-restore", "--log-level=warn"])
         .stdin(Stdio::null())
         .stdout(log)
