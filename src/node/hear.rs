@@ -9,7 +9,7 @@ use schemas::key::Key;
 use schemas::placement::Placement;
 use tokio::task::JoinError;
 
-use super::drivers::contract::Event;
+use super::drivers::contract::{Event, StartError};
 use super::feed::{News, Whole};
 use super::reality::{allocation_of, asked_to_stop};
 use super::run::{Agent, Saving};
@@ -136,6 +136,11 @@ impl<S: Store> Agent<S> {
             Done::Started { id, incarnation, answer } => {
                 if let Err(error) = &answer {
                     tracing::warn!(task = %id, "did not start: {error}");
+                }
+                if matches!(answer, Err(StartError::StillAlive(_)))
+                    && let Some(driver) = self.reality.driver_of(&id)
+                {
+                    self.works.spawn(works::after(AGAIN, Pause::Look(driver.to_owned())));
                 }
                 let now = self.world.clock.now();
                 self.reality.started(&mut self.local.tasks, (&id, incarnation), answer, now);

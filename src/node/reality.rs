@@ -25,6 +25,8 @@ pub(crate) struct Reality {
 struct Held {
     driver: String,
     age: u64,
+    /// A start is on its way: until it is answered, what the runtime holds of earlier ones says nothing.
+    is_being_started: bool,
 }
 
 /// The allocation of a task.
@@ -46,7 +48,8 @@ impl Reality {
 
     fn learn(&mut self, tasks: &mut Tasks, driver: &str, id: &TaskId, observed: Observed) {
         let age = self.moment();
-        self.held.insert(id.clone(), Held { driver: driver.to_owned(), age });
+        let is_being_started = observed.fact == Fact::Starting;
+        self.held.insert(id.clone(), Held { driver: driver.to_owned(), age, is_being_started });
         tasks.entry(allocation_of(id)).or_default().insert(id.task().to_owned(), observed);
     }
 
@@ -66,7 +69,7 @@ impl Reality {
         self.learn(tasks, driver, id, Observed { incarnation, fact: Fact::Starting });
     }
 
-    /// The driver answered to a start.
+    /// The driver answered to a start. After [`StartError::StillAlive`] it is to be asked what it holds.
     pub(crate) fn started(
         &mut self,
         tasks: &mut Tasks,
@@ -82,6 +85,10 @@ impl Reality {
             Ok(started) => Fact::Running { since: started.at, asked_to_stop: None },
             Err(StartError::Recoverable(message)) => Fact::Refused { at: now, fatal: false, message },
             Err(StartError::Fatal(message)) => Fact::Refused { at: now, fatal: true, message },
+            Err(StartError::StillAlive(_)) => {
+                let held = self.held.get_mut(id);
+                return held.into_iter().for_each(|held| held.is_being_started = false);
+            }
         };
         let Some(driver) = self.driver_of(id).map(str::to_owned) else { return };
         self.learn(tasks, &driver, id, Observed { incarnation, fact });
@@ -122,7 +129,10 @@ impl Reality {
         let mut missing: BTreeSet<TaskId> = of_driver.map(|(id, _)| id.clone()).collect();
         for task in listing {
             missing.remove(&task.id);
-            if younger(self.held.get(&task.id)) {
+            let held = self.held.get(&task.id);
+            let is_overtaken = held.is_some_and(|held| held.is_being_started)
+                && observed(tasks, &task.id).is_some_and(|current| task.incarnation < current.incarnation);
+            if younger(held) || is_overtaken {
                 continue;
             }
             let fact = match &task.state {
@@ -139,9 +149,11 @@ impl Reality {
             self.learn(tasks, driver, &task.id, Observed { incarnation: task.incarnation, fact });
         }
         for id in missing.into_iter().filter(|id| !younger(self.held.get(id))).collect::<Vec<_>>() {
+            let is_being_started = self.held.get(&id).is_some_and(|held| held.is_being_started);
             let lost = observed(tasks, &id).is_some_and(|current| match current.fact {
                 Fact::Running { .. } | Fact::Exited { .. } => true,
-                Fact::Starting | Fact::Refused { .. } => false,
+                Fact::Starting => !is_being_started,
+                Fact::Refused { .. } => false,
             });
             if lost {
                 tracing::warn!(task = %id, driver, "the runtime no longer knows a task");
@@ -171,4 +183,87 @@ fn exit_of(exit: &contract::Exit) -> Exit {
         Ending::Code(_) | Ending::Unseen => None,
     };
     Exit { code: exit.code(), signal, oom: exit.oom, message: exit.message.clone().unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// A driver's book and what was learnt from it, as one line per fact.
+    struct Book {
+        reality: Reality,
+        tasks: Tasks,
+        id: TaskId,
+    }
+
+    impl Book {
+        fn new() -> Book {
+            let id = TaskId::new("default", "web.api.0-v0.0", "server").unwrap();
+            Book { reality: Reality::default(), tasks: Tasks::new(), id }
+        }
+        fn start(mut self, incarnation: u32) -> Book {
+            self.reality.starting(&mut self.tasks, "raw_exec", &self.id, incarnation);
+            self
+        }
+        fn answer(mut self, incarnation: u32, answer: Result<Started, StartError>) -> Book {
+            self.reality.started(&mut self.tasks, (&self.id, incarnation), answer, Timestamp::UNIX_EPOCH);
+            self
+        }
+        /// The driver is asked and answers at once.
+        fn look(mut self, holds: Option<(u32, TaskState)>) -> Book {
+            let asked = self.reality.moment();
+            let listing = holds.map(|(incarnation, state)| RunningTask {
+                id: self.id.clone(),
+                incarnation,
+                started: Timestamp::UNIX_EPOCH,
+                address: None,
+                state,
+            });
+            self.reality.listed(&mut self.tasks, "raw_exec", asked, listing.into_iter().collect());
+            self
+        }
+        fn shows(&self) -> String {
+            let mut line = String::new();
+            for (name, seen) in self.tasks.values().flatten() {
+                let fact = match &seen.fact {
+                    Fact::Starting => "starting",
+                    Fact::Running { .. } => "running",
+                    Fact::Exited { .. } => "exited",
+                    Fact::Refused { .. } => "refused",
+                };
+                write!(line, "{name} #{} {fact}", seen.incarnation).unwrap();
+            }
+            line
+        }
+    }
+
+    fn exited() -> TaskState {
+        let exit =
+            contract::Exit { ending: Ending::Code(1), oom: false, at: Timestamp::UNIX_EPOCH, message: None };
+        TaskState::Exited(exit)
+    }
+
+    #[test]
+    fn a_look_during_a_start_does_not_bring_back_the_former_incarnation() {
+        let book = Book::new().look(Some((0, exited()))).start(1).look(Some((0, exited())));
+        assert_eq!(book.shows(), "server #1 starting");
+        assert_eq!(book.look(Some((1, TaskState::Running))).shows(), "server #1 running");
+    }
+
+    #[test]
+    fn when_an_earlier_start_still_lives_the_next_look_says_what_is() {
+        let alive = || Err(StartError::StillAlive("an earlier start is still alive".into()));
+        let book = || Book::new().start(2).answer(2, alive());
+        assert_eq!(book().shows(), "server #2 starting", "nothing is known yet");
+        assert_eq!(book().look(Some((1, TaskState::Running))).shows(), "server #1 running");
+        assert_eq!(book().look(Some((1, exited()))).shows(), "server #1 exited");
+        assert_eq!(book().look(None).shows(), "", "it may be started again");
+    }
+
+    #[test]
+    fn a_look_that_does_not_show_a_start_on_its_way_says_nothing() {
+        assert_eq!(Book::new().start(0).look(None).shows(), "server #0 starting");
+    }
 }

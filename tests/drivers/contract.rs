@@ -108,7 +108,7 @@ async fn a_new_incarnation_waits_for_the_old(mut bed: Bed) {
     bed.line(&launch.id, "run").await;
     launch.incarnation = 1;
     let refused = bed.driver().start(launch.clone()).await.unwrap_err();
-    assert!(matches!(&refused, StartError::Recoverable(text) if text.contains("alive")), "{refused:?}");
+    assert!(matches!(&refused, StartError::StillAlive(text) if text.contains("alive")), "{refused:?}");
     bed.stop(&launch.id, Duration::ZERO).await;
     bed.exit_of(&launch.id).await;
     assert!(!bed.driver().start(launch.clone()).await.unwrap().already);

@@ -163,7 +163,7 @@ impl Machine {
                 return Ok(Started { at: task.started, already: true, address: None });
             }
             if task.state == TaskState::Running {
-                return Err(StartError::Recoverable("an older incarnation is alive".into()));
+                return Err(StartError::StillAlive("an older incarnation is alive".into()));
             }
         }
         let task = Task {

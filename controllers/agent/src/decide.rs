@@ -8,7 +8,7 @@ use schemas::report::{AllocationReport, ClientState};
 
 use crate::act::Act;
 use crate::local::{AllocationId, Fact, Local, VersionFact, Wanted};
-use crate::memory::{AllocationMemory, Ending, Kill, Phase, TaskMemory, Why};
+use crate::memory::{AllocationMemory, Ending, Kill, Phase, Why};
 use crate::restart::after;
 use crate::scene::Scene;
 use crate::{account, health, progress, report};
@@ -69,6 +69,9 @@ fn placed(scene: &Scene<'_>, remembered: Option<&AllocationMemory>) -> Plan<Act>
             .or_else(|| progress::ran_too_long(&memory, scene, &mut doings));
         memory.ending = why.map(|why| Ending { since: scene.now, why });
     }
+    if memory.ending.is_none() {
+        stay_ended(&mut memory, scene);
+    }
     match memory.ending.clone() {
         None => progress::bring_up(&mut memory, scene, &mut doings),
         Some(ending) => progress::wind_down(&mut memory, scene, &ending, &mut doings),
@@ -82,21 +85,28 @@ fn placed(scene: &Scene<'_>, remembered: Option<&AllocationMemory>) -> Plan<Act>
 /// What is remembered of an allocation about which nothing is.
 fn fresh(scene: &Scene<'_>) -> AllocationMemory {
     let mut memory = AllocationMemory { created: scene.wanted.created, ..AllocationMemory::default() };
-    let Some(reported) = scene.reported.filter(|reported| reported.state.is_terminal()) else {
+    if !stay_ended(&mut memory, scene) {
         for task in &scene.group.tasks {
             let own = memory.tasks.entry(task.name.clone()).or_default();
             own.event("Received", scene.now, "Task received by the node");
         }
-        return memory;
-    };
-    // The memory was lost, the report was not: an allocation that has ended stays ended.
-    memory.ending = Some(Ending { since: scene.now, why: Why::EndedBefore });
-    for task in &scene.group.tasks {
-        let failed = reported.state == ClientState::Failed;
-        let phase = Phase::Dead { failed, code: reported.exit_code, at: reported.since.unwrap_or(scene.now) };
-        memory.tasks.insert(task.name.clone(), TaskMemory { phase, ..TaskMemory::default() });
     }
     memory
+}
+
+/// The memory was lost or is old, the report was not: an allocation that has ended stays ended. Whether it has.
+fn stay_ended(memory: &mut AllocationMemory, scene: &Scene<'_>) -> bool {
+    let Some(reported) = scene.reported.filter(|reported| reported.state.is_terminal()) else { return false };
+    memory.ending = Some(Ending { since: scene.now, why: Why::EndedBefore });
+    for task in &scene.group.tasks {
+        let own = memory.tasks.entry(task.name.clone()).or_default();
+        if !own.phase.is_dead() {
+            let failed = reported.state == ClientState::Failed;
+            let at = reported.since.unwrap_or(scene.now);
+            own.phase = Phase::Dead { failed, code: reported.exit_code, at };
+        }
+    }
+    true
 }
 
 /// A placement whose job version the store does not have: nothing can be started, but a wish to stop is heeded.

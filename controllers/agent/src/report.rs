@@ -16,6 +16,12 @@ pub(crate) fn report(memory: &AllocationMemory, scene: &Scene<'_>) -> Allocation
     }
     let is_over = is_over(memory, scene);
     let state = state(memory, scene, is_over);
+    if let Some(reported) = scene.reported.filter(|reported| reported.state.is_terminal())
+        && reported.state != state
+    {
+        // An end is an end: a task that turns up late is stopped and changes nothing that was said.
+        return reported.clone();
+    }
     let same = scene.reported.filter(|reported| reported.state == state);
     let spec = scene.wanted.placement.spec;
     AllocationReport {

@@ -26,7 +26,7 @@ pub trait Driver: Send + Sync + 'static {
     fn running(&self) -> BoxFuture<'_, Result<Vec<RunningTask>, Unavailable>>;
 
     /// Makes (id, incarnation) exist. Started already, alive or ended: answers with what is known and changes nothing.
-    /// An older incarnation that has ended is replaced; while it lives the answer is [`StartError::Recoverable`].
+    /// An older incarnation that has ended is replaced; while it lives the answer is [`StartError::StillAlive`].
     /// After an error nothing of the task is left running.
     fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Started, StartError>>;
 
@@ -287,6 +287,9 @@ pub enum StartError {
     /// The job must change first.
     #[error("{0}")]
     Fatal(String),
+    /// Another incarnation lives: nothing was tried. Look at what the runtime holds.
+    #[error("{0}")]
+    StillAlive(String),
 }
 
 /// The runtime does not answer: what it holds is not known; ask again later.

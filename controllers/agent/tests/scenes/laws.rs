@@ -17,6 +17,9 @@ enum Happening {
     Stop,
     Unplace,
     LoseMemory,
+    SaveMemory,
+    OldMemory,
+    Appear { task: usize, incarnation: u32 },
     Outage,
     Break { task: usize, fatal: bool },
     Mend,
@@ -44,9 +47,20 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Stop),
         1 => Just(Happening::Unplace),
         1 => Just(Happening::LoseMemory),
+        1 => Just(Happening::SaveMemory),
+        1 => Just(Happening::OldMemory),
         1 => Just(Happening::Outage),
         1 => (0..TASKS.len(), any::<bool>()).prop_map(|(task, fatal)| Happening::Break { task, fatal }),
         2 => Just(Happening::Mend),
+    ]
+}
+
+/// What a runtime may do that an agent has lost track of.
+fn surprise() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        8 => happening(),
+        1 => (0..TASKS.len(), 0..3_u32)
+            .prop_map(|(task, incarnation)| Happening::Appear { task, incarnation }),
     ]
 }
 
@@ -61,6 +75,16 @@ fn happen(mut node: Node, happening: Happening) -> Node {
         Happening::Stop => node.stop(),
         Happening::Unplace => node.unplace(),
         Happening::LoseMemory => node.lose_memory(),
+        Happening::SaveMemory => node.save_memory(),
+        Happening::OldMemory => node.return_to_memory(),
+        Happening::Appear { task, incarnation } => {
+            let seen = node.local.tasks.get(&id()).and_then(|tasks| tasks.get(TASKS[task]));
+            if seen.is_some_and(|seen| seen.fact.is_alive()) {
+                node
+            } else {
+                node.appear(TASKS[task], incarnation)
+            }
+        }
         Happening::Outage => {
             node.local.complete = false;
             let mut node = node.settle("outage");
@@ -111,7 +135,7 @@ proptest! {
     #[test]
     fn whatever_happens_decisions_come_to_rest(
         job_type in prop_oneof![Just("service"), Just("batch")],
-        happenings in proptest::collection::vec(happening(), 0..25),
+        happenings in proptest::collection::vec(surprise(), 0..25),
     ) {
         let mut node = Node::new().place(job_type, group());
         let mut terminal = None;

@@ -245,6 +245,72 @@ fn losing_the_memory_revives_nothing_that_has_ended() {
 }
 
 #[test]
+fn a_memory_older_than_the_report_revives_nothing_that_has_ended() {
+    let node = Node::new().break_start("work", true).save_memory();
+    let node = node.place("batch", json!({"tasks": [{"name": "work"}]}));
+    let before = node.log.clone();
+    let mut node = node.mend();
+    node.local.tasks.clear();
+    let node = node.return_to_memory();
+    assert_eq!(node.log, before, "nothing was remembered");
+    let node = Node::new().place("batch", json!({"tasks": [{"name": "work"}]})).save_memory();
+    let mut node = node.exit("work", 0);
+    let before = node.log.clone();
+    node.local.tasks.clear();
+    assert_eq!(node.return_to_memory().log, before, "that it ran was remembered");
+}
+
+#[test]
+fn a_memory_older_than_the_runtime_goes_on_with_what_runs() {
+    let restart = json!({"attempts": 3, "delay": "1s"});
+    let node = Node::new().place("service", json!({"restart": restart, "tasks": [{"name": "server"}]}));
+    let node = node.save_memory().exit("server", 1).wait(5);
+    assert_snapshot!(node.return_to_memory().wait(30).log, @r"
+    0s place:
+      start default/web.api.0-v0.0/server #0
+      report default/web.api.0-v0.0 running v0
+    0s server exits 1:
+      report default/web.api.0-v0.0 pending v0 restarts=1 (waiting to restart server)
+    1s timer:
+      start default/web.api.0-v0.0/server #1
+      report default/web.api.0-v0.0 pending v0 restarts=1
+      report default/web.api.0-v0.0 running v0 restarts=1
+    11s timer:
+      report default/web.api.0-v0.0 running v0 healthy restarts=1
+    ");
+}
+
+#[test]
+fn a_task_that_turns_up_after_the_end_is_stopped_and_the_end_stays() {
+    let group = json!({"restart": {"attempts": 0}, "tasks": [{"name": "server"}]});
+    let mut node = Node::new().break_start("server", false).place("service", group);
+    assert_snapshot!(node.log, @r"
+    0s place:
+      start default/web.api.0-v0.0/server #0
+      report default/web.api.0-v0.0 failed v0 unhealthy (task server: no such program)
+    ");
+    node.log.clear();
+    assert_snapshot!(node.appear("server", 0).log, @r"
+    0s server #0 turns up:
+      stop default/web.api.0-v0.0/server with SIGINT in 5s: task server of the same group failed
+    ");
+}
+
+#[test]
+fn an_earlier_start_that_still_lives_is_gone_on_with() {
+    let restart = json!({"attempts": 3, "delay": "1s"});
+    let group = json!({"restart": restart, "tasks": [{"name": "server"}]});
+    let mut node = Node::new().break_start("server", false).place("service", group);
+    node.log.clear();
+    assert_snapshot!(node.appear("server", 0).wait(30).log, @r"
+    0s server #0 turns up:
+      report default/web.api.0-v0.0 running v0 restarts=1
+    10s timer:
+      report default/web.api.0-v0.0 running v0 healthy restarts=1
+    ");
+}
+
+#[test]
 fn a_placement_made_again_under_the_same_name_is_another_allocation() {
     let mut node = Node::new().place("batch", json!({"tasks": [{"name": "work"}]})).exit("work", 0);
     node.log.clear();

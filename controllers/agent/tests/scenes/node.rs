@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use agent::{
-    Act, AllocationId, CheckFact, CheckStatus, Exit, Fact, Local, Observed, VersionFact, Wanted, decide,
-    decide_one,
+    Act, AllocationId, AllocationMemory, CheckFact, CheckStatus, Exit, Fact, Local, Observed, VersionFact,
+    Wanted, decide, decide_one,
 };
 use jiff::{SignedDuration, Timestamp};
 use schemas::job::JobSpec;
@@ -23,6 +23,8 @@ pub(crate) struct Node {
     pub(crate) log: String,
     /// Tasks that do not start, and whether that is for good.
     broken: BTreeMap<String, bool>,
+    /// The memory as it was last saved.
+    saved: BTreeMap<AllocationId, AllocationMemory>,
 }
 
 pub(crate) fn id() -> AllocationId {
@@ -32,7 +34,8 @@ pub(crate) fn id() -> AllocationId {
 impl Node {
     pub(crate) fn new() -> Node {
         let local = Local { complete: true, ..Local::default() };
-        Node { local, now: Timestamp::UNIX_EPOCH, log: String::new(), broken: BTreeMap::new() }
+        let (broken, saved) = (BTreeMap::new(), BTreeMap::new());
+        Node { local, now: Timestamp::UNIX_EPOCH, log: String::new(), broken, saved }
     }
 
     /// Places one allocation of a group; the rest of the job is as small as can be.
@@ -101,6 +104,25 @@ impl Node {
     pub(crate) fn lose_memory(mut self) -> Node {
         self.local.memory.clear();
         self.settle("memory lost")
+    }
+
+    pub(crate) fn save_memory(mut self) -> Node {
+        self.saved = self.local.memory.clone();
+        self
+    }
+
+    /// The agent is started again with the memory that was saved.
+    pub(crate) fn return_to_memory(mut self) -> Node {
+        self.local.memory = self.saved.clone();
+        self.settle("old memory")
+    }
+
+    /// A start that nobody waits for any more comes through.
+    pub(crate) fn appear(mut self, task: &str, incarnation: u32) -> Node {
+        let fact = Fact::Running { since: self.now, asked_to_stop: None };
+        let tasks = self.local.tasks.entry(id()).or_default();
+        tasks.insert(task.to_owned(), Observed { incarnation, fact });
+        self.settle(&format!("{task} #{incarnation} turns up"))
     }
 
     /// Lets time pass, stopping at every wish to be woken.

@@ -84,7 +84,7 @@ impl Docker {
                 Ok(Some(Started { at: task.started, already: true, address: task.address }))
             }
             Life::Running => {
-                Err(StartError::Recoverable("an earlier start of this task is still alive".into()))
+                Err(StartError::StillAlive("an earlier start of this task is still alive".into()))
             }
             Life::Created | Life::Exited(_) => {
                 self.remove(&known.container).await.map_err(|error| StartError::Recoverable(error.0))?;

@@ -167,15 +167,16 @@ impl ProcessHost {
             self.settle(folder).await;
             found = folder.look().map_err(|error| recoverable("cannot read the state folder", &error))?;
         }
-        let busy = |what: &str| Err(StartError::Recoverable(format!("an earlier start of this task {what}")));
         match found {
-            Found::Orphaned(..) => busy("cannot be cleaned up"),
+            Found::Orphaned(..) => {
+                Err(StartError::Recoverable("an earlier start of this task cannot be cleaned up".into()))
+            }
             Found::Supervised(Some(record)) if record.incarnation == launch.incarnation => {
                 let at = record.started;
                 self.attach(folder, &record).await.map_err(|error| recoverable("no supervisor", &error))?;
                 Ok(Some(Started { at, already: true, address: None }))
             }
-            Found::Supervised(_) => busy("is still alive"),
+            Found::Supervised(_) => Err(still_alive()),
             Found::Ended(exit) if exit.incarnation == launch.incarnation => {
                 Ok(Some(Started { at: exit.started, already: true, address: None }))
             }
@@ -194,6 +195,10 @@ impl ProcessHost {
                 self.adopt(&record, link);
                 self.tell(Event::Started { id: record.id, incarnation: record.incarnation });
                 Ok(Started { at, already: false, address: None })
+            }
+            // The start of an agent that died may have gone on without it.
+            Some(Notice::Failed(_)) if matches!(folder.look(), Ok(Found::Supervised(Some(_)))) => {
+                Err(still_alive())
             }
             Some(Notice::Failed(failure)) if failure.is_recoverable => {
                 Err(StartError::Recoverable(failure.text))
@@ -327,6 +332,10 @@ impl ProcessHost {
         let events = BroadcastStream::new(self.inner.events.subscribe());
         events.map(|event| event.unwrap_or(Event::Resync)).boxed()
     }
+}
+
+fn still_alive() -> StartError {
+    StartError::StillAlive("an earlier start of this task is still alive".into())
 }
 
 fn recoverable(what: &str, error: &io::Error) -> StartError {
