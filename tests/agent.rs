@@ -233,7 +233,7 @@ async fn a_task_outlives_every_agent_and_ends_by_wish() {
     let listing = store.list(&Prefix::under("/reports/n1/")).await.unwrap();
     assert!(is(ClientState::Running)(report_in(&listing.entries[0].value).as_ref()));
 
-    let wish = Wish::Stop { reason: "job stopped".into() };
+    let wish = Wish::Stop { reason: "job stopped".into(), unfit: false };
     let key = Key::placement("n1", "default", ALLOCATION);
     write(&store, vec![Write::put(key.clone(), &placement(wish, vec![]))]).await;
     let (stopped, report) = reported(&store, running, is(ClientState::Complete)).await;

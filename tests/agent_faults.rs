@@ -261,7 +261,7 @@ impl Stage {
         let index = u32::try_from(dice.below(u64::from(ALLOCATIONS))).unwrap();
         let run = self.placement(index, Wish::Run);
         let key = Key::placement("n1", "default", &run.allocation());
-        let stop = Wish::Stop { reason: "no longer wished".into() };
+        let stop = Wish::Stop { reason: "no longer wished".into(), unfit: false };
         match dice.below(4) {
             0 => self.write(vec![Write::Delete { key }]).await,
             1 => self.write(vec![Write::put(key, &self.placement(index, stop))]).await,

@@ -11,6 +11,7 @@ use convergence::safety;
 use convergence::world::{Did, World};
 use plan::View;
 use proptest::prelude::*;
+use schemas::deployment::DeploymentStatus;
 use schemas::key::Key;
 use schemas::placement::Wish;
 use schemas::report::ClientState;
@@ -58,9 +59,7 @@ fn event() -> impl Strategy<Value = Event> {
 fn apply_job(world: &mut World, job: usize, count: u32, image: &str, zone: &str) {
     let (name, rest) = JOBS[job];
     let version = world.view.jobs.get(&Key::job("default", name)).map_or(0, |job| job.version) + 1;
-    // A change of the constraint alone is one in place, unless the node does not meet it. A system job that
-    // left a node comes back only with a version that replaces its instances.
-    let zone = if name == "log" { "" } else { zone };
+    // A change of the constraint alone is one in place, unless the node does not meet it.
     let rule =
         if zone.is_empty() { String::new() } else { format!("constraint=\"${{meta.zone}} = {zone}\"") };
     world.say(&format!("job {name} v{version} count={count} image={image} {rest} {rule}"));
@@ -213,6 +212,56 @@ proptest! {
         let mut slots = world.view.rosters.iter().flat_map(|(_, row)| &row.value.slots);
         prop_assert!(slots.all(|run| run.slot.spec == 2), "{}", world.log.join("\n"));
     }
+}
+
+/// A system job that may only be on some nodes leaves the others, replaces the rest one by one without
+/// waiting for those, and comes back to all of them when it may.
+#[test]
+fn a_system_job_comes_back_to_nodes_that_fit_again() {
+    let mut world = cluster((0..64).collect());
+    let job = |version: u32, image: u32, zone: &str| {
+        format!("job log v{version} type=system image={image} memory=7 max_parallel=1{zone}")
+    };
+    let in_b = r#" constraint="${meta.zone} = b""#;
+    for (version, image, zone, nodes) in
+        [(1, 1, "", 3), (2, 1, in_b, 2), (3, 1, "", 3), (4, 2, in_b, 2), (5, 2, "", 3), (6, 3, in_b, 2)]
+    {
+        world.say(&job(version, image, zone));
+        world.settle();
+        assert_eq!(world.healthy("log").len(), nodes, "v{version}\n{}", world.log.join("\n"));
+        let rollout = world.view.deployments.get(&Key::deployment("default", "log", u64::from(version)));
+        let status = rollout.map(|rollout| rollout.status);
+        assert_eq!(status, Some(DeploymentStatus::Successful), "v{version}\n{}", world.log.join("\n"));
+    }
+    // A node whose facts change fits again without any change of the job.
+    world.say("node n0 cpu=2000 memory=375 dynamic=20000-20009 meta.zone=b");
+    world.settle();
+    assert_eq!(world.healthy("log").len(), 3, "{}", world.log.join("\n"));
+}
+
+/// A version that fits nowhere takes nothing away: the old instances serve, and the rollout waits without a
+/// deadline, since nothing of it has begun.
+#[test]
+fn nothing_stops_for_an_instance_that_fits_nowhere() {
+    let mut world = cluster((0..64).collect());
+    let job = |version: u32, memory: u32| {
+        format!("job web v{version} count=6 memory={memory} max_parallel=2 progress=60")
+    };
+    world.say(&job(1, 60));
+    world.settle();
+    world.say(&job(2, 9_000));
+    world.settle();
+    world.seconds += 10_000;
+    world.settle();
+    assert_eq!(world.healthy("web").len(), 6, "{}", world.log.join("\n"));
+    let rollout = world.view.deployments.get(&Key::deployment("default", "web", 2)).unwrap();
+    assert_eq!((rollout.status, rollout.groups["api"].placed), (DeploymentStatus::Running, 0));
+    // Room for it lets it go on.
+    world.say("node n7 cpu=9000 memory=99999 dynamic=20000-20009 meta.zone=b");
+    world.settle();
+    assert_eq!(world.healthy("web").len(), 6, "{}", world.log.join("\n"));
+    let rollout = world.view.deployments.get(&Key::deployment("default", "web", 2)).unwrap();
+    assert_eq!(rollout.status, DeploymentStatus::Successful, "{}", world.log.join("\n"));
 }
 
 /// How many instances of a version are to run and not yet healthy.

@@ -73,6 +73,9 @@ pub enum Wish {
         /// Why, for people.
         #[serde(rename = "y")]
         reason: String,
+        /// The node does not fit what its place should run: nothing follows there until it does.
+        #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
+        unfit: bool,
     },
 }
 

@@ -124,7 +124,7 @@ impl Story<'_> {
             (None, Wish::Run) if step.is_new() => {
                 self.allocation(&allocation, "Placed", format!("placed on {node}"), false);
             }
-            (Some(before), Wish::Stop { reason }) if before.wish == Wish::Run => {
+            (Some(before), Wish::Stop { reason, .. }) if before.wish == Wish::Run => {
                 self.allocation(&allocation, "Stopping", format!("stopping: {reason}"), false);
             }
             (Some(_) | None, Wish::Run | Wish::Stop { .. }) => {}

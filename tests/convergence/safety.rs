@@ -51,7 +51,9 @@ fn places(view: &View) -> Result<(), String> {
     for (key, row) in view.placements.iter() {
         let Placement { job, group, index, wish, .. } = &row.value;
         match wish {
-            Wish::Stop { reason } if reason.is_empty() => return Err(format!("{key} stops for no reason")),
+            Wish::Stop { reason, .. } if reason.is_empty() => {
+                return Err(format!("{key} stops for no reason"));
+            }
             Wish::Stop { .. } => continue,
             Wish::Run if is_gone(view, key) => continue,
             Wish::Run => {}

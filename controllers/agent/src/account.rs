@@ -142,7 +142,7 @@ fn capitalised(text: &str) -> String {
 
 /// Why an allocation should end that does not end yet, if it should.
 pub(crate) fn reason_to_end(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<Why> {
-    if let schemas::placement::Wish::Stop { reason } = &scene.wanted.placement.wish {
+    if let schemas::placement::Wish::Stop { reason, .. } = &scene.wanted.placement.wish {
         return Some(Why::Wished { reason: reason.clone() });
     }
     let own = |task: &Task| memory.tasks.get(&task.name);

@@ -115,7 +115,7 @@ fn without_job(local: &Local, id: &AllocationId, wanted: &Wanted, now: Timestamp
         format!("version {} of job {} is not in the store", wanted.placement.spec, wanted.placement.job);
     let mut doings = Doings::new(id, now);
     let tasks = local.tasks.get(id);
-    let Wish::Stop { reason: why } = &wanted.placement.wish else {
+    let Wish::Stop { reason: why, .. } = &wanted.placement.wish else {
         return Plan::nothing(id.as_str(), reason);
     };
     for (task, observed) in tasks.into_iter().flatten() {

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use plan::Note;
 use schemas::deployment::{Deployment, DeploymentStatus};
-use schemas::diff::Effect;
 use schemas::group::Group;
 use schemas::roster::{Index, Roster, Slot, SlotState};
 
 use crate::fate::{Fate, Fates};
 use crate::reschedule;
-use crate::rolling::{Member, choose};
+use crate::rolling::{Member, Pace, choose};
 use crate::target::Target;
 
 /// When the question is asked.
@@ -45,14 +44,15 @@ pub(crate) fn group(
         let index = Index::Number(number);
         let fate = fates.fate(&index, slot);
         let slot = moved_on(target, group, slot, fate, moment.now);
-        let (slot, is_old) = updated(target, group, slot);
+        let (slot, is_old) = target.updated(group, slot);
         let fate = fates.fate(&index, &slot);
         members.insert(index, Member { slot, fate, is_old });
     }
     let replaced = if may_replace(target, group, moment.rollout) {
         let max_parallel = group.update.map_or(count, |update| update.max_parallel());
         let at_once = if target.is_rolled(group) { max_parallel } else { count };
-        choose_all_or_some(&members, count, at_once, target.is_rolled(group))
+        let pace = Pace { desired: count as usize, max_parallel: at_once as usize, course: target.course() };
+        choose_all_or_some(&members, &pace, target.is_rolled(group))
     } else {
         Vec::new()
     };
@@ -87,22 +87,8 @@ fn moved_on(target: &Target<'_>, group: &Group, slot: &Slot, fate: Fate, now: Ti
             reschedule::after_failure(slot, group.reschedule.as_ref(), ran_seconds, now)
         }
         (SlotState::Run, Fate::Lost | Fate::Evicted) => Slot { attempt: slot.attempt + 1, ..slot.clone() },
-        (SlotState::Run, Fate::Unplaced | Fate::Placed { .. })
+        (SlotState::Run, Fate::Unplaced | Fate::Unfit | Fate::Placed { .. })
         | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => slot.clone(),
-    }
-}
-
-/// A slot that takes the target over in place if it can, and whether it must be replaced instead.
-fn updated(target: &Target<'_>, group: &Group, slot: Slot) -> (Slot, bool) {
-    match target.effect(slot.spec, group) {
-        // One that was given up has nothing to take a change over: a new version is a new chance.
-        Effect::Unchanged | Effect::InPlace { .. }
-            if slot.state == SlotState::Failed && slot.spec != target.runs =>
-        {
-            (slot, true)
-        }
-        Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: target.runs, ..slot }, false),
-        Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
     }
 }
 
@@ -122,14 +108,9 @@ fn may_replace(target: &Target<'_>, group: &Group, rollout: Option<&Deployment>)
     }
 }
 
-fn choose_all_or_some(
-    members: &BTreeMap<Index, Member>,
-    count: u32,
-    at_once: u32,
-    is_rolled: bool,
-) -> Vec<Index> {
+fn choose_all_or_some(members: &BTreeMap<Index, Member>, pace: &Pace, is_rolled: bool) -> Vec<Index> {
     if is_rolled {
-        choose(members, count as usize, at_once as usize)
+        choose(members, pace)
     } else {
         members.iter().filter(|(_, member)| member.is_old).map(|(index, _)| index.clone()).collect()
     }

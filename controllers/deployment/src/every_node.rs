@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 
 use schemas::deployment::{Deployment, DeploymentStatus};
-use schemas::diff::Effect;
 use schemas::group::Group;
 use schemas::roster::{EveryNode, Index, Roster, Slot, SlotState};
 
 use crate::counted::{Answer, first, successor};
 use crate::fate::{Fate, Fates};
-use crate::rolling::{Member, choose};
+use crate::rolling::{Member, Pace, choose};
 use crate::target::Target;
 
 /// The roster of one group.
@@ -29,14 +28,20 @@ pub(crate) fn group(
     let Some(every) = roster.and_then(|roster| roster.every_node.as_ref()) else {
         return answer(EveryNode { default: first(target), nodes: BTreeMap::new() });
     };
-    let (default, is_default_old) = updated(target, group, every.default.clone());
-    let names = every.nodes.keys().map(String::as_str).chain(fates.nodes());
+    let (default, is_default_old) = target.updated(group, every.default.clone());
+    let slot_of = |node: &str| every.nodes.get(node).unwrap_or(&every.default);
+    let is_evicted = |(node, version, attempt): &(&str, u64, u32)| {
+        let slot = slot_of(node);
+        (slot.version, slot.attempt) == (*version, *attempt)
+    };
+    let evicted = fates.told_to_stop().filter(is_evicted).map(|(node, _, _)| node);
+    let names = every.nodes.keys().map(String::as_str).chain(fates.nodes()).chain(evicted);
     let members: BTreeMap<Index, Member> = names
         .map(|node| {
             let index = Index::Node(node.to_owned());
-            let slot = every.nodes.get(node).unwrap_or(&every.default).clone();
+            let slot = slot_of(node).clone();
             let slot = settled(target, slot.clone(), fates.fate(&index, &slot));
-            let (slot, is_old) = updated(target, group, slot);
+            let (slot, is_old) = target.updated(group, slot);
             let fate = fates.fate(&index, &slot);
             (index, Member { slot, fate, is_old })
         })
@@ -73,30 +78,21 @@ fn replaced(
         return Vec::new();
     }
     let max_parallel = group.update.map_or(1, |update| update.max_parallel());
-    choose(members, members.len(), max_parallel as usize)
+    let desired = members.values().filter(|member| member.fate != Fate::Unfit).count();
+    choose(members, &Pace { desired, max_parallel: max_parallel as usize, course: target.course() })
 }
 
-/// What ended has ended: a sysbatch instance for good, a system instance until the job changes.
+/// What ended has ended: a sysbatch instance for good, a system instance until the job changes. One that was
+/// told to stop because its node stopped fitting comes back under another name once the node fits again.
 fn settled(target: &Target<'_>, slot: Slot, fate: Fate) -> Slot {
-    let state = match (&slot.state, fate) {
-        (SlotState::Run, Fate::Complete) if target.spec.job_type.is_batch() => SlotState::Complete,
-        (SlotState::Run, Fate::Complete | Fate::Failed { .. }) => SlotState::Failed,
-        (SlotState::Run, Fate::Unplaced | Fate::Placed { .. } | Fate::Lost | Fate::Evicted)
-        | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => return slot,
-    };
-    Slot { state, ..slot }
-}
-
-fn updated(target: &Target<'_>, group: &Group, slot: Slot) -> (Slot, bool) {
-    match target.effect(slot.spec, group) {
-        // One that was given up has nothing to take a change over: a new version is a new chance.
-        Effect::Unchanged | Effect::InPlace { .. }
-            if slot.state == SlotState::Failed && slot.spec != target.runs =>
-        {
-            (slot, true)
+    match (&slot.state, fate) {
+        (SlotState::Run, Fate::Complete) if target.spec.job_type.is_batch() => {
+            Slot { state: SlotState::Complete, ..slot }
         }
-        Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: target.runs, ..slot }, false),
-        Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
+        (SlotState::Run, Fate::Complete | Fate::Failed { .. }) => Slot { state: SlotState::Failed, ..slot },
+        (SlotState::Run, Fate::Evicted) => Slot { attempt: slot.attempt + 1, ..slot },
+        (SlotState::Run, Fate::Unplaced | Fate::Unfit | Fate::Placed { .. } | Fate::Lost)
+        | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => slot,
     }
 }
 

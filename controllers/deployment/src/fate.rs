@@ -29,6 +29,8 @@ pub(crate) enum Fate {
     },
     /// Its node is down or unknown.
     Lost,
+    /// It has no node of its own choice: its place is a node that does not fit what should run there.
+    Unfit,
     /// It was told to stop although its slot still means it: its node does not fit any more, or its name was
     /// used before. The name can never run again.
     Evicted,
@@ -60,7 +62,7 @@ impl<'a> Fates<'a> {
     /// What became of a slot.
     pub(crate) fn fate(&self, index: &Index, slot: &Slot) -> Fate {
         let Some((key, wish)) = self.placed.get(&(index.clone(), slot.version, slot.attempt)) else {
-            return Fate::Unplaced;
+            return if self.is_unfit(index) { Fate::Unfit } else { Fate::Unplaced };
         };
         if *wish != Wish::Run {
             return Fate::Evicted;
@@ -85,6 +87,24 @@ impl<'a> Fates<'a> {
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &str> {
         let wanted = self.placed.values().filter(|(_, wish)| *wish == Wish::Run);
         wanted.map(|(key, _)| key.segment(1))
+    }
+
+    /// The names on nodes that were told to stop, told apart from others there by version and attempt.
+    pub(crate) fn told_to_stop(&self) -> impl Iterator<Item = (&str, u64, u32)> {
+        self.placed.iter().filter(|(_, (_, wish))| *wish != Wish::Run).filter_map(
+            |((index, version, attempt), _)| match index {
+                Index::Node(node) => Some((node.as_str(), *version, *attempt)),
+                Index::Number(_) => None,
+            },
+        )
+    }
+
+    /// Whether the last word about a node was that it does not fit.
+    fn is_unfit(&self, index: &Index) -> bool {
+        let Index::Node(_) = index else { return false };
+        let of_place = (index.clone(), 0, 0)..=(index.clone(), u64::MAX, u32::MAX);
+        let last = self.placed.range(of_place).next_back();
+        last.is_some_and(|(_, (_, wish))| matches!(wish, Wish::Stop { unfit: true, .. }))
     }
 
     fn is_lost(&self, node: &str) -> bool {

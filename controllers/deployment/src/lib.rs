@@ -9,8 +9,10 @@
 //! - A change that running tasks can take over changes the slot's `spec` and keeps its name.
 //! - A failed allocation is followed by another after the reschedule policy's delay; one that was lost with
 //!   its node at once, without counting as a failure.
-//! - A rollout without progress until its deadline fails. What was healthy goes on; with `auto_revert` the
-//!   group goes back to the latest version that worked, in the same steps.
+//! - A rollout without progress until its deadline fails; the deadline begins with the first instance that has a
+//!   node, so one that waits for room waits. What was healthy goes on; with `auto_revert` the group goes back to
+//!   the latest version that worked, in the same steps, which nothing that fails meanwhile can hold up.
+//! - A system job's instance that had to leave its node returns under another name when the node fits again.
 //! - A job that is being deleted disappears when nothing of it runs.
 
 mod controller;

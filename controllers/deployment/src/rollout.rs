@@ -51,9 +51,9 @@ pub(crate) fn judge(
     deployment.status = status;
     deployment.description = description;
     deployment.reverted_to = reverted_to;
-    let wake_at = (!status.is_terminal())
-        .then(|| deployment.groups.values().filter_map(|group| group.progress_by).min())
-        .flatten();
+    let unfinished = deployment.groups.values().filter(|group| group.healthy < group.desired);
+    let deadlines = unfinished.filter_map(|group| group.progress_by).filter(|by| *by > now);
+    let wake_at = deadlines.min().filter(|_| !status.is_terminal());
     deployments.push((target.version, deployment));
     Verdict { deployments, wake_at }
 }
@@ -103,14 +103,17 @@ fn progress(
                     None => {}
                 }
             }
-            (_, Fate::Unplaced | Fate::Complete | Fate::Lost | Fate::Evicted) => {}
+            (_, Fate::Unplaced | Fate::Unfit | Fate::Complete | Fate::Lost | Fate::Evicted) => {}
         }
     }
     let deadline = group.update.unwrap_or_default().progress_deadline();
-    let has_progressed = before.is_none_or(|before| progress.healthy > before.healthy);
-    progress.progress_by = match before {
-        Some(before) if !has_progressed => before.progress_by,
-        Some(_) | None if deadline.is_zero() => None,
+    let has_progressed = before.is_some_and(|before| progress.healthy > before.healthy);
+    // The clock starts with the first instance that has a node: as long as none has one there is nothing that
+    // could be slow, and the rollout waits for room.
+    let has_begun = progress.placed + progress.unhealthy > 0;
+    progress.progress_by = match before.and_then(|before| before.progress_by) {
+        Some(by) if !has_progressed => Some(by),
+        Some(_) | None if !has_begun || deadline.is_zero() => None,
         Some(_) | None => now.saturating_add(deadline.to_signed()).ok(),
     };
     progress

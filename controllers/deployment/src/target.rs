@@ -7,6 +7,9 @@ use schemas::diff::{Effect, replaces};
 use schemas::group::Group;
 use schemas::job::{Job, JobSpec};
 use schemas::key::Key;
+use schemas::roster::{Slot, SlotState};
+
+use crate::rolling::Course;
 
 /// What should run.
 pub(crate) struct Target<'a> {
@@ -55,6 +58,25 @@ impl<'a> Target<'a> {
             Some(old_group) => replaces(old, old_group, self.spec, group),
             None => Effect::Create,
         }
+    }
+
+    /// A slot that takes the target over in place if it can, and whether it must be replaced instead.
+    pub(crate) fn updated(&self, group: &Group, slot: Slot) -> (Slot, bool) {
+        match self.effect(slot.spec, group) {
+            // One that was given up has nothing to take a change over: a new version is a new chance.
+            Effect::Unchanged | Effect::InPlace { .. }
+                if slot.state == SlotState::Failed && slot.spec != self.runs =>
+            {
+                (slot, true)
+            }
+            Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: self.runs, ..slot }, false),
+            Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
+        }
+    }
+
+    /// Which way a rollout leads.
+    pub(crate) fn course(&self) -> Course {
+        if self.runs == self.version { Course::Forward } else { Course::Back }
     }
 
     /// Whether replacing is done in steps, watched by a rollout.

@@ -15,32 +15,28 @@ fn decide(picture: &str, seconds: i64) -> String {
 
 #[test]
 fn a_new_job_gets_all_its_slots_at_once() {
-    assert_snapshot!(decide("job web count=3", 0), @"
-    deployment web v1 running api=3/0/0/0@+600
-    roster web.api 0-2=v1.0
-    wake at +600
-    ");
+    assert_snapshot!(decide("job web count=3", 0), @r"
+        deployment web v1 running api=3/0/0/0
+        roster web.api 0-2=v1.0
+        ");
     assert_snapshot!(decide("job etl type=batch count=2", 0), @r"roster etl.api 0-1=v1.0");
-    assert_snapshot!(decide("job logs type=system", 0), @"
-    deployment logs v1 running api=0/0/0/0@+600
-    roster logs.api every=v1.0
-    wake at +600
-    ");
+    assert_snapshot!(decide("job logs type=system", 0), @r"
+        deployment logs v1 running api=0/0/0/0
+        roster logs.api every=v1.0
+        ");
 }
 
 #[test]
 fn scaling_adds_at_once_and_takes_the_highest() {
     let job = "roster web.api 0-1=v1.0 · version web v1 count=2";
-    assert_snapshot!(decide(&format!("{job} · job web v2 count=4"), 0), @"
-    deployment web v2 running api=4/0/0/0@+600
-    roster web.api 0-1=v1.0+v2 2-3=v2.0
-    wake at +600
-    ");
-    assert_snapshot!(decide(&format!("{job} · job web v2 count=1"), 0), @"
-    deployment web v2 running api=1/0/0/0@+600
-    roster web.api 0=v1.0+v2
-    wake at +600
-    ");
+    assert_snapshot!(decide(&format!("{job} · job web v2 count=4"), 0), @r"
+        deployment web v2 running api=4/0/0/0
+        roster web.api 0-1=v1.0+v2 2-3=v2.0
+        ");
+    assert_snapshot!(decide(&format!("{job} · job web v2 count=1"), 0), @r"
+        deployment web v2 running api=1/0/0/0
+        roster web.api 0=v1.0+v2
+        ");
 }
 
 #[test]
@@ -71,11 +67,10 @@ fn rollout(rest: &str) -> String {
 fn a_rollout_goes_on_when_the_last_one_is_healthy() {
     let first =
         "roster web.api 0-2=v1.0 · place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy";
-    assert_snapshot!(rollout(first), @"
-    deployment web v2 running api=3/0/0/0@+660
-    roster web.api 0=v2.0 1-2=v1.0
-    wake at +660
-    ");
+    assert_snapshot!(rollout(first), @r"
+        deployment web v2 running api=3/0/0/0
+        roster web.api 0=v2.0 1-2=v1.0
+        ");
     let underway = "roster web.api 0=v2.0 1-2=v1.0 · place web.api.0-v2.0 on n1
         deployment web v2 running api=3/1/0/0@+600";
     assert_snapshot!(rollout(underway), @r"wake at +600");
@@ -112,6 +107,62 @@ fn a_rollout_without_progress_fails_and_may_go_back() {
 }
 
 #[test]
+fn a_way_back_goes_on_whatever_fails_meanwhile() {
+    let picture = "version web v1 count=2 image=1 max_parallel=1 · job web v2 count=2 image=2 max_parallel=1
+        node n1 · deployment web v2 failed reverted_to=1 · place web.api.0-v2.0 on n1
+        report web.api.0-v2.0 running healthy";
+    let crashing = "roster web.api 0=v2.0 1=v1.3!3~+90";
+    assert_snapshot!(decide(&format!("{picture} · {crashing}"), 61), @r"
+        roster web.api 0=v2.1+v1 1=v1.3!3~+90
+        wake at +90
+        ");
+    let unhealthy = "roster web.api 0=v2.0 1=v1.0 · place web.api.1-v1.0 on n1
+        report web.api.1-v1.0 running unhealthy";
+    assert_snapshot!(decide(&format!("{picture} · {unhealthy}"), 61), @r"roster web.api 0=v2.1+v1 1=v1.0");
+    let given_up = "roster web.api 0=v2.0 1=v1.0~failed";
+    assert_snapshot!(decide(&format!("{picture} · {given_up}"), 61), @r"roster web.api 0=v2.1+v1 1=v1.0~failed");
+    let coming = "roster web.api 0=v2.0 1=v2.1+v1";
+    assert_snapshot!(decide(&format!("{picture} · {coming}"), 61), @"");
+}
+
+#[test]
+fn the_deadline_begins_with_the_first_instance_that_has_a_node() {
+    let waiting = "job web count=2 progress=60 · roster web.api 0-1=v1.0 · node n1
+        deployment web v1 running api=2/0/0/0";
+    assert_snapshot!(decide(waiting, 9_000), @"");
+    let placed = format!("{waiting} · place web.api.0-v1.0 on n1");
+    assert_snapshot!(decide(&placed, 9_000), @r"
+        deployment web v1 running api=2/1/0/0@+9060
+        wake at +9060
+        ");
+    let begun = format!("{placed} · deployment web v1 running api=2/1/0/0@+9060");
+    assert_snapshot!(decide(&begun, 9_060), @r#"
+        deployment web v1 failed api=2/1/0/0@+9060: group "api": no further instance became healthy within 1m
+        "#);
+}
+
+#[test]
+fn a_system_instance_that_had_to_leave_comes_back_under_another_name() {
+    let picture = "version logs v1 type=system · job logs v2 type=system priority=60 · node n1 · node n2
+        deployment logs v2 successful · roster logs.api every=v1.0+v2
+        place logs.api.n2-v1.0 on n2 spec=2 · report logs.api.n2-v1.0 running healthy spec=2";
+    let left = r#"place logs.api.n1-v1.0 on n1 stop="the node does not fit v2" unfit"#;
+    assert_snapshot!(decide(&format!("{picture} · {left}"), 10), @r"roster logs.api every=v1.0+v2 n1=v1.1+v2");
+    let moved = format!("{picture} · {left} · roster logs.api every=v1.0+v2 n1=v1.1+v2");
+    assert_snapshot!(decide(&moved, 10), @"");
+    let rolled = format!("{moved} · job logs v3 type=system image=2 max_parallel=1");
+    assert_snapshot!(decide(&rolled, 10), @r"
+        deployment logs v3 running api=1/0/0/0
+        roster logs.api every=v1.0+v2 n1=v3.0
+        ");
+    let unfit = format!("{rolled} · deployment logs v3 running · roster logs.api every=v1.0+v2 n1=v3.0");
+    assert_snapshot!(decide(&unfit, 10), @r"
+        deployment logs v3 running api=1/0/0/0
+        roster logs.api every=v3.0
+        ");
+}
+
+#[test]
 fn a_failure_is_followed_by_another_attempt_and_a_lost_node_at_once() {
     let job = "job web count=2 · roster web.api 0-1=v1.0 · node n1 · deployment web v1 successful api=2/2/2/0
         place web.api.0-v1.0 on n1 · place web.api.1-v1.0 on n1 · report web.api.1-v1.0 running healthy";
@@ -143,11 +194,10 @@ fn a_system_job_is_rolled_node_by_node() {
         node n1 · node n2 · deployment logs v1 successful
         place logs.api.n1-v1.0 on n1 · report logs.api.n1-v1.0 running healthy
         place logs.api.n2-v1.0 on n2 · report logs.api.n2-v1.0 running healthy";
-    assert_snapshot!(decide(&format!("{job} · roster logs.api every=v1.0"), 10), @"
-    deployment logs v2 running api=2/0/0/0@+610
-    roster logs.api every=v1.0 n1=v2.0
-    wake at +610
-    ");
+    assert_snapshot!(decide(&format!("{job} · roster logs.api every=v1.0"), 10), @r"
+        deployment logs v2 running api=2/0/0/0
+        roster logs.api every=v1.0 n1=v2.0
+        ");
 }
 
 #[test]
@@ -199,11 +249,10 @@ fn a_name_that_was_told_to_stop_is_never_waited_for() {
 #[test]
 fn a_new_version_is_a_new_chance_for_what_was_given_up() {
     let job = "version web v1 count=2 · deployment web v1 failed · roster web.api 0=v1.0~failed 1=v1.0";
-    assert_snapshot!(decide(&format!("{job} · job web v2 count=2 priority=60"), 10), @"
-    deployment web v2 running api=2/0/0/0@+610
-    roster web.api 0=v1.0~failed 1=v1.0+v2
-    wake at +610
-    ");
+    assert_snapshot!(decide(&format!("{job} · job web v2 count=2 priority=60"), 10), @r"
+        deployment web v2 running api=2/0/0/0
+        roster web.api 0=v1.0~failed 1=v1.0+v2
+        ");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::feasible::belongs;
 use crate::history;
 use crate::pending;
 use crate::rule::Facts;
+use crate::successor::{Succession, Successors};
 
 /// What to do now.
 pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
@@ -32,14 +33,15 @@ pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
 /// which were stopped.
 fn settle_strays(view: &View, draft: &mut Draft) -> BTreeSet<Key> {
     let mut stopping = BTreeSet::new();
+    let mut successors = None;
     for key in view.open.stray() {
         let Some(placement) = view.placements.get(key) else { continue };
         let roster_key = Key::roster(key.segment(2), &placement.job, &placement.group);
         let slot = view.rosters.get(&roster_key).and_then(|roster| roster.slot_at(&placement.index));
         let mut next = placement.clone();
-        match verdict(view, key, placement, slot) {
-            Verdict::Stop(reason) => {
-                next.wish = Wish::Stop { reason };
+        match verdict(view, key, (placement, slot), &mut successors) {
+            Verdict::Stop { reason, unfit } => {
+                next.wish = Wish::Stop { reason, unfit };
                 stopping.insert(key.clone());
             }
             Verdict::Update(version) => next.spec = version,
@@ -51,24 +53,44 @@ fn settle_strays(view: &View, draft: &mut Draft) -> BTreeSet<Key> {
 }
 
 enum Verdict {
-    Stop(String),
+    Stop { reason: String, unfit: bool },
     Update(u64),
     Leave,
 }
 
-fn verdict(view: &View, key: &Key, placement: &Placement, slot: Option<&Slot>) -> Verdict {
+impl Verdict {
+    fn stop(reason: impl Into<String>) -> Verdict {
+        Verdict::Stop { reason: reason.into(), unfit: false }
+    }
+}
+
+fn verdict<'v>(
+    view: &'v View,
+    key: &Key,
+    (placement, slot): (&Placement, Option<&Slot>),
+    successors: &mut Option<Successors<'v>>,
+) -> Verdict {
     let Some(slot) = slot else {
-        return Verdict::Stop(without_slot(view, key, placement));
+        return Verdict::stop(without_slot(view, key, placement));
     };
     let made = (slot.version, slot.attempt);
     if made == (placement.version, placement.attempt) {
         return in_place(view, key, placement, slot);
     }
-    Verdict::Stop(if slot.version == placement.version {
+    let reason = if slot.version == placement.version {
         format!("replaced by attempt {}", slot.attempt)
     } else {
         format!("replaced by v{}", slot.version)
-    })
+    };
+    let successors = successors.get_or_insert_with(|| Successors::of(view));
+    match successors.judge(key, placement, slot) {
+        Succession::Stop => Verdict::stop(reason),
+        Succession::Unfit => {
+            let reason = format!("{reason}, which the node does not fit");
+            Verdict::Stop { reason, unfit: true }
+        }
+        Succession::Hold => Verdict::Leave,
+    }
 }
 
 fn without_slot(view: &View, key: &Key, placement: &Placement) -> String {
@@ -85,7 +107,7 @@ fn without_slot(view: &View, key: &Key, placement: &Placement) -> String {
 /// The slot still means this allocation: it is done, or runs another version from now on.
 fn in_place(view: &View, key: &Key, placement: &Placement, slot: &Slot) -> Verdict {
     if slot.spec == placement.spec {
-        return Verdict::Stop("nothing is to run in its place any more".to_owned());
+        return Verdict::stop("nothing is to run in its place any more");
     }
     let node = key.segment(1);
     let Some(spec) = spec_of(view, key.segment(2), &placement.job, slot.spec) else { return Verdict::Leave };
@@ -93,7 +115,10 @@ fn in_place(view: &View, key: &Key, placement: &Placement, slot: &Slot) -> Verdi
     let Some(fingerprint) = view.fingerprints.get(&Key::fingerprint(node)) else { return Verdict::Leave };
     match belongs(&Demand::new(spec, group), Facts { name: node, fingerprint }) {
         Ok(()) => Verdict::Update(slot.spec),
-        Err(unfit) => Verdict::Stop(format!("the node does not fit v{}: {unfit}", slot.spec)),
+        Err(unfit) => {
+            let reason = format!("the node does not fit v{}: {unfit}", slot.spec);
+            Verdict::Stop { reason, unfit: true }
+        }
     }
 }
 

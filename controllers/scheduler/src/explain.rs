@@ -77,7 +77,8 @@ pub(crate) fn explain_on(demand: &Demand, crowd: &Crowd, sites: &Sites) -> Expla
     told
 }
 
-fn judge(demand: &Demand, crowd: &Crowd, site: &Site, number: usize) -> Result<(), Unfit> {
+/// Whether a node takes one more instance now.
+pub(crate) fn judge(demand: &Demand, crowd: &Crowd, site: &Site, number: usize) -> Result<(), Unfit> {
     may_take(demand, site)?;
     if crowd.forbids(demand, number) {
         return Err(Unfit::DistinctHosts);

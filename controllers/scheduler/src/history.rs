@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use plan::view::GroupRef;
 use plan::{Draft, View, Write};
 use schemas::key::Key;
-use schemas::placement::Placement;
+use schemas::placement::{Placement, Wish};
 use schemas::roster::{Index, SlotState};
 
 use crate::decide::roster_of;
@@ -31,10 +31,13 @@ pub(crate) fn forget(view: &View, draft: &mut Draft) {
         for (key, placement) in rows {
             let at_place = kept_at.entry(&placement.index).or_default();
             let is_unknown = view.fingerprints.get(&Key::fingerprint(key.segment(1))).is_none();
+            // That a node does not fit is said by its last placement alone.
+            let says_unfit = matches!(placement.wish, Wish::Stop { unfit: true, .. }) && *at_place == 0;
             let is_old = kept >= PER_GROUP || *at_place >= PER_PLACE;
             // A numbered slot moves on before the name may be used again; a node that is gone has no slot.
             let has_slot = !is_unknown || matches!(placement.index, Index::Number(_));
-            if has_slot && !is_leaving && is_needed(view, group, placement) {
+            if has_slot && !is_leaving && (is_needed(view, group, placement) || says_unfit) {
+                *at_place += usize::from(says_unfit);
                 continue;
             }
             if is_leaving || is_unknown || is_old {

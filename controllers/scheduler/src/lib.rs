@@ -17,6 +17,7 @@ mod race;
 mod rule;
 mod score;
 mod site;
+mod successor;
 #[cfg(test)]
 mod tests;
 mod unfit;

@@ -7,7 +7,7 @@ use plan::view::Usage;
 use schemas::key::Key;
 use schemas::network::Port;
 use schemas::node::{Amount, Fingerprint, NodeState};
-use schemas::placement::PortClaim;
+use schemas::placement::{Placement, PortClaim};
 
 use crate::demand::Demand;
 use crate::rule::Facts;
@@ -25,6 +25,9 @@ pub(crate) struct Site<'a> {
     usage: &'a Usage,
     ports: BTreeSet<u16>,
     cores: BTreeSet<u16>,
+    /// What others hold by the usage and are thought away here.
+    released_ports: BTreeSet<u16>,
+    released_cores: BTreeSet<u16>,
 }
 
 /// What an instance gets of a node.
@@ -64,6 +67,8 @@ impl<'a> Site<'a> {
             usage,
             ports: BTreeSet::new(),
             cores: BTreeSet::new(),
+            released_ports: BTreeSet::new(),
+            released_cores: BTreeSet::new(),
         }
     }
 
@@ -110,7 +115,7 @@ impl<'a> Site<'a> {
     }
 
     fn is_port_free(&self, port: u16) -> bool {
-        !self.usage.ports.contains_key(&port)
+        (!self.usage.ports.contains_key(&port) || self.released_ports.contains(&port))
             && !self.ports.contains(&port)
             && !self.fingerprint.reserved_ports.contains(&port)
     }
@@ -126,8 +131,8 @@ impl<'a> Site<'a> {
     }
 
     fn free_cores(&self) -> impl Iterator<Item = u16> {
-        (0..self.number_of_cores())
-            .filter(|core| !self.usage.cores.contains_key(core) && !self.cores.contains(core))
+        let is_used = |core: &u16| self.usage.cores.contains_key(core) && !self.released_cores.contains(core);
+        (0..self.number_of_cores()).filter(move |core| !is_used(core) && !self.cores.contains(core))
     }
 
     /// What the demand takes here: whole cores take their share of the MHz too.
@@ -161,6 +166,26 @@ impl<'a> Site<'a> {
         self.used = self.used.without(claim.amount);
         self.cores.retain(|core| !claim.cores.contains(core));
         self.ports.retain(|port| claim.ports.iter().all(|claimed| claimed.host_port != *port));
+    }
+
+    /// Thinks a placement away: only to ask what would fit then.
+    pub(crate) fn release(&mut self, placement: &Placement) {
+        self.used = self.used.without(placement.claim);
+        // A port that two hold by agreement is not free when one leaves.
+        let ports = placement.ports.iter().map(|port| port.host_port);
+        self.released_ports.extend(ports.filter(|port| self.usage.ports.get(port) == Some(&1)));
+        self.released_cores.extend(&placement.cores);
+    }
+
+    /// Thinks it back.
+    pub(crate) fn take_back(&mut self, placement: &Placement) {
+        self.used = self.used.plus(placement.claim);
+        for port in &placement.ports {
+            self.released_ports.remove(&port.host_port);
+        }
+        for core in &placement.cores {
+            self.released_cores.remove(core);
+        }
     }
 
     /// Fixed ports as asked. Others start where the allocation's name says, so that a port just left is

@@ -70,6 +70,69 @@ fn a_replaced_instance_is_told_to_stop_first_and_keeps_its_room_until_it_ended()
 }
 
 #[test]
+fn nothing_stops_for_a_successor_without_room() {
+    let picture = |memory: u32| {
+        format!(
+            "node n1 memory=100 · node n2 memory=150 · version web v1 memory=100
+            job web v2 image=2 memory={memory} · roster web.api 0=v2.0
+            place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy"
+        )
+    };
+    assert_snapshot!(decide(&picture(160)), @r"
+        note web.api: 1 wait: considered 2 nodes: 2 short of memory; nearest n2: 10 MB of memory short, n1: 160 MB of memory short
+        ");
+    assert_snapshot!(decide(&picture(150)), @r"
+        stop web.api.0-v1.0 on n1: replaced by v2
+        then
+        + web.api.0-v2.0 on n2
+        ");
+    assert_snapshot!(decide(&format!("{} · node n2 memory=150 ineligible", picture(150))), @r"
+        note web.api: 1 wait: considered 2 nodes: 1 short of memory, 1 not eligible; nearest n1: 150 MB of memory short
+        ");
+    assert_snapshot!(decide(&format!("{} · node n1 memory=100 down", picture(160))), @r"
+        stop web.api.0-v1.0 on n1: replaced by v2
+        note web.api: 1 wait: considered 2 nodes: 1 short of memory, 1 not ready; nearest n2: 10 MB of memory short
+        ");
+    assert_snapshot!(decide(&format!("{} · job web v2 stop · roster web.api", picture(160))), @r"stop web.api.0-v1.0 on n1: the job is stopped");
+    let port =
+        "node n1 · version web v1 ports=http:80 · job web v2 image=2 ports=http:80 · roster web.api 0=v2.0
+        place web.api.0-v1.0 on n1 port.http=80 · report web.api.0-v1.0 running";
+    assert_snapshot!(decide(port), @r"
+        stop web.api.0-v1.0 on n1: replaced by v2
+        note web.api: 1 wait: considered 1 nodes: 1 short of port 80; nearest n1: port 80 is taken
+        ");
+    let hosts = "node n1 · node n2 · version web v1 count=2 distinct_hosts
+        job web v2 count=2 image=2 distinct_hosts · roster web.api 0=v2.0 1=v1.0
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running
+        place web.api.1-v1.0 on n2 · report web.api.1-v1.0 running";
+    assert_snapshot!(decide(hosts), @r"
+        stop web.api.0-v1.0 on n1: replaced by v2
+        then
+        + web.api.0-v2.0 on n1
+        ");
+}
+
+#[test]
+fn a_node_that_fits_no_more_says_so_and_gets_its_instance_when_it_fits_again() {
+    let picture = r#"node n1 meta.zone=a · node n2 meta.zone=b · version logs v1 type=system
+        job logs v2 type=system image=2 constraint="${meta.zone} = b" · roster logs.api every=v2.0
+        place logs.api.n1-v1.0 on n1 · report logs.api.n1-v1.0 running healthy
+        place logs.api.n2-v1.0 on n2 · report logs.api.n2-v1.0 running healthy"#;
+    assert_snapshot!(decide(picture), @r"
+        stop logs.api.n1-v1.0 on n1: replaced by v2, which the node does not fit
+        stop logs.api.n2-v1.0 on n2: replaced by v2
+        then
+        + logs.api.n2-v2.0 on n2
+        ");
+    let gone = r#"place logs.api.n1-v1.0 on n1 stop="it does not fit" unfit · report logs.api.n1-v1.0 complete
+        place logs.api.n2-v1.0 on n2 stop="replaced" · report logs.api.n2-v1.0 complete"#;
+    assert_snapshot!(decide(&format!("{picture} · {gone} · node n1 meta.zone=b")), @r"
+        + logs.api.n1-v2.0 on n1
+        + logs.api.n2-v2.0 on n2
+        ");
+}
+
+#[test]
 fn preferences_move_instances_where_people_like_them() {
     let nodes = "node n1 dc=dc1 meta.disk=hdd · node n2 dc=dc2 meta.disk=ssd · node n3 dc=dc2";
     let job = r#"job web count=2 affinity="${meta.disk} = ssd 100" · roster web.api 0-1=v1.0"#;

@@ -185,7 +185,7 @@ fn placed(scene: &Scene<'_>, name: &Name, key: &Key, stored: &Stored<Placement>)
     let slot = roster.and_then(|stored| stored.value.slot_at(&placement.index));
     let is_current = counts::is_current(roster.map(|stored| &stored.value), placement);
     let (desired, why) = match &placement.wish {
-        Wish::Stop { reason } => ("stop", reason.clone()),
+        Wish::Stop { reason, .. } => ("stop", reason.clone()),
         Wish::Run if is_current && slot.is_some_and(counts::is_wanted) => ("run", String::new()),
         Wish::Run => ("stop", "it is no longer wanted".to_owned()),
     };

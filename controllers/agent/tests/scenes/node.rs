@@ -70,7 +70,7 @@ impl Node {
 
     pub(crate) fn stop(mut self) -> Node {
         let wanted = self.local.wishes.get_mut(&id()).unwrap();
-        wanted.placement.wish = Wish::Stop { reason: "job stopped".into() };
+        wanted.placement.wish = Wish::Stop { reason: "job stopped".into(), unfit: false };
         self.settle("wish stop")
     }
 
