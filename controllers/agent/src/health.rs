@@ -1,7 +1,8 @@
 //! Whether an allocation counts as healthy for its rollout.
 //!
 //! Healthy: every task that should run has run, and every check has passed, for `min_healthy_time`. Unhealthy: it
-//! ended by itself first, or `healthy_deadline` has passed. The verdict is given once per job version.
+//! ended by itself first, or `healthy_deadline` has passed. Healthy is said once per job version and stays; what is
+//! late may still come right, since the deadline also passes while the machine is off.
 
 use jiff::Timestamp;
 use schemas::group::HealthCheck;
@@ -21,7 +22,7 @@ pub(crate) fn judge(memory: &mut AllocationMemory, scene: &Scene<'_>) -> Option<
     if memory.health.spec != spec || memory.health.from.is_none() {
         memory.health = HealthMemory { spec, from: Some(scene.now), healthy: known_before(scene, spec) };
     }
-    if memory.health.healthy.is_some() {
+    if memory.health.healthy == Some(true) {
         return None;
     }
     let from = memory.health.from.unwrap_or(scene.now);
@@ -43,7 +44,7 @@ fn verdict(
 ) -> (Option<bool>, Option<Timestamp>) {
     if let Some(ending) = &memory.ending {
         return match ending.why {
-            Why::Wished { .. } | Why::Gone | Why::EndedBefore => (None, None),
+            Why::Wished { .. } | Why::Gone | Why::EndedBefore => (memory.health.healthy, None),
             Why::TaskFailed { .. } | Why::LeaderEnded | Why::MainEnded | Why::RanTooLong => {
                 (Some(false), None)
             }
@@ -60,7 +61,7 @@ fn verdict(
     let healthy_at = good_since.map(|since| after(since, update.min_healthy_time().to_signed()));
     match healthy_at {
         Some(at) if at <= scene.now => (Some(true), None),
-        _ if deadline <= scene.now => (Some(false), None),
+        _ if deadline <= scene.now => (Some(false), healthy_at),
         Some(at) => (None, Some(at.min(deadline))),
         None => (None, Some(deadline)),
     }

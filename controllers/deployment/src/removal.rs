@@ -4,6 +4,7 @@ use plan::view::JobRef;
 use plan::{Draft, Plan, View, Write};
 use schemas::key::Key;
 use schemas::node::NodeState;
+use schemas::placement::Wish;
 
 /// A job whose deletion was asked for.
 pub(crate) fn remove(view: &View, job: &JobRef) -> Plan<Write> {
@@ -44,11 +45,12 @@ fn under<'a>(view: &'a View, job: &'a JobRef) -> impl Iterator<Item = Key> + use
     rosters.chain(deployments).chain(versions)
 }
 
-/// How many placements are still there. Those on nodes that are down count as gone: their agents stop them
-/// when they return.
+/// How many placements are still there. Those on nodes that are down count as gone once they are wished to stop:
+/// their agents stop them when they return.
 fn left(view: &View, job: &JobRef) -> usize {
     let is_down = |node: &str| {
         view.health.get(&Key::health(node)).is_some_and(|health| health.state == NodeState::Down)
     };
-    view.indexes.placements_of_job(job).filter(|key| !is_down(key.segment(1))).count()
+    let is_wished = |key: &Key| view.placements.get(key).is_some_and(|placement| placement.wish == Wish::Run);
+    view.indexes.placements_of_job(job).filter(|key| is_wished(key) || !is_down(key.segment(1))).count()
 }

@@ -82,9 +82,9 @@ fn a_rollout_goes_on_when_the_last_one_is_healthy() {
     ");
     let unhealthy = format!("{underway} · report web.api.0-v2.0 running unhealthy spec=2");
     assert_snapshot!(rollout(&unhealthy), @r"
-        deployment web v2 running api=3/1/0/1@+600
-        wake at +600
-        ");
+    deployment web v2 running api=3/1/0/1@+600
+    wake at +600
+    ");
 }
 
 #[test]
@@ -167,9 +167,9 @@ fn a_failure_is_followed_by_another_attempt_and_a_lost_node_at_once() {
     let job = "job web count=2 · roster web.api 0-1=v1.0 · node n1 · deployment web v1 successful api=2/2/2/0
         place web.api.0-v1.0 on n1 · place web.api.1-v1.0 on n1 · report web.api.1-v1.0 running healthy";
     assert_snapshot!(decide(&format!("{job} · report web.api.0-v1.0 failed exit=1 ran=5"), 10), @r"
-        roster web.api 0=v1.1!1~+40 1=v1.0
-        wake at +40
-        ");
+    roster web.api 0=v1.1!1~+40 1=v1.0
+    wake at +40
+    ");
     assert_snapshot!(decide(&format!("{job} · health n1 down"), 10), @r"roster web.api 0-1=v1.1");
     let waiting = "job web count=1 · roster web.api 0=v1.1!1~+40 · deployment web v1 successful api=1/1/1/0";
     assert_snapshot!(decide(waiting, 39), @r"wake at +40");
@@ -182,9 +182,9 @@ fn batch_instances_that_end_well_are_done() {
         place etl.api.0-v1.0 on n1 · report etl.api.0-v1.0 complete exit=0
         place etl.api.1-v1.0 on n1 · report etl.api.1-v1.0 failed exit=1";
     assert_snapshot!(decide(job, 10), @r"
-        roster etl.api 0=v1.0~complete 1=v1.1!1~+15
-        wake at +15
-        ");
+    roster etl.api 0=v1.0~complete 1=v1.1!1~+15
+    wake at +15
+    ");
 }
 
 #[test]
@@ -204,16 +204,29 @@ fn a_system_job_is_rolled_node_by_node() {
 fn a_deleted_job_goes_when_nothing_of_it_is_left() {
     let job = "job web count=1 deleted · roster web.api 0=v1.0 · deployment web v1 successful api=1/1/1/0 · node n1";
     assert_snapshot!(decide(&format!("{job} · place web.api.0-v1.0 on n1"), 10), @r"
-        delete /rosters/default/web/api
-        note web: 1 allocations have not ended yet
-        ");
+    delete /rosters/default/web/api
+    note web: 1 allocations have not ended yet
+    ");
     assert_snapshot!(decide("job web count=1 deleted · deployment web v1 successful", 10), @r"
-        delete /deployments/default/web/1
-        delete /versions/default/web/1
-        then
-        delete /jobs/default/web
-        note web: everything has ended
-        ");
+    delete /deployments/default/web/1
+    delete /versions/default/web/1
+    then
+    delete /jobs/default/web
+    note web: everything has ended
+    ");
+}
+
+#[test]
+fn a_deleted_job_waits_until_what_is_on_a_lost_node_is_told_to_stop() {
+    let job = "job web count=1 deleted · deployment web v1 successful · node n1 down";
+    assert_snapshot!(decide(&format!("{job} · place web.api.0-v1.0 on n1"), 10), @r"note web: 1 allocations have not ended yet");
+    assert_snapshot!(decide(&format!(r#"{job} · place web.api.0-v1.0 on n1 stop="gone""#), 10), @r"
+    delete /deployments/default/web/1
+    delete /versions/default/web/1
+    then
+    delete /jobs/default/web
+    note web: everything has ended
+    ");
 }
 
 #[test]

@@ -206,6 +206,24 @@ fn without_passing_checks_the_deadline_makes_it_unhealthy() {
 }
 
 #[test]
+fn what_is_healthy_after_the_deadline_is_healthy() {
+    let update = json!({"healthyDeadline": "1m", "minHealthyTime": "5s"});
+    let group =
+        json!({"update": update, "restart": {"attempts": 9, "delay": "70s"}, "tasks": [{"name": "server"}]});
+    let node = Node::new().break_start("server", false).place("service", group);
+    let mut node = node.wait(90).mend();
+    node.log.clear();
+    assert_snapshot!(node.wait(120).log, @r"
+    157s timer:
+      start default/web.api.0-v0.0/server #2
+      report default/web.api.0-v0.0 pending v0 unhealthy restarts=2
+      report default/web.api.0-v0.0 running v0 unhealthy restarts=2
+    162s timer:
+      report default/web.api.0-v0.0 running v0 healthy restarts=2
+    ");
+}
+
+#[test]
 fn a_new_version_in_place_restarts_nothing_and_is_judged_anew() {
     let node = Node::new().place("service", json!({"tasks": [{"name": "server"}]})).wait(20);
     let VersionFact::Known(job) = node.local.wishes[&id()].job.clone() else {
