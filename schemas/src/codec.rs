@@ -2,11 +2,13 @@
 //!
 //! Both describe themselves and start differently (`{` against a MessagePack map), so reading needs no
 //! hint and `encamp operator store get` can print any value. Unknown fields are passed over on reading:
-//! a newer server may have written them.
+//! a newer server may have written them. (What people send is read elsewhere, and strictly.)
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::unknown::{self, Wrong};
 
 /// A document that lives in the store.
 pub trait Document: Serialize + DeserializeOwned + PartialEq {
@@ -39,10 +41,17 @@ pub fn encode<D: Document>(document: &D) -> Bytes {
 /// Reads a document back, whichever way it was written.
 pub fn decode<D: Document>(bytes: &[u8]) -> Result<D, DecodeError> {
     if bytes.first() == Some(&b'{') {
-        serde_json::from_slice(bytes).map_err(|error| DecodeError(error.to_string()))
+        serde_json::from_slice(bytes).or_else(|error| without_unknown(bytes, &error))
     } else {
         rmp_serde::from_slice(bytes).map_err(|error| DecodeError(error.to_string()))
     }
+}
+
+/// The slower way, taken only when the first was refused.
+fn without_unknown<D: Document>(bytes: &[u8], error: &serde_json::Error) -> Result<D, DecodeError> {
+    let value: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|_| DecodeError(error.to_string()))?;
+    unknown::read_stored(value).map_err(|Wrong { path, message }| DecodeError(format!("{path}: {message}")))
 }
 
 /// Any stored value as JSON, for people.
@@ -51,5 +60,45 @@ pub fn to_json(bytes: &[u8]) -> Result<serde_json::Value, DecodeError> {
         serde_json::from_slice(bytes).map_err(|error| DecodeError(error.to_string()))
     } else {
         rmp_serde::from_slice(bytes).map_err(|error| DecodeError(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::job::{Job, Version};
+    use crate::node::Node;
+
+    fn read<D: Document>(value: &serde_json::Value) -> Result<D, DecodeError> {
+        decode(&serde_json::to_vec(value).unwrap())
+    }
+
+    #[test]
+    fn documents_of_a_newer_server_are_read() {
+        let spec = json!({"priority": 60, "mood": 1, "groups": [{"name": "api", "aura": {"hue": 3}}]});
+        let metadata = json!({"name": "web", "namespace": "default", "karma": 7});
+        let job: Job =
+            read(&json!({"metadata": metadata, "spec": spec, "version": 2, "era": "new"})).unwrap();
+        assert_eq!((job.metadata.name.as_str(), job.spec.priority, job.version), ("web", 60, 2));
+        let version: Version = read(&json!({"number": 2, "spec": spec, "era": "new"})).unwrap();
+        assert_eq!(version.spec.groups[0].name, "api");
+        let node: Node = read(&json!({"metadata": metadata, "spec": {"eligible": false, "x": 1}})).unwrap();
+        assert!(!node.spec.eligible);
+    }
+
+    #[test]
+    fn what_an_older_server_does_not_know_of_a_job_survives_it() {
+        let spec = json!({"priority": 60, "mood": 1, "groups": []});
+        let job: Job = read(&json!({"metadata": {"name": "web"}, "spec": spec, "version": 2})).unwrap();
+        assert_eq!(to_json(&encode(&job)).unwrap()["spec"], spec);
+    }
+
+    #[test]
+    fn a_wrong_type_is_an_error_with_its_place() {
+        let error =
+            read::<Version>(&json!({"number": 2, "spec": {"mood": 1, "priority": "high"}})).unwrap_err();
+        assert!(error.to_string().contains("spec.priority"), "{error}");
     }
 }

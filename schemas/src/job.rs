@@ -5,7 +5,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::codec::Document;
 use crate::group::Group;
@@ -17,19 +19,63 @@ use crate::placement_rules::{Affinity, Constraint, Spread};
 use crate::policy::Reschedule;
 use crate::rollout::{Migrate, Update};
 use crate::task::Task;
+use crate::unknown::{self, Wrong};
 
-/// A job as it is stored: its name and what it is to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase")]
+// What is stored and shown as `spec` is what its author wrote; the defaults are filled in on reading. So a later
+// change of an outer block reaches the groups that say nothing of their own, whoever applies the same again
+// changes nothing, and a field that only a newer server knows survives an older one.
+/// A job: its name and what it is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "camelCase", default)]
 pub struct Job {
     /// Name, namespace, labels.
     pub metadata: ObjectMeta,
+    // In canonical form.
     /// What it is to do.
     pub spec: JobSpec,
+    /// What it is to do, in its author's words; nothing if these are the same.
+    #[schemars(skip)]
+    pub written: Option<Value>,
     /// Which version of its history this is; the first is 1. Counted up by the API with every change of `spec`.
     pub version: u64,
 }
 impl Document for Job {}
+
+/// A job's bytes.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct StoredJob {
+    metadata: ObjectMeta,
+    spec: Value,
+    version: u64,
+}
+
+impl Job {
+    /// What it is to do, in its author's words.
+    pub fn as_written(&self) -> Value {
+        let spelled = || serde_json::to_value(&self.spec).expect("a job has string keys only");
+        self.written.clone().unwrap_or_else(spelled)
+    }
+}
+
+impl Serialize for Job {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Job { metadata, spec: _, written: _, version } = self;
+        let stored = StoredJob { metadata: metadata.clone(), spec: self.as_written(), version: *version };
+        stored.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Job {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Job, D::Error> {
+        let StoredJob { metadata, spec: written, version } = StoredJob::deserialize(deserializer)?;
+        let given = if written.is_null() { Value::Object(Map::new()) } else { written.clone() };
+        let spec: JobSpec = unknown::read_stored(given)
+            .map_err(|Wrong { path, message }| D::Error::custom(format!("spec.{path}: {message}")))?;
+        let spec = spec.canonicalize(&metadata.name);
+        Ok(Job { metadata, spec, written: Some(written), version })
+    }
+}
 
 /// One version of a job in its history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

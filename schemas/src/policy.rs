@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::Duration;
 use crate::job::JobType;
+use crate::layered::layered;
 
 /// How often a task that ended is started again on the same node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,8 @@ pub enum RestartMode {
     Delay,
 }
 
+layered!(Restart { attempts, interval, delay, mode, render_templates });
+
 impl Restart {
     /// The defaults for jobs of a type.
     pub fn of(job_type: JobType) -> Restart {
@@ -55,17 +58,6 @@ impl Restart {
             delay: Some(Duration::from_seconds(15)),
             mode: Some(RestartMode::Fail),
             render_templates: Some(false),
-        }
-    }
-
-    /// This block with the gaps filled from `outer`.
-    pub fn or(&self, outer: &Restart) -> Restart {
-        Restart {
-            attempts: self.attempts.or(outer.attempts),
-            interval: self.interval.or(outer.interval),
-            delay: self.delay.or(outer.delay),
-            mode: self.mode.or(outer.mode),
-            render_templates: self.render_templates.or(outer.render_templates),
         }
     }
 
@@ -132,6 +124,8 @@ pub enum DelayFunction {
     Fibonacci,
 }
 
+layered!(Reschedule { attempts, interval, delay, delay_function, max_delay, unlimited });
+
 impl Reschedule {
     /// The defaults for jobs of a type; system and sysbatch jobs are bound to their nodes and have none.
     pub fn of(job_type: JobType) -> Option<Reschedule> {
@@ -153,18 +147,6 @@ impl Reschedule {
                 unlimited: Some(false),
             }),
             JobType::System | JobType::Sysbatch => None,
-        }
-    }
-
-    /// This block with the gaps filled from `outer`.
-    pub fn or(&self, outer: &Reschedule) -> Reschedule {
-        Reschedule {
-            attempts: self.attempts.or(outer.attempts),
-            interval: self.interval.or(outer.interval),
-            delay: self.delay.or(outer.delay),
-            delay_function: self.delay_function.or(outer.delay_function),
-            max_delay: self.max_delay.or(outer.max_delay),
-            unlimited: self.unlimited.or(outer.unlimited),
         }
     }
 

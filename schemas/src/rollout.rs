@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Duration;
+use crate::layered::{layered, plain};
 
 /// How a new version of a group replaces the old one (service and system jobs).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,93 +54,26 @@ pub enum HealthCheck {
     Manual,
 }
 
-impl Update {
-    /// This block with the gaps filled from `outer`.
-    pub fn or(&self, outer: &Update) -> Update {
-        let Update {
-            max_parallel,
-            health_check,
-            min_healthy_time,
-            healthy_deadline,
-            progress_deadline,
-            auto_revert,
-            auto_promote,
-            canary,
-            stagger,
-        } = *self;
-        Update {
-            max_parallel: max_parallel.or(outer.max_parallel),
-            health_check: health_check.or(outer.health_check),
-            min_healthy_time: min_healthy_time.or(outer.min_healthy_time),
-            healthy_deadline: healthy_deadline.or(outer.healthy_deadline),
-            progress_deadline: progress_deadline.or(outer.progress_deadline),
-            auto_revert: auto_revert.or(outer.auto_revert),
-            auto_promote: auto_promote.or(outer.auto_promote),
-            canary: canary.or(outer.canary),
-            stagger: stagger.or(outer.stagger),
-        }
-    }
-
-    /// This block without gaps.
-    pub fn filled(&self) -> Update {
-        Update {
-            max_parallel: Some(self.max_parallel()),
-            health_check: Some(self.health_check()),
-            min_healthy_time: Some(self.min_healthy_time()),
-            healthy_deadline: Some(self.healthy_deadline()),
-            progress_deadline: Some(self.progress_deadline()),
-            auto_revert: Some(self.auto_revert()),
-            auto_promote: Some(self.auto_promote()),
-            canary: Some(self.canary()),
-            stagger: Some(self.stagger()),
-        }
-    }
-
+plain!(Update {
     /// How many instances change at a time.
-    pub fn max_parallel(&self) -> u32 {
-        self.max_parallel.unwrap_or(1)
-    }
-
+    max_parallel: u32 = 1,
     /// What makes an instance healthy.
-    pub fn health_check(&self) -> HealthCheck {
-        self.health_check.unwrap_or_default()
-    }
-
+    health_check: HealthCheck = HealthCheck::Checks,
     /// How long an instance must be healthy before it counts.
-    pub fn min_healthy_time(&self) -> Duration {
-        self.min_healthy_time.unwrap_or(Duration::from_seconds(10))
-    }
-
+    min_healthy_time: Duration = Duration::from_seconds(10),
     /// After how long an instance that is not healthy counts as unhealthy.
-    pub fn healthy_deadline(&self) -> Duration {
-        self.healthy_deadline.unwrap_or(Duration::from_minutes(5))
-    }
-
+    healthy_deadline: Duration = Duration::from_minutes(5),
     /// How long a rollout may go without progress.
-    pub fn progress_deadline(&self) -> Duration {
-        self.progress_deadline.unwrap_or(Duration::from_minutes(10))
-    }
-
+    progress_deadline: Duration = Duration::from_minutes(10),
     /// Whether a failed rollout goes back.
-    pub fn auto_revert(&self) -> bool {
-        self.auto_revert.unwrap_or(false)
-    }
-
+    auto_revert: bool = false,
     /// Whether healthy canaries are promoted without being asked.
-    pub fn auto_promote(&self) -> bool {
-        self.auto_promote.unwrap_or(false)
-    }
-
+    auto_promote: bool = false,
     /// How many canaries run first.
-    pub fn canary(&self) -> u32 {
-        self.canary.unwrap_or(0)
-    }
-
+    canary: u32 = 0,
     /// Pause between batches of system jobs.
-    pub fn stagger(&self) -> Duration {
-        self.stagger.unwrap_or(Duration::from_seconds(30))
-    }
-}
+    stagger: Duration = Duration::from_seconds(30),
+});
 
 /// How instances leave a node that is drained (service jobs).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -159,44 +93,13 @@ pub struct Migrate {
     pub healthy_deadline: Option<Duration>,
 }
 
-impl Migrate {
-    /// This block with the gaps filled from `outer`.
-    pub fn or(&self, outer: &Migrate) -> Migrate {
-        Migrate {
-            max_parallel: self.max_parallel.or(outer.max_parallel),
-            health_check: self.health_check.or(outer.health_check),
-            min_healthy_time: self.min_healthy_time.or(outer.min_healthy_time),
-            healthy_deadline: self.healthy_deadline.or(outer.healthy_deadline),
-        }
-    }
-
-    /// This block without gaps.
-    pub fn filled(&self) -> Migrate {
-        Migrate {
-            max_parallel: Some(self.max_parallel()),
-            health_check: Some(self.health_check()),
-            min_healthy_time: Some(self.min_healthy_time()),
-            healthy_deadline: Some(self.healthy_deadline()),
-        }
-    }
-
+plain!(Migrate {
     /// How many instances move at a time.
-    pub fn max_parallel(&self) -> u32 {
-        self.max_parallel.unwrap_or(1)
-    }
-
+    max_parallel: u32 = 1,
     /// What makes a replacement healthy.
-    pub fn health_check(&self) -> HealthCheck {
-        self.health_check.unwrap_or_default()
-    }
-
+    health_check: HealthCheck = HealthCheck::Checks,
     /// How long a replacement must be healthy before the next one moves.
-    pub fn min_healthy_time(&self) -> Duration {
-        self.min_healthy_time.unwrap_or(Duration::from_seconds(10))
-    }
-
+    min_healthy_time: Duration = Duration::from_seconds(10),
     /// After how long a replacement that is not healthy counts as failed.
-    pub fn healthy_deadline(&self) -> Duration {
-        self.healthy_deadline.unwrap_or(Duration::from_minutes(5))
-    }
-}
+    healthy_deadline: Duration = Duration::from_minutes(5),
+});

@@ -2,6 +2,7 @@
 
 use schemas::job::{Job, JobSpec};
 use schemas::meta::ObjectMeta;
+use schemas::unknown::{self, Wrong};
 use schemas::{support, validate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -25,7 +26,9 @@ pub(super) fn job(body: Value, name: &Name, validation: FieldValidation) -> Resu
     let parts = split(Kind::Job, body, name)?;
     let mut warnings = Vec::new();
     let metadata = metadata(Kind::Job, parts.metadata, name)?;
-    let spec: JobSpec = decode(parts.spec, "spec", &metadata.name, (validation, &mut warnings))?;
+    let mut written = parts.spec;
+    strip_nulls(&mut written);
+    let spec: JobSpec = decode_in_place(&mut written, "spec", &metadata.name, (validation, &mut warnings))?;
     let mut problems = validate::job(&metadata.name, &spec);
     problems.extend(support::unbuilt(&spec));
     let causes: Vec<Cause> = problems.iter().filter(|problem| problem.is_error()).map(cause).collect();
@@ -36,7 +39,20 @@ pub(super) fn job(body: Value, name: &Name, validation: FieldValidation) -> Resu
         problems.iter().map(|problem| format!("{}: {}", field_path(&problem.pointer), sentence(problem))),
     );
     let spec = spec.canonicalize(&metadata.name);
-    Ok(Admitted { document: Job { metadata, spec, ..Job::default() }, warnings })
+    let document = Job { metadata, spec, written: Some(written), ..Job::default() };
+    Ok(Admitted { document, warnings })
+}
+
+/// A field that is null is not given.
+pub(super) fn strip_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(strip_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// The parts of a body that are read.
@@ -69,7 +85,7 @@ pub(super) fn split(kind: Kind, body: Value, name: &Name) -> Result<Parts, Refus
     };
     let spec = body.remove("spec").unwrap_or_else(|| Value::Object(Map::new()));
     if let Some(field) = body.keys().next() {
-        let cause = unknown(field);
+        let cause = not_known(field);
         return Err(Refusal::invalid(kind, &name.name, vec![cause]));
     }
     Ok(Parts { metadata, spec })
@@ -140,50 +156,41 @@ pub(super) fn decode_in_place<T: DeserializeOwned>(
     name: &str,
     (validation, warnings): (FieldValidation, &mut Vec<String>),
 ) -> Result<T, Refusal> {
-    loop {
-        let error = match serde_path_to_error::deserialize::<_, T>(&*value) {
-            Ok(decoded) => return Ok(decoded),
-            Err(error) => error,
-        };
-        let path = error.path().to_string();
-        let place = if path == "." { part.to_owned() } else { format!("{part}.{path}") };
-        let message = error.inner().to_string();
-        if !message.starts_with("unknown field") {
-            let cause = Cause { reason: "FieldValueInvalid", message, field: place };
-            return Err(Refusal::invalid(Kind::Job, name, vec![cause]));
-        }
+    let place = |path: &str| if path == "." { part.to_owned() } else { format!("{part}.{path}") };
+    let read = unknown::read(value, |Wrong { path, message }| {
+        let place = place(path);
         match validation {
             FieldValidation::Strict => {
                 let message = format!("strict decoding error: unknown field {place:?}: {message}");
-                return Err(Refusal::bad_request(message));
+                return Err(Undecoded::Refused(Box::new(Refusal::bad_request(message))));
             }
             FieldValidation::Warn => warnings.push(format!("unknown field {place:?}")),
             FieldValidation::Ignore => {}
         }
-        if !remove(value, &path) {
-            let cause = Cause { reason: "FieldValueInvalid", message, field: place };
-            return Err(Refusal::invalid(Kind::Job, name, vec![cause]));
+        Ok(())
+    });
+    read.map_err(|undecoded| match undecoded {
+        Undecoded::Refused(refusal) => *refusal,
+        Undecoded::Wrong(Wrong { path, message }) => {
+            let cause = Cause { reason: "FieldValueInvalid", message, field: place(&path) };
+            Refusal::invalid(Kind::Job, name, vec![cause])
         }
+    })
+}
+
+/// Why a part of a document is not taken.
+enum Undecoded {
+    Refused(Box<Refusal>),
+    Wrong(Wrong),
+}
+
+impl From<Wrong> for Undecoded {
+    fn from(wrong: Wrong) -> Undecoded {
+        Undecoded::Wrong(wrong)
     }
 }
 
-/// Removes what a path such as `groups[0].cuont` names; whether there was such a thing.
-fn remove(value: &mut Value, path: &str) -> bool {
-    let (parent, field) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut at = value;
-    for step in parent.split('.').filter(|step| !step.is_empty()) {
-        let (name, indexes) = step.split_once('[').unwrap_or((step, ""));
-        let Some(inner) = at.get_mut(name) else { return false };
-        at = inner;
-        for index in indexes.split(['[', ']']).filter_map(|text| text.parse::<usize>().ok()) {
-            let Some(inner) = at.get_mut(index) else { return false };
-            at = inner;
-        }
-    }
-    at.as_object_mut().is_some_and(|object| object.shift_remove(field).is_some())
-}
-
-fn unknown(field: &str) -> Cause {
+fn not_known(field: &str) -> Cause {
     let message = "unknown field".to_owned();
     Cause { reason: "FieldValueForbidden", message, field: field.to_owned() }
 }
@@ -221,6 +228,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::scene::part;
 
     #[expect(clippy::needless_pass_by_value, reason = "tables of specs read better without borrows")]
     fn admit(spec: Value, validation: FieldValidation) -> Result<Admitted<Job>, Refusal> {
@@ -234,9 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_canonical() {
-        let admitted = admit(sound(), FieldValidation::Strict).unwrap();
+    fn what_is_acted_on_is_canonical_and_what_is_stored_is_as_written() {
+        let mut given = sound();
+        given["groups"][0]["count"] = Value::Null;
+        let admitted = admit(given, FieldValidation::Strict).unwrap();
         assert_eq!(admitted.document.spec.groups[0].count, Some(1));
+        assert_eq!(part(&admitted.document)["spec"], sound());
         assert_eq!(admitted.document.metadata.namespace, "default");
     }
 

@@ -2,6 +2,7 @@
 
 use schemas::job::{Job, JobSpec};
 use schemas::meta::ManagedFields;
+use schemas::unknown;
 use serde_json::{Map, Value, json};
 
 use super::admission;
@@ -43,7 +44,7 @@ fn owned(document: &Value) -> Value {
 }
 
 fn of_job(job: &Job) -> Value {
-    owned(&json!({"metadata": part(&job.metadata), "spec": part(&job.spec)}))
+    owned(&json!({"metadata": part(&job.metadata), "spec": spelled(job)}))
 }
 
 /// The owners after a write that is no apply. Owners that the sender sent are what it starts from.
@@ -64,7 +65,7 @@ pub(super) fn applied(
     warnings: &mut Vec<String>,
 ) -> Result<Value, Refusal> {
     let mut config = config.clone();
-    strip_nulls(&mut config);
+    admission::strip_nulls(&mut config);
     if config["metadata"].get("managedFields").is_some() {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
@@ -102,19 +103,17 @@ pub(super) fn applied(
     Ok(json!({"apiVersion": GROUP_VERSION, "kind": "Job", "metadata": metadata, "spec": spec}))
 }
 
-/// A field that is null is not given.
-fn strip_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, value| !value.is_null());
-            fields.values_mut().for_each(strip_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+/// What a job's author wrote, spelled as every author's words are.
+fn spelled(job: &Job) -> Value {
+    let mut written = job.as_written();
+    // What cannot be read cannot be respelled; it is compared letter by letter.
+    if let Ok(decoded) = unknown::read_stored::<JobSpec>(written.clone()) {
+        respell(&mut written, &part(&decoded));
     }
+    written
 }
 
-/// Spells what was given as it is stored (`5m` as `5m0s`), so that the same value is no change.
+/// Spells what was given as we would (`300s` as `5m`), so that the same value is no change.
 fn respell(given: &mut Value, stored: &Value) {
     match (given, stored) {
         (Value::Object(given), Value::Object(stored)) => {

@@ -1,10 +1,11 @@
 //! Creating, replacing, patching and deleting documents.
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, post, put};
+use axum::routing::{post, put};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::body::Sent;
@@ -28,8 +29,7 @@ pub(super) fn router() -> Router<Server> {
     Router::new()
         .route(COLLECTION, post(create).delete(delete_collection))
         .route(ONE, put(replace).patch(change).delete(remove))
-        .route(NODE, put(replace_node).patch(change_node))
-        .route(NODE, delete(|| async { refuse(Kind::Node, "deleted") }))
+        .route(NODE, put(replace).patch(change).delete(remove))
 }
 
 fn refuse(kind: Kind, verb: &str) -> Refusal {
@@ -85,86 +85,103 @@ pub(super) fn shown(server: &Server, kind: Kind, name: &Name, dry: Option<Value>
     dry.unwrap_or_else(now)
 }
 
-async fn create(
-    State(server): State<Server>,
-    Path((namespace, plural)): Path<(String, String)>,
-    Asked(query): Asked<WriteQuery>,
+/// A request to change a document, read at the edge.
+struct Asking {
+    server: Server,
+    kind: Kind,
+    /// The name is empty where a document is made.
+    name: Name,
+    manner: Manner,
     headers: HeaderMap,
     sent: Sent,
-) -> Result<Response, Refusal> {
-    let kind = kind_of(&plural, true)?;
-    let manner = Manner::of(&query, &headers)?;
-    if kind != Kind::Job {
-        return Err(refuse(kind, "created"));
-    }
-    let done = write_jobs::create(&server, &namespace, &sent, &manner).await?;
-    Ok(answer(&server, kind, &headers, done))
 }
 
-async fn replace(
-    State(server): State<Server>,
-    Path((namespace, plural, name)): Path<(String, String, String)>,
-    Asked(query): Asked<WriteQuery>,
-    headers: HeaderMap,
-    sent: Sent,
-) -> Result<Response, Refusal> {
-    let kind = kind_of(&plural, true)?;
-    let manner = Manner::of(&query, &headers)?;
-    if kind != Kind::Job {
-        return Err(refuse(kind, "updated"));
-    }
-    let name = Name::new(namespace, name);
-    let done = write_jobs::replace(&server, &name, &sent, &manner).await?;
-    Ok(answer(&server, kind, &headers, done))
+/// What an address names. Only nodes are named without a namespace and a plural.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Place {
+    namespace: String,
+    plural: String,
+    name: String,
 }
 
-async fn change(
-    State(server): State<Server>,
-    Path((namespace, plural, name)): Path<(String, String, String)>,
-    Asked(query): Asked<WriteQuery>,
-    headers: HeaderMap,
-    sent: Sent,
-) -> Result<Response, Refusal> {
-    let kind = kind_of(&plural, true)?;
-    let manner = Manner::of(&query, &headers)?;
-    if kind != Kind::Job {
-        return Err(refuse(kind, "patched"));
+impl Default for Place {
+    fn default() -> Place {
+        Place { namespace: String::new(), plural: Kind::Node.words().plural.to_owned(), name: String::new() }
     }
-    let name = Name::new(namespace, name);
-    let done = write_jobs::patch(&server, &name, &Patch::read(&sent)?, &manner).await?;
-    Ok(answer(&server, kind, &headers, done))
 }
 
-async fn remove(
-    State(server): State<Server>,
-    Path((namespace, plural, name)): Path<(String, String, String)>,
-    Asked(query): Asked<WriteQuery>,
-    headers: HeaderMap,
-    sent: Sent,
-) -> Result<Response, Refusal> {
-    let kind = kind_of(&plural, true)?;
-    let manner = Manner::of(&query, &headers)?;
-    if kind != Kind::Job {
-        return Err(refuse(kind, "deleted"));
+impl FromRequest<Server> for Asking {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, server: &Server) -> Result<Asking, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let place = Path::<Place>::from_request_parts(&mut parts, server).await;
+        let Path(Place { namespace, plural, name }) =
+            place.map_err(|error| Refusal::bad_request(error.body_text()))?;
+        let Asked(query) = Asked::<WriteQuery>::from_request_parts(&mut parts, server).await?;
+        let headers = parts.headers.clone();
+        let manner = Manner::of(&query, &headers)?;
+        let kind = kind_of(&plural, !namespace.is_empty())?;
+        let sent = Sent::from_request(Request::from_parts(parts, body), server).await?;
+        Ok(Asking { server: server.clone(), kind, name: Name::new(namespace, name), manner, headers, sent })
     }
-    let name = Name::new(namespace, name);
-    let done = write_jobs::delete(&server, &name, &sent, &manner).await?;
-    Ok(answer(&server, kind, &headers, done))
+}
+
+impl Asking {
+    /// Refuses what cannot be done to the kind.
+    fn only(&self, kinds: &[Kind], verb: &str) -> Result<(), Refusal> {
+        if kinds.contains(&self.kind) { Ok(()) } else { Err(refuse(self.kind, verb)) }
+    }
+
+    fn answer(&self, done: Done<Value>) -> Response {
+        answer(&self.server, self.kind, &self.headers, done)
+    }
+}
+
+async fn create(asking: Asking) -> Result<Response, Refusal> {
+    asking.only(&[Kind::Job], "created")?;
+    let Asking { server, name, sent, manner, .. } = &asking;
+    let done = write_jobs::create(server, &name.namespace, sent, manner).await?;
+    Ok(asking.answer(done))
+}
+
+async fn replace(asking: Asking) -> Result<Response, Refusal> {
+    asking.only(&[Kind::Job, Kind::Node], "updated")?;
+    let Asking { server, kind, name, sent, manner, .. } = &asking;
+    let done = if *kind == Kind::Node {
+        write_nodes::replace(server, name, sent, manner).await?
+    } else {
+        write_jobs::replace(server, name, sent, manner).await?
+    };
+    Ok(asking.answer(done))
+}
+
+async fn change(asking: Asking) -> Result<Response, Refusal> {
+    asking.only(&[Kind::Job, Kind::Node], "patched")?;
+    let Asking { server, kind, name, sent, manner, .. } = &asking;
+    let patch = Patch::read(sent)?;
+    let done = if *kind == Kind::Node {
+        write_nodes::patch(server, name, &patch, manner).await?
+    } else {
+        write_jobs::patch(server, name, &patch, manner).await?
+    };
+    Ok(asking.answer(done))
+}
+
+async fn remove(asking: Asking) -> Result<Response, Refusal> {
+    asking.only(&[Kind::Job], "deleted")?;
+    let Asking { server, name, sent, manner, .. } = &asking;
+    let done = write_jobs::delete(server, name, sent, manner).await?;
+    Ok(asking.answer(done))
 }
 
 async fn delete_collection(
-    State(server): State<Server>,
-    Path((namespace, plural)): Path<(String, String)>,
-    Asked(query): Asked<WriteQuery>,
     Asked(read): Asked<super::request::ReadQuery>,
-    headers: HeaderMap,
+    asking: Asking,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&plural, true)?;
-    if kind != Kind::Job {
-        return Err(refuse(kind, "deleted"));
-    }
-    let manner = Manner::of(&query, &headers)?;
-    let listed = super::read::Listed::new(kind, Some(namespace), &read, &headers)?;
+    asking.only(&[Kind::Job], "deleted")?;
+    let Asking { server, kind, name, manner, headers, .. } = asking;
+    let listed = super::read::Listed::new(kind, Some(name.namespace), &read, &headers)?;
     let names = server.look(|scene| {
         let names = listed.names(scene);
         names.into_iter().filter(|name| listed.join(scene, name).is_some()).collect::<Vec<_>>()
@@ -179,28 +196,4 @@ async fn delete_collection(
         "metadata": {"resourceVersion": server.cache().revision().to_string()}, "items": items,
     });
     Ok(axum::Json(list).into_response())
-}
-
-async fn replace_node(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    Asked(query): Asked<WriteQuery>,
-    headers: HeaderMap,
-    sent: Sent,
-) -> Result<Response, Refusal> {
-    let manner = Manner::of(&query, &headers)?;
-    let done = write_nodes::replace(&server, &Name::new("", name), &sent, &manner).await?;
-    Ok(answer(&server, Kind::Node, &headers, done))
-}
-
-async fn change_node(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    Asked(query): Asked<WriteQuery>,
-    headers: HeaderMap,
-    sent: Sent,
-) -> Result<Response, Refusal> {
-    let manner = Manner::of(&query, &headers)?;
-    let done = write_nodes::patch(&server, &Name::new("", name), &Patch::read(&sent)?, &manner).await?;
-    Ok(answer(&server, Kind::Node, &headers, done))
 }

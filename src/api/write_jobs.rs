@@ -164,7 +164,7 @@ fn show(server: &Server, name: &Name, done: Done<Job>, dry_run: bool) -> Done<Va
     let dry = dry_run.then(|| {
         let mut metadata = job.metadata.clone();
         metadata.generation = Some(job.version);
-        let mut whole = document(Kind::Job, &metadata, &[("spec", part(&job.spec))]);
+        let mut whole = document(Kind::Job, &metadata, &[("spec", job.as_written())]);
         // What a read of the one document says, so that a dry run differs in what would change only.
         let now = server.look(|scene| catalog::join(&Scene { explains: true, ..*scene }, Kind::Job, name));
         let now = now.unwrap_or_default();
@@ -183,7 +183,7 @@ fn show(server: &Server, name: &Name, done: Done<Job>, dry_run: bool) -> Done<Va
 pub(super) fn as_sent(job: &Job) -> Value {
     json!({
         "apiVersion": GROUP_VERSION, "kind": Kind::Job.words().kind,
-        "metadata": part(&job.metadata), "spec": part(&job.spec),
+        "metadata": part(&job.metadata), "spec": job.as_written(),
     })
 }
 

@@ -6,9 +6,9 @@ use super::stand::{Stand, WEB};
 async fn client_side_apply_changes_what_differs() {
     let stand = Stand::start().await;
     assert_eq!(stand.run_with(WEB, &["apply", "-f", "-"]).await, "job.encamp.dev/web created\n");
-    // kubectl compares lists as a whole and cannot see that nothing changes; the server can.
+    // kubectl compares lists as a whole: it sees that nothing changes since what is shown is as it was written.
     let before = stand.get("{.metadata.resourceVersion}").await;
-    stand.run_with(WEB, &["apply", "-f", "-"]).await;
+    assert_eq!(stand.run_with(WEB, &["apply", "-f", "-"]).await, "job.encamp.dev/web unchanged\n");
     assert_eq!(stand.get("{.metadata.resourceVersion}").await, before);
     let more = WEB.replace("count: 2", "count: 3");
     let diff = stand.feed(&more, &["diff", "-f", "-"]).await;

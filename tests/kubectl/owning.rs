@@ -62,3 +62,31 @@ async fn a_job_applied_by_the_client_is_taken_over_by_the_server() {
     stand.run_with(&more, APPLY).await;
     assert_eq!(stand.count().await, "6");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_change_of_an_outer_block_reaches_the_groups() {
+    let stand = Stand::start().await;
+    let job =
+        |parallel: u32| WEB.replace("spec:\n", &format!("spec:\n  update: {{maxParallel: {parallel}}}\n"));
+    stand.run_with(&job(2), APPLY).await;
+    assert_eq!(stand.parallel(1).await, "2");
+    stand.run_with(&job(5), APPLY).await;
+    assert_eq!(stand.parallel(2).await, "5");
+    // So it is for those who apply on their own side, patch, or say nothing any more.
+    stand
+        .run(&["patch", "job", "web", "--type", "merge", "-p", r#"{"spec":{"update":{"maxParallel":7}}}"#])
+        .await;
+    assert_eq!(stand.parallel(3).await, "7");
+    stand.run(&["patch", "job", "web", "--type", "merge", "-p", r#"{"spec":{"update":null}}"#]).await;
+    assert_eq!(stand.parallel(4).await, "1");
+    assert_eq!(stand.get("{.spec.groups[0].update}").await, "", "nobody wrote it into the group");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_spelling_of_the_same_is_no_conflict() {
+    let stand = Stand::start().await;
+    let job = |grace: &str| WEB.replace("    tasks:", &format!("    shutdownDelay: {grace}\n    tasks:"));
+    stand.run_with(&job("300s"), &["apply", "-f", "-"]).await;
+    stand.run_with(&job("5m"), &[APPLY, &["--field-manager", "two"]].concat()).await;
+    assert_eq!(stand.get("{.metadata.generation}").await, "1");
+}

@@ -130,9 +130,15 @@ impl Stand {
         self.run(&["get", "job", "web", "-o", &format!("jsonpath={jsonpath}")]).await
     }
 
-    /// The count of the first group of the job `web`.
+    /// How many instances there should be of the job `web`, said or not.
     pub(super) async fn count(&self) -> String {
-        self.get("{.spec.groups[0].count}").await
+        self.get("{.status.replicas}").await
+    }
+
+    /// How many instances of the first group change at a time in a version of the job `web`.
+    pub(super) async fn parallel(&self, version: u32) -> String {
+        let path = "jsonpath={.spec.template.groups[0].update.maxParallel}";
+        self.run(&["get", "jobversion", &format!("web-v{version}"), "-o", path]).await
     }
 
     /// Starts kubectl and gives its lines as they come.

@@ -1,10 +1,11 @@
 //! Jobs: what people declared, joined with how far it is.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use schemas::deployment::{Deployment, DeploymentStatus};
-use schemas::job::Job;
+use schemas::job::{Job, JobSpec};
 use schemas::key::Key;
 use schemas::meta::Condition;
 use serde::{Deserialize, Serialize};
@@ -64,14 +65,14 @@ pub(in crate::api) const COLUMNS: &[Column] = &[
         kind: "string",
         description: "service, batch, system or sysbatch",
         priority: 0,
-        cell: |job, _| text(job, "/spec/type"),
+        cell: |job, _| said(job, "/type"),
     },
     Column {
         name: "Priority",
         kind: "integer",
         description: "Importance when room is short",
         priority: 0,
-        cell: |job, _| text(job, "/spec/priority"),
+        cell: |job, _| said(job, "/priority"),
     },
     Column {
         name: "Status",
@@ -100,14 +101,14 @@ pub(in crate::api) const COLUMNS: &[Column] = &[
         kind: "string",
         description: "Where it may run",
         priority: 1,
-        cell: |job, _| join_words(&job["spec"]["datacenters"]),
+        cell: |job, _| join_words(&said(job, "/datacenters")),
     },
     Column {
         name: "Pool",
         kind: "string",
         description: "The node pool it may use",
         priority: 1,
-        cell: |job, _| text(job, "/spec/nodePool"),
+        cell: |job, _| said(job, "/nodePool"),
     },
     Column {
         name: "Message",
@@ -117,6 +118,13 @@ pub(in crate::api) const COLUMNS: &[Column] = &[
         cell: |job, _| waits_for(job),
     },
 ];
+
+/// What a job's author wrote, or else the default.
+fn said(job: &Value, field: &str) -> Value {
+    static DEFAULTS: LazyLock<Value> = LazyLock::new(|| part(&JobSpec::default()));
+    let written = job["spec"].pointer(field).filter(|value| !value.is_null());
+    written.or_else(|| DEFAULTS.pointer(field)).cloned().unwrap_or_default()
+}
 
 /// The message of the first condition that does not hold.
 fn waits_for(job: &Value) -> Value {
@@ -152,7 +160,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     metadata.generation = Some(job.version);
     metadata.resource_version = Some(halves.to_string());
     let status = status(scene, job, deployment.map(|stored| &stored.value));
-    Some(document(Kind::Job, &metadata, &[("spec", part(&job.spec)), ("status", part(&status))]))
+    Some(document(Kind::Job, &metadata, &[("spec", job.as_written()), ("status", part(&status))]))
 }
 
 /// The latest revision among the rosters and placements of a job.
