@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Document, Encoding};
+use crate::key::Revision;
 
 /// How many allocations share one report document: a change rewrites at most this many.
 pub const BUCKET_SIZE: usize = 64;
@@ -31,6 +32,10 @@ impl Document for Report {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AllocationReport {
+    /// The revision that made the placement it is about: one made again under the same name is another
+    /// allocation. 0 where an agent does not say.
+    #[serde(rename = "p", skip_serializing_if = "is_unsaid")]
+    pub placed: Revision,
     /// How far it is.
     #[serde(rename = "s")]
     pub state: ClientState,
@@ -55,6 +60,13 @@ pub struct AllocationReport {
     /// Why it failed or waits, in a few words.
     #[serde(rename = "y", skip_serializing_if = "String::is_empty")]
     pub reason: String,
+}
+
+impl AllocationReport {
+    /// Whether it is about the placement that this revision made, and not about an earlier one of that name.
+    pub fn is_about(&self, created: Revision) -> bool {
+        is_unsaid(&self.placed) || self.placed == created
+    }
 }
 
 /// How far an allocation is on its node.
@@ -145,6 +157,11 @@ pub struct CheckDetails {
     /// When, by the node's clock.
     #[schemars(with = "Option<String>")]
     pub time: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_unsaid(placed: &Revision) -> bool {
+    *placed == Revision::default()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

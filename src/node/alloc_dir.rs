@@ -105,9 +105,7 @@ impl AllocDir {
 
     /// Removes everything, after taking off whatever is mounted inside. What does not exist is fine.
     pub fn remove(&self) -> io::Result<()> {
-        for point in mounts_below(&self.path)?.iter().rev() {
-            unmount(point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
-        }
+        take_off(&self.path)?;
         if let Some(left) = mounts_below(&self.path)?.first() {
             let text = format!("{} is still mounted: nothing was removed", left.display());
             return Err(io::Error::other(text));
@@ -156,6 +154,14 @@ fn mount_memory(folder: &Path, mode: u32, size_mb: u64) -> io::Result<()> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Takes off whatever is mounted at or below a folder: secrets in memory, for which no task is left.
+pub(super) fn take_off(folder: &Path) -> io::Result<()> {
+    for point in mounts_below(folder)?.iter().rev() {
+        unmount(point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
+    }
+    Ok(())
 }
 
 /// Where something is mounted at or below a folder, outermost first.

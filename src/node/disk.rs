@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::alloc_dir::{AllocDir, TaskFolders};
+use super::alloc_dir::{AllocDir, TaskFolders, take_off};
 use super::drivers::TaskId;
 use super::drivers::contract::TaskDirs;
 
@@ -35,6 +35,12 @@ impl DataDir {
     /// Where the folders of all allocations lie.
     pub fn allocations(&self) -> PathBuf {
         self.root.join("alloc")
+    }
+    /// Takes the secrets of all tasks off, so that the folders can be removed: for an agent whose tasks have all
+    /// ended and that will not come back. The next one makes them anew.
+    pub async fn take_off_secrets(&self) -> io::Result<()> {
+        let allocations = self.allocations();
+        off_the_loop(move || take_off(&allocations)).await
     }
     fn memory(&self) -> PathBuf {
         self.root.join("agent").join("memory.json")

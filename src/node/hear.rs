@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::{AllocationId, VersionFact, Wanted};
+use agent::{AllocationId, Wanted};
 use schemas::codec;
 use schemas::entry::{Change, Entry};
 use schemas::key::Key;
@@ -17,9 +17,7 @@ use super::works::{self, Done, Pause};
 use crate::store::{CommitError, Store};
 
 /// How long to wait before asking again what was not answered.
-const AGAIN: Duration = Duration::from_millis(500);
-/// How long to wait for a job version that the store does not have.
-const MISSING_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const AGAIN: Duration = Duration::from_millis(500);
 
 impl<S: Store> Agent<S> {
     pub(super) fn on_news(&mut self, news: News) {
@@ -66,7 +64,7 @@ impl<S: Store> Agent<S> {
         };
         self.local.unreadable.remove(&id);
         let key = Key::version(id.namespace(), &placement.job, placement.spec);
-        let job = self.version(key);
+        let job = self.version(key, entry.created);
         self.local.wishes.insert(id.clone(), Wanted { placement, created: entry.created, job });
         self.dirty.insert(id);
     }
@@ -77,36 +75,6 @@ impl<S: Store> Agent<S> {
         self.local.wishes.remove(&id);
         self.dirty.insert(id);
         self.forget_versions();
-    }
-
-    /// What is known of a job version; fetches it if nothing is.
-    fn version(&mut self, key: Key) -> VersionFact {
-        if let Some(known) = self.versions.get(&key) {
-            return known.clone();
-        }
-        self.versions.insert(key.clone(), VersionFact::Fetching);
-        self.works.spawn(works::fetch(self.world.store.clone(), key));
-        VersionFact::Fetching
-    }
-
-    /// Drops job versions that no placement refers to any more.
-    fn forget_versions(&mut self) {
-        if self.versions.len() > 2 * self.local.wishes.len() + 8 {
-            let wishes = self.local.wishes.iter();
-            let used: std::collections::BTreeSet<Key> =
-                wishes.map(|(id, wanted)| version_key(id, wanted)).collect();
-            self.versions.retain(|key, _| used.contains(key));
-        }
-    }
-
-    fn on_version(&mut self, key: Key, fact: VersionFact) {
-        for (id, wanted) in &mut self.local.wishes {
-            if version_key(id, wanted) == key {
-                wanted.job = fact.clone();
-                self.dirty.insert(id.clone());
-            }
-        }
-        self.versions.insert(key, fact);
     }
 
     pub(super) fn on_event(&mut self, driver: &str, event: Event) {
@@ -146,7 +114,12 @@ impl<S: Store> Agent<S> {
                 self.reality.started(&mut self.local.tasks, (&id, incarnation), answer, now);
                 self.dirty.insert(allocation_of(&id));
             }
-            Done::Stopped { answer: Ok(()), .. } | Done::Removed => {}
+            Done::Removed(id) => {
+                self.removing.remove(&id);
+                // It may have been placed again under the same name.
+                self.dirty.insert(id);
+            }
+            Done::Stopped { answer: Ok(()), .. } => {}
             Done::Stopped { id, answer: Err(error) } => {
                 tracing::warn!(task = %id, "was not stopped: {error}");
                 asked_to_stop(&mut self.local.tasks, &id, None);
@@ -212,24 +185,6 @@ impl<S: Store> Agent<S> {
         }
     }
 
-    fn on_version_read(
-        &mut self,
-        key: Key,
-        answer: Result<Option<Box<schemas::job::Version>>, crate::store::ReadError>,
-    ) {
-        match answer {
-            Ok(Some(version)) => self.on_version(key, VersionFact::Known(version.spec.into())),
-            Ok(None) => {
-                tracing::warn!(%key, "a placement refers to a job version that is not there");
-                self.on_version(key.clone(), VersionFact::Missing);
-                self.works.spawn(works::after(MISSING_AGAIN, Pause::Fetch(key)));
-            }
-            Err(_) => {
-                self.works.spawn(works::after(AGAIN, Pause::Fetch(key)));
-            }
-        }
-    }
-
     fn on_reported(
         &mut self,
         flight: &super::reports::Flight,
@@ -263,17 +218,7 @@ impl<S: Store> Agent<S> {
                 let (store, node) = (self.world.store.clone(), self.config.name.clone());
                 self.works.spawn(works::read_reports(store, node));
             }
-            Pause::Fetch(key) => {
-                if self.local.wishes.iter().any(|(id, wanted)| version_key(id, wanted) == key) {
-                    self.works.spawn(works::fetch(self.world.store.clone(), key));
-                } else {
-                    self.versions.remove(&key);
-                }
-            }
+            Pause::Fetch(key) => self.fetch_again(key),
         }
     }
-}
-
-fn version_key(id: &AllocationId, wanted: &Wanted) -> Key {
-    Key::version(id.namespace(), &wanted.placement.job, wanted.placement.spec)
 }

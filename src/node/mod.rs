@@ -25,6 +25,7 @@ mod reports;
 mod run;
 mod saved;
 mod settle;
+mod versions;
 mod works;
 
 pub use config::AgentConfig;

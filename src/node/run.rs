@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{AllocationId, Local, VersionFact};
+use agent::{AllocationId, Local};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use jiff::Timestamp;
 use schemas::key::Key;
@@ -30,6 +30,7 @@ use super::reality::Reality;
 use super::registration::Registration;
 use super::reports::Reports;
 use super::saved::{self, Saved};
+use super::versions::ReadVersion;
 use super::works;
 use super::works::Done;
 use crate::clock::Clock;
@@ -104,9 +105,11 @@ pub(super) struct Agent<S> {
     pub(super) local: Local,
     pub(super) reality: Reality,
     pub(super) reports: Reports,
-    pub(super) versions: BTreeMap<Key, VersionFact>,
+    pub(super) versions: BTreeMap<Key, ReadVersion>,
     /// Allocations to decide about.
     pub(super) dirty: BTreeSet<AllocationId>,
+    /// Allocations whose folders are on their way out.
+    pub(super) removing: BTreeSet<AllocationId>,
     pub(super) timers: Timers,
     pub(super) works: JoinSet<Done>,
     pub(super) seen: Seen,
@@ -166,6 +169,7 @@ impl<S: Store> Agent<S> {
             reality: Reality::default(),
             versions: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            removing: BTreeSet::new(),
             timers: Timers::default(),
             works: JoinSet::new(),
             seen: saved.seen,

@@ -21,6 +21,10 @@ impl<S: Store> Agent<S> {
     /// Decides about every allocation that may need it, and does what was decided.
     pub(super) fn settle(&mut self) {
         while let Some(id) = self.dirty.pop_first() {
+            if self.removing.contains(&id) {
+                // New folders must not be made while the old ones go; it is decided about afterwards.
+                continue;
+            }
             let plan = decide_one(&self.local, &id, self.world.clock.now());
             plan.notes.iter().for_each(|note| tracing::trace!("{note}"));
             self.timers.set(&id, plan.wake_at);
@@ -44,9 +48,6 @@ impl<S: Store> Agent<S> {
                 self.local.memory.remove(&id);
                 self.local.checks.remove(&id);
                 self.save();
-                if self.local.wishes.contains_key(&id) {
-                    self.dirty.insert(id);
-                }
             }
             Act::Start { allocation, task, incarnation } => self.start(&allocation, &task, incarnation),
             Act::Stop { allocation, task, kill, reason } => {
@@ -62,6 +63,7 @@ impl<S: Store> Agent<S> {
                 self.works.spawn(works::forget(driver, id));
             }
             Act::Remove(id) => {
+                self.removing.insert(id.clone());
                 self.works.spawn(works::remove(self.world.disk.clone(), id));
             }
             Act::Report(id, report) => {

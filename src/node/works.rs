@@ -14,6 +14,7 @@ use super::drivers::contract::{RunningTask, StartError, Started, Unavailable};
 use super::drivers::{Driver, Launch, Signal, TaskId};
 use super::feed::reports_of;
 use super::reports::Flight;
+use super::versions::VersionAnswer;
 use crate::store::{CommitError, ReadError, Store, Txn};
 
 /// A work that has ended.
@@ -24,12 +25,12 @@ pub(crate) enum Done {
     Stopped { id: TaskId, answer: Result<(), Unavailable> },
     /// A record was removed, or not.
     Forgot { id: TaskId, answer: Result<(), Unavailable> },
-    /// The folders of an allocation are gone.
-    Removed,
+    /// The folders of an allocation are gone, or stay.
+    Removed(AllocationId),
     /// A driver told what it holds.
     Listed { driver: String, asked: u64, answer: Result<Vec<RunningTask>, Unavailable> },
     /// A job version was read.
-    Version { key: Key, answer: Result<Option<Box<Version>>, ReadError> },
+    Version { key: Key, answer: VersionAnswer },
     /// Reports were sent.
     Reported { flight: Flight, answer: Result<Revision, CommitError> },
     /// The reports were read again.
@@ -105,7 +106,7 @@ pub(crate) async fn remove(disk: Arc<dyn Disk>, id: AllocationId) -> Done {
     if let Err(error) = disk.remove(id.namespace(), id.allocation()).await {
         tracing::warn!(allocation = %id, "folders were not removed: {error}");
     }
-    Done::Removed
+    Done::Removed(id)
 }
 
 /// Asks a driver what it holds.
@@ -116,11 +117,12 @@ pub(crate) async fn look(driver: Arc<dyn Driver>, name: String, asked: u64) -> D
 /// Reads a job version.
 pub(crate) async fn fetch<S: Store>(store: S, key: Key) -> Done {
     let answer = store.list(&Prefix::one(&key)).await.map(|listing| {
-        let entry = listing.entries.first()?;
-        codec::decode::<Version>(&entry.value)
-            .inspect_err(|error| tracing::error!(%key, "a job version cannot be read: {error}"))
-            .ok()
-            .map(Box::new)
+        let version = listing.entries.first().and_then(|entry| {
+            codec::decode::<Version>(&entry.value)
+                .inspect_err(|error| tracing::error!(%key, "a job version cannot be read: {error}"))
+                .ok()
+        });
+        (listing.revision, version.map(Box::new))
     });
     Done::Version { key, answer }
 }

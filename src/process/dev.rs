@@ -11,7 +11,9 @@ use super::agent::{self, NodeArgs};
 use super::config::{self, FileConfig};
 use super::host;
 use super::server::{self, ServerArgs, ServerSettings};
+use super::storage::StoreArgs;
 use crate::cli::{CliError, talk};
+use crate::node::disk::DataDir;
 use crate::node::{self, AgentConfig};
 
 /// Arguments of `dev`.
@@ -23,9 +25,8 @@ pub struct DevArgs {
     /// Where everything is kept. Default: a new folder, removed at the end.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// embedded:PATH or etcd://HOST:PORT,HOST:PORT. Default: embedded in the data directory.
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
+    #[command(flatten)]
+    storage: StoreArgs,
     #[command(flatten)]
     node: NodeArgs,
     /// A configuration file, HCL or YAML.
@@ -69,7 +70,7 @@ async fn both(
     let server_args = ServerArgs {
         bind: args.bind,
         data_dir: Some(folder.clone()),
-        store: args.store.clone(),
+        storage: args.storage.clone(),
         ..ServerArgs::default()
     };
     let settings = ServerSettings::new(&server_args, file)?;
@@ -90,7 +91,7 @@ async fn both(
 
     // The server outlives the agent, so that the agent's last reports are heard.
     let server_stop = CancellationToken::new();
-    let serving = server::serve(store.clone(), listener, &settings.name, server_stop.clone());
+    let serving = server::serve(store.clone(), listener, &settings, server_stop.clone());
     let running = agent::run(config.clone(), store.clone(), stop.clone());
     tokio::pin!(serving, running);
     tokio::select! { biased;
@@ -98,9 +99,8 @@ async fn both(
         result = &mut running => result?,
     }
     talk("stopping: ending all tasks");
-    let drivers = crate::node::drivers::open_all(&config).await;
     {
-        let ending = node::drain_all(&drivers);
+        let ending = end_all(&config);
         tokio::pin!(ending);
         tokio::select! { biased;
             result = &mut serving => return result,
@@ -111,6 +111,14 @@ async fn both(
     serving.await?;
     talk("stopped: all tasks have ended, the server is down");
     Ok(())
+}
+
+/// Ends all tasks and takes away what they had in memory.
+async fn end_all(config: &AgentConfig) {
+    node::drain_all(&node::drivers::open_all(config).await).await;
+    if let Err(error) = DataDir::new(config.data_dir.clone()).take_off_secrets().await {
+        tracing::warn!("secrets are still mounted below {}: {error}", config.data_dir.display());
+    }
 }
 
 fn temporary_folder() -> Result<PathBuf, CliError> {

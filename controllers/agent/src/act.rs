@@ -83,8 +83,17 @@ impl fmt::Display for Act {
 
 /// A report as one line.
 fn sentence(report: &AllocationReport) -> String {
-    let AllocationReport { state, healthy, spec, restarts, since: _, ran_seconds, exit_code, reason } =
-        report;
+    let AllocationReport {
+        placed: _,
+        state,
+        healthy,
+        spec,
+        restarts,
+        since: _,
+        ran_seconds,
+        exit_code,
+        reason,
+    } = report;
     let mut words = vec![format!("{state:?} v{spec}").to_lowercase()];
     words.extend(healthy.map(|healthy| if healthy { "healthy" } else { "unhealthy" }.to_owned()));
     words.extend((*restarts > 0).then(|| format!("restarts={restarts}")));

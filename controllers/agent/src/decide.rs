@@ -32,7 +32,7 @@ pub fn decide_one(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act>
         return Plan::nothing(id.as_str(), "its placement cannot be read");
     }
     let Some(wanted) = local.wishes.get(id) else { return clear_away(local, id, now) };
-    if memory.is_some_and(|memory| memory.created != wanted.created) {
+    if is_another(local, id, wanted) {
         // Made again under the same name: the old one goes first.
         return clear_away(local, id, now);
     }
@@ -57,6 +57,16 @@ pub fn decide_one(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act>
         now,
     };
     placed(&scene, memory)
+}
+
+/// Whether what this node has under the name belongs to an earlier placement.
+fn is_another(local: &Local, id: &AllocationId, wanted: &Wanted) -> bool {
+    let reported = local.reports.get(id);
+    match local.memory.get(id) {
+        Some(memory) => memory.created != wanted.created,
+        // The memory was lost: what was reported last tells whose tasks these are.
+        None => reported.is_some_and(|reported| !reported.is_about(wanted.created)),
+    }
 }
 
 /// A placed allocation: takes in what happened, then brings it up or winds it down, then tells.
@@ -126,6 +136,7 @@ fn without_job(local: &Local, id: &AllocationId, wanted: &Wanted, now: Timestamp
     let reported = local.reports.get(id);
     if is_over && local.blind.is_empty() && reported.is_none_or(|reported| !reported.state.is_terminal()) {
         let report = AllocationReport {
+            placed: wanted.created,
             state: ClientState::Complete,
             spec: wanted.placement.spec,
             since: Some(now),
@@ -161,8 +172,12 @@ fn clear_away(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
         None => !local.blind.is_empty(),
     };
     if tasks.is_none_or(std::collections::BTreeMap::is_empty) && !is_unseen {
-        doings.acts.extend(memory.map(|_| Act::Remove(id.clone())));
-        doings.acts.extend(local.reports.get(id).map(|_| Act::Report(id.clone(), None)));
+        let reported = local.reports.get(id);
+        // With the memory lost, the report is what tells that there were folders.
+        if memory.is_some() || reported.is_some() {
+            doings.acts.push(Act::Remove(id.clone()));
+        }
+        doings.acts.extend(reported.map(|_| Act::Report(id.clone(), None)));
         doings.acts.extend(memory.map(|_| Act::Remember(id.clone(), None)));
     }
     doings.plan()

@@ -25,6 +25,7 @@ pub(crate) fn report(memory: &AllocationMemory, scene: &Scene<'_>) -> Allocation
     let same = scene.reported.filter(|reported| reported.state == state);
     let spec = scene.wanted.placement.spec;
     AllocationReport {
+        placed: scene.wanted.created,
         state,
         healthy: memory.health.healthy.filter(|_| memory.health.spec == spec),
         spec,

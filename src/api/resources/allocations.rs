@@ -261,8 +261,17 @@ fn ports(placement: &Placement, host_ip: &str) -> Vec<AllocatedPort> {
 
 fn reported(phase: Phase, report: Option<&AllocationReport>) -> AllocationStatus {
     let report = report.cloned().unwrap_or_default();
-    let AllocationReport { state: _, healthy, spec: _, restarts, since, ran_seconds: _, exit_code, reason } =
-        report;
+    let AllocationReport {
+        placed: _,
+        state: _,
+        healthy,
+        spec: _,
+        restarts,
+        since,
+        ran_seconds: _,
+        exit_code,
+        reason,
+    } = report;
     AllocationStatus {
         phase,
         healthy,

@@ -31,6 +31,16 @@ pub(crate) fn id() -> AllocationId {
     AllocationId::new("default", "web.api.0-v0.0")
 }
 
+fn spec(job_type: &str, group: Value) -> JobSpec {
+    let mut group = group;
+    group["name"] = json!("api");
+    for task in group["tasks"].as_array_mut().unwrap() {
+        task["driver"] = json!("raw_exec");
+    }
+    let spec: JobSpec = serde_json::from_value(json!({"type": job_type, "groups": [group]})).unwrap();
+    spec.canonicalize("web")
+}
+
 impl Node {
     pub(crate) fn new() -> Node {
         let local = Local { complete: true, ..Local::default() };
@@ -40,13 +50,22 @@ impl Node {
 
     /// Places one allocation of a group; the rest of the job is as small as can be.
     pub(crate) fn place(self, job_type: &str, group: Value) -> Node {
-        let mut group = group;
-        group["name"] = json!("api");
-        for task in group["tasks"].as_array_mut().unwrap() {
-            task["driver"] = json!("raw_exec");
-        }
-        let spec: JobSpec = serde_json::from_value(json!({"type": job_type, "groups": [group]})).unwrap();
-        self.place_spec(spec.canonicalize("web"), 0)
+        let spec = spec(job_type, group);
+        self.place_spec(spec, 0)
+    }
+
+    /// The placement was deleted and made again under the same name, and both were seen at once.
+    pub(crate) fn made_again(mut self, job_type: &str, group: Value) -> Node {
+        let wanted = self.local.wishes.get_mut(&id()).unwrap();
+        wanted.created = Revision(wanted.created.0 + 1);
+        wanted.job = VersionFact::Known(Arc::new(spec(job_type, group)));
+        self.settle("made again")
+    }
+
+    /// Loses the memory without a decision in between: the agent was not running.
+    pub(crate) fn forget_silently(mut self) -> Node {
+        self.local.memory.clear();
+        self
     }
 
     pub(crate) fn place_spec(mut self, spec: JobSpec, version: u64) -> Node {

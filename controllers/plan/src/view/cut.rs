@@ -114,7 +114,7 @@ impl View {
             "rosters" => self.rosters.put(entry).map(|_| self.refold_roster(&entry.key)),
             "deployments" => self.deployments.put(entry).map(drop),
             "placements" => self.placements.put(entry).map(|old| {
-                self.indexes.placement(&entry.key, old.as_ref(), self.placements.get(&entry.key));
+                self.indexes.placement(&entry.key, old.as_ref(), self.placements.stored(&entry.key));
                 self.refold_placement(&entry.key, old.as_ref());
             }),
             "reports" => self.reports.put(entry).map(|old| self.refold_report(&entry.key, old.as_ref())),

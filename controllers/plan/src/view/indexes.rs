@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::key::Key;
+use schemas::key::{Key, Revision};
 use schemas::node::Amount;
 use schemas::placement::Placement;
 use schemas::report::{AllocationReport, Report};
 
-use super::table::Table;
+use super::table::{Stored, Table};
 
 /// A job by namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +56,8 @@ pub struct Indexes {
     placements_of_group: BTreeMap<GroupRef, BTreeSet<Key>>,
     placement_of_allocation: BTreeMap<(String, String), BTreeSet<Key>>,
     reports: BTreeMap<Key, AllocationReport>,
+    /// When each placement was made, to tell a report about it from one about an earlier one of its name.
+    made: BTreeMap<Key, Revision>,
     usage: BTreeMap<String, Usage>,
     pub(super) every_node: BTreeSet<Key>,
 }
@@ -80,9 +82,11 @@ impl Indexes {
         self.placement_of_allocation.get(&(namespace.to_owned(), allocation.to_owned())).into_iter().flatten()
     }
 
-    /// What the node's agent last said about a placement's allocation.
+    /// What the node's agent last said about a placement's allocation. What it said about an earlier placement
+    /// of the same name counts for nothing.
     pub fn report(&self, placement: &Key) -> Option<&AllocationReport> {
-        self.reports.get(placement)
+        let made = self.made.get(placement);
+        self.reports.get(placement).filter(|report| made.is_none_or(|made| report.is_about(*made)))
     }
 
     /// Whether a placement takes nothing any more: its agent reported the end.
@@ -101,17 +105,19 @@ impl Indexes {
     }
 
     /// Folds in that a placement was `old` and is `new`.
-    pub(super) fn placement(&mut self, key: &Key, old: Option<&Placement>, new: Option<&Placement>) {
+    pub(super) fn placement(&mut self, key: &Key, old: Option<&Placement>, new: Option<&Stored<Placement>>) {
         if let Some(old) = old {
             self.unlist(key, old);
             if !self.is_gone(key) {
                 self.charge(key, old, Sign::Minus);
             }
+            self.made.remove(key);
         }
         if let Some(new) = new {
-            self.list(key, new);
+            self.made.insert(key.clone(), new.created);
+            self.list(key, &new.value);
             if !self.is_gone(key) {
-                self.charge(key, new, Sign::Plus);
+                self.charge(key, &new.value, Sign::Plus);
             }
         }
     }
