@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, register_histogram_vec, register_int_counter,
-    register_int_counter_vec, register_int_gauge_vec,
+    HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, register_histogram_vec,
+    register_int_counter, register_int_counter_vec, register_int_gauge, register_int_gauge_vec,
 };
 
 use crate::store::CommitError;
@@ -53,6 +53,18 @@ pub static COMMIT_FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
 /// How many roots wait.
 pub static QUEUE_ROOTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     register_int_gauge_vec!("encamp_controller_queue_roots", "Roots that wait to be planned", &["controller"])
+        .expect("registered once")
+});
+
+/// How large etcd's file is, and how much of it is used; its quota limits the file.
+pub static ETCD_BYTES: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!("encamp_etcd_bytes", "Bytes of etcd's file, and those in use", &["kind"])
+        .expect("registered once")
+});
+
+/// Up to where etcd's history was forgotten by this process.
+pub static ETCD_COMPACTED: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_etcd_compacted_revision", "The revision this process last compacted etcd to")
         .expect("registered once")
 });
 

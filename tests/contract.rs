@@ -11,6 +11,9 @@ mod contract {
     pub(crate) mod guards;
     pub(crate) mod limits;
     pub(crate) mod listing;
+    pub(crate) mod members;
+    pub(crate) mod secure;
+    mod upkeep;
     pub(crate) mod watching;
     pub(crate) mod world;
 }
@@ -74,3 +77,25 @@ on_every_case!(memory, crate::contract::world::memory);
 on_every_case!(embedded, crate::contract::world::embedded);
 on_every_case!(etcd, crate::contract::world::etcd);
 on_every_case!(http, crate::contract::world::http);
+
+/// What of the suite goes through other paths when etcd asks who we are.
+macro_rules! on_some_cases {
+    ($name:ident, $make:path) => {
+        mod $name {
+            suite! { $make:
+                guards::guards_see_the_state_before_the_writes,
+                guards::of_many_commits_at_once_one_wins,
+                limits::bytes_up_to_the_limit_pass_and_one_more_does_not,
+                limits::an_empty_transaction_is_a_fresh_read_of_its_guards,
+                listing::a_listing_of_many_pages_is_one_cut,
+                watching::a_watch_opened_amid_writes_has_no_gap,
+                watching::compacted_history_is_refused,
+                watching::an_idle_watch_tells_how_far_it_has_seen,
+            }
+        }
+    };
+}
+
+on_some_cases!(etcd_over_tls, crate::contract::secure::over_tls);
+on_some_cases!(etcd_with_users, crate::contract::secure::with_users);
+on_some_cases!(etcd_of_three, crate::contract::members::three);

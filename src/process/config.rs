@@ -54,8 +54,15 @@ struct Ports {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ServerSection {
     enabled: Option<bool>,
-    /// embedded:PATH or etcd://…
+    /// embedded:PATH or etcd://…; the rest is for etcd alone.
     pub(super) store: Option<String>,
+    pub(super) store_root: Option<String>,
+    pub(super) store_ca: Option<PathBuf>,
+    pub(super) store_cert: Option<PathBuf>,
+    pub(super) store_key: Option<PathBuf>,
+    pub(super) store_user: Option<String>,
+    pub(super) store_password_file: Option<PathBuf>,
+    pub(super) store_history: Option<Duration>,
 }
 
 /// What only agents read.

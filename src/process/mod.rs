@@ -9,8 +9,12 @@ mod control_plane;
 mod dev;
 mod host;
 mod server;
+mod storage;
+#[cfg(feature = "etcd")]
+mod upkeep;
 
 pub use agent::{AgentArgs, agent};
 pub use control_plane::{Identity, control_plane};
 pub use dev::{DevArgs, dev};
 pub use server::{ServerArgs, server};
+pub use storage::StoreArgs;

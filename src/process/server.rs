@@ -14,11 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::config::{self, FileConfig};
 use super::control_plane::{Identity, control_plane};
 use super::host;
+use super::storage::StoreArgs;
+#[cfg(feature = "etcd")]
+use super::upkeep::keep_up;
 use crate::api::{self, lifeline::Hearing};
 use crate::cache::Cache;
 use crate::cli::CliError;
 use crate::clock::Clock;
-use crate::store::{self, CommitError, Store, Txn};
+use crate::store::{self, AnyStore, CommitError, Store, Txn};
 
 /// How often the cache is compared with the store.
 const DIGEST_EVERY: Duration = Duration::from_secs(60);
@@ -35,21 +38,9 @@ pub struct ServerArgs {
     /// Where the embedded store lies.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// embedded:PATH or etcd://HOST:PORT,HOST:PORT. Default: embedded in the data directory.
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
-    /// What every key in etcd begins with. Default: /encamp.
-    #[arg(long, value_name = "PATH")]
-    pub store_root: Option<String>,
-    /// The certificate authority of etcd (PEM).
-    #[arg(long, value_name = "FILE")]
-    pub store_ca: Option<PathBuf>,
-    /// Our certificate for etcd (PEM).
-    #[arg(long, value_name = "FILE", requires = "store_key")]
-    pub store_cert: Option<PathBuf>,
-    /// The key of that certificate (PEM).
-    #[arg(long, value_name = "FILE", requires = "store_cert")]
-    pub store_key: Option<PathBuf>,
+    /// Where the documents lie.
+    #[command(flatten)]
+    pub storage: StoreArgs,
     /// The server's name, unique in the cluster. Default: the host's name and the port.
     #[arg(long)]
     pub name: Option<String>,
@@ -63,7 +54,7 @@ pub fn server(args: ServerArgs) -> Result<ExitCode, CliError> {
         let settings = ServerSettings::new(&args, &file)?;
         let store = settings.open().await?;
         let listener = host::listen(settings.bind).await?;
-        serve(store, listener, &settings.name, stop).await
+        serve(store, listener, &settings, stop).await
     })
 }
 
@@ -73,6 +64,8 @@ pub(super) struct ServerSettings {
     pub(super) bind: SocketAddr,
     pub(super) store: String,
     pub(super) options: store::Options,
+    /// How much history etcd keeps for slow watches, if it is for us to say.
+    pub(super) history: Option<Duration>,
     pub(super) name: String,
 }
 
@@ -84,24 +77,11 @@ impl ServerSettings {
             None => file.api_bind()?,
         };
         let data_dir = args.data_dir.clone().or_else(|| file.data_dir.clone());
-        let store = match (args.store.clone().or_else(|| file.server.store.clone()), data_dir) {
-            (Some(store), _) => store,
-            (None, Some(data_dir)) => format!("embedded:{}", data_dir.join("store").display()),
-            (None, None) => {
-                return Err(CliError::failed("say where to keep the store: --data-dir DIR or --store URL"));
-            }
-        };
-        let mut options = store::Options::default();
-        if let Some(root) = &args.store_root {
-            options.root.clone_from(root);
-        }
-        options.ca_file.clone_from(&args.store_ca);
-        options.identity_files = args.store_cert.clone().zip(args.store_key.clone());
-        let user = std::env::var("ENCAMP_STORE_USER").ok();
-        options.login = user.zip(std::env::var("ENCAMP_STORE_PASSWORD").ok());
+        let storage = args.storage.over(&file.server);
+        let (store, options) = (storage.address(data_dir.as_deref())?, storage.options()?);
         let name = args.name.clone().or_else(|| file.name.clone());
         let name = name.unwrap_or_else(|| format!("{}-{}", host::hostname(), bind.port()));
-        Ok(ServerSettings { bind, store, options, name })
+        Ok(ServerSettings { bind, store, options, history: storage.history(), name })
     }
 
     pub(super) async fn open(&self) -> Result<store::AnyStore, CliError> {
@@ -110,17 +90,19 @@ impl ServerSettings {
 }
 
 /// Runs the API and the controllers on an open store until told to stop; then resigns and closes.
-pub(super) async fn serve<S: Store>(
-    store: S,
+pub(super) async fn serve(
+    store: AnyStore,
     listener: TcpListener,
-    name: &str,
+    settings: &ServerSettings,
     stop: CancellationToken,
 ) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
-    let identity = Identity { name: name.to_owned(), address: format!("http://{address}") };
+    let identity = Identity { name: settings.name.clone(), address: format!("http://{address}") };
     Box::pin(name_history(&store)).await;
     let (cache, clock) = (Cache::new(DIGEST_EVERY, Clock::system()), Clock::system());
     let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
+    #[cfg(feature = "etcd")]
+    keep_up(&store, &cache, settings, &stop, &mut tasks);
     let hearing = Hearing::new(store.clone(), identity.name.clone());
     tasks.spawn(hearing.clone().follow(cache.clone(), stop.clone()));
     let server = api::Server::new(identity.name, store.clone(), cache, clock, stop.clone());
@@ -132,7 +114,7 @@ pub(super) async fn serve<S: Store>(
         tasks.spawn(async move { server.run().await });
     }
     tasks.spawn(api::serve(listener, router, stop.clone()));
-    tracing::info!(%address, server = name, "serving");
+    tracing::info!(%address, server = settings.name, "serving");
     while let Some(ended) = tasks.join_next().await {
         ended.map_err(|error| CliError::failed(format!("a part of the server failed: {error}")))?;
         if !stop.is_cancelled() {

@@ -1,5 +1,6 @@
 //! One store or another, chosen when the process starts.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub enum OpenError {
     },
     /// Write another address.
     #[error(
-        "{address:?} is no store: {why}; write embedded:FOLDER, etcd://HOST:PORT[,HOST:PORT…] or memory:"
+        "{address:?} is no store: {why}; write embedded:FOLDER, etcd://HOST:PORT[,HOST:PORT…], \
+         etcds:// for TLS, or memory:"
     )]
     Address {
         /// What was written.
@@ -39,6 +41,21 @@ pub enum OpenError {
     },
 }
 
+/// A user of etcd. Printing it never shows the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name.
+    pub user: String,
+    /// Known to nobody else.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({})", self.user)
+    }
+}
+
 /// What an address alone does not say; only etcd asks for any of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -46,13 +63,13 @@ pub struct Options {
     pub limits: Limits,
     /// What every key in etcd begins with, so that clusters may share one etcd.
     pub root: String,
-    /// User and password for etcd.
-    pub login: Option<(String, String)>,
+    /// Who we are to etcd, if it asks.
+    pub login: Option<Login>,
     /// The certificate authority that signed the servers of etcd (PEM); without it the system's are trusted.
     pub ca_file: Option<PathBuf>,
     /// Our own certificate and its key for etcd (PEM).
     pub identity_files: Option<(PathBuf, PathBuf)>,
-    /// Whether to speak TLS to etcd even if none of these files is given.
+    /// Whether to speak TLS to etcd even if none of these files is given: what `etcds://` means.
     pub is_tls: bool,
     /// How long any one call to etcd may take.
     pub timeout: Duration,
@@ -93,7 +110,8 @@ pub enum AnyStore {
     Http(Http),
 }
 
-/// Opens the store at an address: `embedded:FOLDER`, `etcd://HOST:PORT,HOST:PORT` or `memory:`.
+/// Opens the store at an address: `embedded:FOLDER`, `etcd://HOST:PORT,HOST:PORT`, `etcds://` likewise over TLS, or
+/// `memory:`.
 pub async fn open(address: &str, options: &Options) -> Result<AnyStore, OpenError> {
     let wrong = |why: &str| OpenError::Address { address: address.to_owned(), why: why.to_owned() };
     let (scheme, rest) = address.split_once(':').ok_or_else(|| wrong("it has no scheme"))?;
@@ -107,7 +125,8 @@ pub async fn open(address: &str, options: &Options) -> Result<AnyStore, OpenErro
             opened.expect("opening does not panic").map(AnyStore::Embedded)
         }
         #[cfg(feature = "etcd")]
-        "etcd" => {
+        "etcd" | "etcds" => {
+            let options = &Options { is_tls: options.is_tls || scheme == "etcds", ..options.clone() };
             let hosts = rest.strip_prefix("//").unwrap_or(rest).trim_end_matches('/');
             let endpoints: Vec<String> = hosts.split(',').map(str::to_owned).collect();
             if endpoints.iter().any(|endpoint| !endpoint.contains(':') || endpoint.contains('/')) {
@@ -116,7 +135,7 @@ pub async fn open(address: &str, options: &Options) -> Result<AnyStore, OpenErro
             Etcd::open(&endpoints, options).await.map(AnyStore::Etcd)
         }
         #[cfg(not(feature = "etcd"))]
-        "etcd" => Err(wrong("this program was built without etcd")),
+        "etcd" | "etcds" => Err(wrong("this program was built without etcd")),
         other => Err(wrong(&format!("{other} is not a kind of store"))),
     }
 }

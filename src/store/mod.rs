@@ -17,7 +17,7 @@ mod memory;
 pub mod wire;
 
 pub use self::core::Limits;
-pub use any::{AnyStore, OpenError, Options, open};
+pub use any::{AnyStore, Login, OpenError, Options, open};
 pub use contract::{
     Batch, CommitError, Listing, MAX_BYTES, MAX_OPERATIONS, PROGRESS_EVERY, ReadError, Store, Txn, Watch,
     WatchError,

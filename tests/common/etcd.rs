@@ -1,4 +1,4 @@
-//! A real etcd of one member, on ports and in a folder of its own, gone when its owner is dropped.
+//! Real etcds, each on ports and in a folder of its own, gone when their owner is dropped.
 
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpListener;
@@ -15,18 +15,30 @@ const BETWEEN: Duration = Duration::from_millis(20);
 /// Another process may take a free port before etcd does.
 const ATTEMPTS: usize = 5;
 
-/// One server that can be frozen, killed and started again over the same data.
+/// One member that can be frozen, killed and started again over the same data.
 pub(crate) struct Etcd {
     child: Child,
     folder: TempDir,
-    client_port: u16,
-    peer_port: u16,
+    ports: Ports,
     flags: Vec<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    client: u16,
+    peer: u16,
+    /// Plain HTTP whatever the clients speak.
+    health: u16,
 }
 
 impl Etcd {
     /// Starts etcd with additional flags and waits until it answers; nothing where etcd is not installed.
     pub(crate) async fn start(flags: &[&str]) -> Option<Etcd> {
+        Etcd::cluster(1, flags).await.map(|mut members| members.remove(0))
+    }
+
+    /// Starts members of one cluster and waits until all answer; nothing where etcd is not installed.
+    pub(crate) async fn cluster(members: usize, flags: &[&str]) -> Option<Vec<Etcd>> {
         let is_missing = Command::new("etcd").arg("--version").stdout(Stdio::null()).status();
         if is_missing.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             // Past the capture of a test's output: a skipped test must not look like a passed one.
@@ -34,13 +46,13 @@ impl Etcd {
             return None;
         }
         for _ in 0..ATTEMPTS {
-            let folder = tempfile::tempdir().expect("there is room for a folder");
-            let (client_port, peer_port) = free_ports();
-            let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-            let child = spawn(&folder, (client_port, peer_port), &flags);
-            let mut etcd = Etcd { child, folder, client_port, peer_port, flags };
-            if etcd.answers().await {
-                return Some(etcd);
+            let mut started = spawn_all(members, flags);
+            let mut all_answer = true;
+            for member in &mut started {
+                all_answer = all_answer && member.answers().await;
+            }
+            if all_answer {
+                return Some(started);
             }
         }
         panic!("etcd does not start");
@@ -48,7 +60,7 @@ impl Etcd {
 
     /// `127.0.0.1:PORT`
     pub(crate) fn endpoint(&self) -> String {
-        format!("127.0.0.1:{}", self.client_port)
+        format!("127.0.0.1:{}", self.ports.client)
     }
 
     /// Stops it in its tracks: connections stay open, nothing answers.
@@ -69,8 +81,15 @@ impl Etcd {
 
     /// Starts it again over what it had stored.
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(&self.folder, (self.client_port, self.peer_port), &self.flags);
+        self.child = spawn(&self.folder, self.ports, &self.flags);
         assert!(self.answers().await, "etcd starts again");
+    }
+
+    /// Whether it leads its cluster, by its own word.
+    pub(crate) async fn leads(&self) -> bool {
+        let url = format!("http://127.0.0.1:{}/metrics", self.ports.health);
+        let Ok(answer) = reqwest::get(&url).await else { return false };
+        answer.text().await.is_ok_and(|text| text.lines().any(|line| line == "etcd_server_is_leader 1"))
     }
 
     fn signal(&self, signal: Signal) {
@@ -80,7 +99,7 @@ impl Etcd {
 
     /// Waits for an answer; `false` once the process has ended.
     async fn answers(&mut self) -> bool {
-        let url = format!("http://{}/health", self.endpoint());
+        let url = format!("http://127.0.0.1:{}/health", self.ports.health);
         let until = Instant::now() + START;
         while Instant::now() < until {
             if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
@@ -103,16 +122,37 @@ impl Drop for Etcd {
     }
 }
 
-fn spawn(folder: &TempDir, (client, peer): (u16, u16), flags: &[String]) -> Child {
-    let (client, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
+fn spawn_all(members: usize, flags: &[&str]) -> Vec<Etcd> {
+    let all: Vec<Ports> = free_ports(members);
+    let peers: Vec<String> =
+        all.iter().map(|ports| format!("{0}=http://127.0.0.1:{0}", ports.peer)).collect();
+    // Alone it need not wait for others before it leads.
+    let pace: &[&str] = if members == 1 {
+        &["--heartbeat-interval", "10", "--election-timeout", "100"]
+    } else {
+        &["--heartbeat-interval", "50", "--election-timeout", "500"]
+    };
+    let mut own: Vec<String> = vec!["--initial-cluster".to_owned(), peers.join(",")];
+    own.extend(pace.iter().chain(flags).map(|&flag| flag.to_owned()));
+    let start = |ports: Ports| {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let child = spawn(&folder, ports, &own);
+        Etcd { child, folder, ports, flags: own.clone() }
+    };
+    all.into_iter().map(start).collect()
+}
+
+fn spawn(folder: &TempDir, ports: Ports, flags: &[String]) -> Child {
+    let is_tls = flags.iter().any(|flag| flag == "--cert-file");
+    let client = format!("{}://127.0.0.1:{}", if is_tls { "https" } else { "http" }, ports.client);
+    let peer = format!("http://127.0.0.1:{}", ports.peer);
+    let health = format!("http://127.0.0.1:{}", ports.health);
     Command::new("etcd")
-        .args(["--name", "one", "--data-dir"])
+        .args(["--name", &ports.peer.to_string(), "--data-dir"])
         .arg(folder.path().join("etcd"))
         .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
         .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-        .args(["--initial-cluster", &format!("one={peer}"), "--log-level", "error"])
-        // Alone it need not wait for others before it leads.
-        .args(["--heartbeat-interval", "10", "--election-timeout", "100"])
+        .args(["--listen-metrics-urls", &health, "--log-level", "error"])
         .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -121,9 +161,10 @@ fn spawn(folder: &TempDir, (client, peer): (u16, u16), flags: &[String]) -> Chil
         .expect("etcd is installed")
 }
 
-fn free_ports() -> (u16, u16) {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port"));
-    let [client, peer] =
-        listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").port());
-    (client, peer)
+fn free_ports(members: usize) -> Vec<Ports> {
+    let listener = |_| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let listeners: Vec<TcpListener> = (0..3 * members).map(listener).collect();
+    let port = |listener: &TcpListener| listener.local_addr().expect("a bound socket has an address").port();
+    let ports: Vec<u16> = listeners.iter().map(port).collect();
+    ports.chunks(3).map(|three| Ports { client: three[0], peer: three[1], health: three[2] }).collect()
 }

@@ -1,3 +1,4 @@
 //! What several test programs share: the real services they run against.
 
 pub(crate) mod etcd;
+pub(crate) mod keys;

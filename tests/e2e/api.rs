@@ -70,6 +70,13 @@ impl Api {
         self.get("/readyz").await.map(|_| ())
     }
 
+    /// The value of a metric without labels.
+    pub async fn metric(&self, name: &str) -> Result<u64, String> {
+        let text = self.get("/metrics").await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.ok_or_else(|| format!("no {name} in {text}"))
+    }
+
     /// The nodes that are ready, by name.
     pub async fn ready_nodes(&self) -> Result<Vec<String>, String> {
         let is_ready = |node: &&Value| {

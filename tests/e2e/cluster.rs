@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
+
 use crate::{
     api::{Allocation, Api},
     etcd::Etcd,
@@ -30,13 +32,30 @@ pub enum Shape {
         /// How many agents.
         agents: usize,
     },
+    /// The same with flags of its own.
+    Special(Special),
+}
+
+/// A cluster over an etcd that is not like the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Special {
+    /// How many agents.
+    pub agents: usize,
+    /// How many members etcd has.
+    pub members: usize,
+    /// More flags of etcd.
+    pub etcd: &'static [&'static str],
+    /// More flags of the server.
+    pub server: &'static [&'static str],
 }
 
 impl Shape {
     fn agents(self) -> usize {
         match self {
             Shape::Dev => 0,
-            Shape::Embedded { agents } | Shape::Etcd { agents } => agents,
+            Shape::Embedded { agents } | Shape::Etcd { agents } | Shape::Special(Special { agents, .. }) => {
+                agents
+            }
         }
     }
 
@@ -68,7 +87,10 @@ impl Cluster {
             std::fs::create_dir(directory.path().join(inner)).expect("a new directory can be made");
         }
         let etcd = match shape {
-            Shape::Etcd { .. } => Some(Etcd::start(directory.path()).await),
+            Shape::Etcd { .. } => Some(Etcd::start(directory.path(), 1, &[]).await),
+            Shape::Special(special) => {
+                Some(Etcd::start(directory.path(), special.members, special.etcd).await)
+            }
             Shape::Dev | Shape::Embedded { .. } => None,
         };
         let port = ports::free();
@@ -92,6 +114,7 @@ impl Cluster {
         match self.shape {
             Shape::Dev => command.arg("dev").arg("--config").arg(self.configuration(0)),
             Shape::Embedded { .. } | Shape::Etcd { .. } => command.arg("server"),
+            Shape::Special(special) => command.arg("server").args(special.server),
         };
         command.args(["--bind", &format!("127.0.0.1:{}", self.port), "--data-dir"]);
         command.arg(self.path("server"));
@@ -123,6 +146,16 @@ impl Cluster {
     /// Ends an agent as a power cut would; its tasks go on.
     pub fn kill_agent(&mut self, index: usize) {
         self.agents[index].take().expect("the agent runs").kill_9();
+    }
+
+    /// Stops the server in its tracks: connections stay open, nothing answers.
+    pub fn freeze_server(&self) {
+        self.server.as_ref().expect("the server runs").signal(Signal::SIGSTOP);
+    }
+
+    /// Lets the server go on.
+    pub fn thaw_server(&self) {
+        self.server.as_ref().expect("the server runs").signal(Signal::SIGCONT);
     }
 
     /// Asks the server (or `dev`) to end, and says whether it did so well.

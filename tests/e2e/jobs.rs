@@ -96,6 +96,13 @@ pub fn batch(name: &str, count: u32, witness: &Path) -> String {
     group_of(name, "batch", &format!("count = {count}"), &sleeper("work", witness, "echo done"))
 }
 
+/// A job without instances whose file is this large and differs from version to version.
+pub fn large(name: &str, number: usize, bytes: usize) -> String {
+    let ballast = format!("{number:08}").repeat(bytes / 8);
+    let more = format!("count = 0\n    meta {{\n      ballast = \"{ballast}\"\n    }}");
+    group_of(name, "service", &more, &sleeper("none", Path::new("/tmp"), "exec sleep 1"))
+}
+
 fn group_of(name: &str, kind: &str, count_and_update: &str, tasks: &str) -> String {
     format!(
         r#"

@@ -53,6 +53,22 @@ over_both_stores! {
     kubectl_watches_and_waits: 1 agents, scenarios::kubectl_verbs::watches_and_waits;
 }
 
+macro_rules! over_a_special_etcd {
+    ($($name:ident: $special:expr;)*) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            scenarios::etcd::$name(Cluster::start(Shape::Special($special)).await).await;
+        })*
+    };
+}
+
+over_a_special_etcd! {
+    a_cluster_never_fills_its_etcd: scenarios::etcd::FORGETFUL;
+    a_server_lists_again_when_its_watch_is_compacted: scenarios::etcd::FORGETFUL;
+    a_full_etcd_is_opened_again: scenarios::etcd::HOARDING;
+    the_leader_of_etcd_may_die: scenarios::etcd::OF_THREE;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_outlive_etcd() {
     scenarios::crash::tasks_outlive_etcd(Cluster::start(Shape::Etcd { agents: 1 }).await).await;

@@ -44,7 +44,7 @@ impl Process {
 
     /// Asks the process to end, and says whether it did so well and within the time.
     pub fn terminate(&mut self, within: Duration) -> bool {
-        kill(self.pid(), Signal::SIGTERM).expect("our own child can be signalled");
+        self.signal(Signal::SIGTERM);
         let until = Instant::now() + within;
         while Instant::now() < until {
             if let Some(status) = self.child.try_wait().expect("our own child can be waited for") {
@@ -53,6 +53,11 @@ impl Process {
             std::thread::sleep(Duration::from_millis(20));
         }
         false
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("our own child can be signalled");
     }
 
     /// Whether it still runs; a test that waits for something fails at once where it does not.
@@ -123,12 +128,17 @@ pub fn clear_away(directory: &Path) {
     }
 }
 
+/// Where something is mounted below a directory.
+pub fn mounts_below(directory: &Path) -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
+    points.filter(|point| point.starts_with(directory)).collect()
+}
+
 /// Takes away the memory file systems that tasks keep their secrets in, so that the directory can be removed.
 pub fn unmount_below(directory: &Path) {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
-    for point in points.filter(|point| point.starts_with(directory)) {
-        if let Err(error) = umount2(point, MntFlags::MNT_DETACH) {
+    for point in mounts_below(directory) {
+        if let Err(error) = umount2(&point, MntFlags::MNT_DETACH) {
             assert_eq!(error, nix::errno::Errno::EINVAL, "{} stays mounted: {error}", point.display());
         }
     }

@@ -22,8 +22,8 @@ pub(super) async fn connect(endpoint: &str, options: &Options) -> Result<Client,
         // Less than a call may take, so that it surely was not sent when this is over.
         .with_connect_timeout(options.timeout / 3)
         .with_require_leader(true);
-    if let Some((user, password)) = &options.login {
-        settings = settings.with_user(user, password).with_auto_token_refresh(true);
+    if let Some(login) = &options.login {
+        settings = settings.with_user(&login.user, &login.password).with_auto_token_refresh(true);
     }
     if options.speaks_tls() {
         settings = settings.with_tls(tls(options)?);

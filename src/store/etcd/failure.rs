@@ -9,7 +9,25 @@ use etcd_client::Error;
 use tonic::{Code, ConnectError, Status};
 
 use super::members::Failure;
+use crate::store::any::Options;
 use crate::store::contract::CommitError;
+
+/// What etcd says of a token that is not wrong but over.
+const OLD_TOKEN: [&str; 2] = ["invalid auth token", "revision of auth store is old"];
+const PERMISSION_DENIED: &str = "permission denied";
+/// What words of etcd or of TLS mean to whoever configured us.
+const HINTS: [(&str, &str); 7] = [
+    ("authentication failed", "etcd knows no such user with this password"),
+    ("authentication is not enabled", "a user is configured, but etcd has authentication switched off"),
+    ("user name is empty", "etcd has authentication switched on: configure a user and its password"),
+    (PERMISSION_DENIED, "the user needs a role that reads and writes everything below our root"),
+    ("UnknownIssuer", "the servers' certificate is not signed by an authority that we trust"),
+    ("NotValidForName", "the servers' certificate does not name the host it was reached by"),
+    ("InvalidMessage", "it does not speak TLS: leave the TLS options out"),
+];
+/// How a connection ends that the other side did not want; which of these comes is a matter of timing.
+const CLOSED: [&str; 5] =
+    ["connection closed", "broken pipe", "connection reset", "received fatal alert", "handshake eof"];
 
 /// The next move after a commit that was not acknowledged.
 pub(super) fn of_commit(failure: &Failure) -> CommitError {
@@ -45,6 +63,53 @@ fn is_refused(failure: &Failure, says: impl Fn(&Status) -> bool) -> bool {
     matches!(failure, Failure::Refused(Error::GRpcStatus(status)) if says(status))
 }
 
+/// Whether etcd no longer takes the token it once gave: nothing was done, and a new login mends it.
+pub(super) fn is_old_token(error: &Error) -> bool {
+    if let Error::GRpcStatus(status) = error {
+        OLD_TOKEN.iter().any(|words| status.message().contains(words))
+    } else {
+        // A watch is told "permission denied" whatever is wrong with its token, or nothing at all: before 3.5 etcd
+        // may close the stream before it has said so.
+        matches!(error, Error::WatchError(_))
+    }
+}
+
+/// Why etcd could not be used, in words for a person who can change the options.
+pub(super) fn words(error: &Error, options: &Options) -> String {
+    let words = causes(error);
+    if CLOSED.iter().any(|closed| words.to_lowercase().contains(closed)) {
+        let why = match (options.speaks_tls(), &options.identity_files) {
+            (false, _) => "it may speak TLS: then write etcds:// or name its authority",
+            (true, None) => "it may ask for a client certificate, or not speak TLS",
+            (true, Some(_)) => "it may not accept our certificate, or not speak TLS",
+        };
+        return format!("it closes the connection ({why})");
+    }
+    match HINTS.iter().find(|(says, _)| words.contains(says)) {
+        Some((_, hint)) => format!("{words} ({hint})"),
+        None => words,
+    }
+}
+
+/// An error with all its causes.
+pub(super) fn causes(error: &Error) -> String {
+    let (mut words, mut cause) = if let Error::GRpcStatus(status) = error {
+        (status.message().to_owned(), status.source())
+    } else if let Error::TransportError(transport) = error {
+        (transport.to_string(), transport.source())
+    } else {
+        (error.to_string(), None)
+    };
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !words.contains(&said) {
+            words += &format!(": {said}");
+        }
+        cause = error.source();
+    }
+    words
+}
+
 /// Whether no connection came about.
 pub(super) fn is_unsent(error: &Error) -> bool {
     matches!(error, Error::GRpcStatus(status) if never_left(status))
@@ -52,7 +117,10 @@ pub(super) fn is_unsent(error: &Error) -> bool {
 
 fn of_status(status: &Status) -> CommitError {
     let says = |words: &str| status.message().contains(words);
-    if says("too many requests") || says("no leader") {
+    if says("too many requests") || says("no leader") || says("user name is empty") {
+        return CommitError::NotApplied;
+    }
+    if OLD_TOKEN.iter().any(|words| says(words)) {
         return CommitError::NotApplied;
     }
     if says("database space exceeded") {
@@ -92,6 +160,9 @@ mod tests {
             (Code::ResourceExhausted, "etcdserver: too many requests", CommitError::NotApplied),
             (Code::Unavailable, "etcdserver: no leader", CommitError::NotApplied),
             (Code::PermissionDenied, "etcdserver: permission denied", CommitError::NotApplied),
+            (Code::Unauthenticated, "etcdserver: invalid auth token", CommitError::NotApplied),
+            (Code::InvalidArgument, "etcdserver: revision of auth store is old", CommitError::NotApplied),
+            (Code::InvalidArgument, "etcdserver: user name is empty", CommitError::NotApplied),
             (Code::Unavailable, "etcdserver: request timed out", CommitError::Unknown),
             (Code::Unavailable, "etcdserver: leader changed", CommitError::Unknown),
             (Code::Cancelled, "h2 protocol error", CommitError::Unknown),

@@ -59,7 +59,19 @@ impl Members {
     where
         Asking: Future<Output = Result<T, Error>>,
     {
-        let deadline = Instant::now() + self.timeout();
+        self.call_within(self.timeout(), ask).await
+    }
+
+    /// [`Members::call`] with a time of its own.
+    pub(super) async fn call_within<T, Asking>(
+        &self,
+        time: Duration,
+        ask: impl Fn(Client) -> Asking,
+    ) -> Result<T, Failure>
+    where
+        Asking: Future<Output = Result<T, Error>>,
+    {
+        let deadline = Instant::now() + time;
         let mut others = self.all.len() - 1;
         loop {
             let number = self.current.load(Ordering::Relaxed);
@@ -79,6 +91,23 @@ impl Members {
         }
     }
 
+    /// Asks every member, one after the other; each has this time. The first failure is answered, but all are asked.
+    pub(super) async fn each<T, Asking>(
+        &self,
+        time: Duration,
+        ask: impl Fn(Client) -> Asking,
+    ) -> Result<(), Failure>
+    where
+        Asking: Future<Output = Result<T, Error>>,
+    {
+        let mut outcome = Ok(());
+        for member in self.all.iter() {
+            let answer = self.ask_one(member, Instant::now() + time, &ask).await;
+            outcome = outcome.and(answer.map(drop));
+        }
+        outcome
+    }
+
     async fn ask_one<T, Asking>(
         &self,
         member: &Member,
@@ -90,12 +119,22 @@ impl Members {
     {
         // Making a client logs in, which is a call too.
         let connecting = member.client.get_or_try_init(|| connect::connect(&member.endpoint, &self.options));
-        let client = match timeout_at(deadline, connecting).await {
+        let client = match timeout_at(deadline, Box::pin(connecting)).await {
             Ok(Ok(client)) => client.clone(),
             Ok(Err(error)) => return Err(Failure::Unsent(error)),
             Err(_) => return Err(Failure::TimedOut),
         };
-        match timeout_at(deadline, ask(client)).await {
+        let mut answer = timeout_at(deadline, Box::pin(ask(client.clone()))).await;
+        // The client logs in again by itself when etcd calls the token invalid, but not when it calls it old
+        // (somebody changed users or roles) or only answers a watch with "permission denied".
+        if self.options.login.is_some()
+            && let Ok(Err(error)) = &answer
+            && failure::is_old_token(error)
+            && let Ok(Ok(())) = timeout_at(deadline, Box::pin(client.refresh_token())).await
+        {
+            answer = timeout_at(deadline, Box::pin(ask(client))).await;
+        }
+        match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if failure::is_unsent(&error) => Err(Failure::Unsent(error)),
             Ok(Err(error)) => Err(Failure::Refused(error)),
@@ -112,6 +151,14 @@ impl Members {
 }
 
 impl Failure {
+    /// What happened, with all its causes, in words for a person.
+    pub(super) fn explain(&self) -> String {
+        match self {
+            Failure::Unsent(error) | Failure::Refused(error) => failure::causes(error),
+            Failure::TimedOut => "no answer in time".to_owned(),
+        }
+    }
+
     /// Whether a member that works said no, so that another would say the same.
     fn is_word_of_a_sound_member(&self) -> bool {
         match self {

@@ -10,7 +10,9 @@
 mod connect;
 mod failure;
 mod members;
+mod pace;
 mod store;
+mod upkeep;
 mod watching;
 mod words;
 

@@ -1,8 +1,10 @@
 //! The three verbs over a client of etcd.
 
+use bytes::Bytes;
 use etcd_client::{Client, GetOptions, GetResponse, Txn as EtcdTxn};
-use schemas::key::{Prefix, Revision};
-use tracing::{info, warn};
+use plan::Write;
+use schemas::key::{Key, Prefix, Revision};
+use tracing::{debug, info, warn};
 
 use super::members::{Failure, Members};
 use super::words::{Range, Root, revision};
@@ -38,16 +40,29 @@ impl Etcd {
         let root = Root::new(&options.root)
             .map_err(|why| OpenError::Address { address: options.root.clone(), why: why.to_owned() })?;
         let members = Members::new(endpoints, options);
-        let status = members.call(|client| async move { client.maintenance_client().status().await }).await;
-        let status = status.map_err(|failure| OpenError::Unusable {
+        let unusable = |failure: Failure| OpenError::Unusable {
             what: format!("etcd at {}", endpoints.join(", ")),
             why: match failure {
                 Failure::TimedOut => format!("no answer within {:?}", options.timeout),
-                Failure::Unsent(error) | Failure::Refused(error) => error.to_string(),
+                Failure::Unsent(error) | Failure::Refused(error) => failure::words(&error, options),
             },
-        })?;
+        };
+        let status = members.call(|client| async move { client.maintenance_client().status().await }).await;
+        let status = status.map_err(unusable)?;
         info!(version = status.version(), db_bytes = status.db_size(), "etcd answers");
-        Ok(Etcd { members, root })
+        let etcd = Etcd { members, root };
+        etcd.may_read().await.map_err(unusable)?;
+        Ok(etcd)
+    }
+
+    /// Whether this user may read what is ours: an answer to that is ready even without a leader.
+    async fn may_read(&self) -> Result<(), Failure> {
+        let options = GetOptions::new().with_limit(1).with_keys_only().with_serializable();
+        self.get(&self.root.range(&Prefix::all()), options).await.map(drop)
+    }
+
+    pub(super) fn members(&self) -> &Members {
+        &self.members
     }
 
     /// Makes etcd forget its history up to `revision`, for everybody that shares it.
@@ -103,6 +118,17 @@ impl Etcd {
         }
     }
 
+    /// Whether this may be what a key holds. The transaction with which etcd's file reaches its quota is written
+    /// and yet answered with "space exceeded"; the later ones are not.
+    async fn may_hold(&self, written: Option<(Key, Bytes)>) -> bool {
+        let Some((key, value)) = written else { return true };
+        let range = self.root.range(&Prefix::one(&key));
+        match self.get(&range, GetOptions::new()).await {
+            Ok(answer) => answer.kvs().iter().any(|stored| *stored.value() == *value),
+            Err(_) => true,
+        }
+    }
+
     /// Whether the history after a revision is all there: asks for the state at that revision, which only
     /// exists from the last compaction up to now.
     async fn remembers(&self, prefix: &Prefix, after: i64) -> Result<(), WatchError> {
@@ -131,20 +157,31 @@ impl Store for Etcd {
     async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
         txn.check()?;
         let compares: Vec<_> = txn.guards.iter().map(|guard| self.root.compare(guard)).collect();
-        let mut operations: Vec<_> = txn.writes.into_iter().map(|write| self.root.operation(write)).collect();
+        let mut operations: Vec<_> =
+            txn.writes.iter().cloned().map(|write| self.root.operation(write)).collect();
         if operations.is_empty() {
             operations.push(self.root.fresh_read());
         }
+        let first_put = txn.writes.iter().find_map(|write| match write {
+            Write::Put { key, value } => Some((key.clone(), value.clone())),
+            Write::Delete { .. } => None,
+        });
         let txn = EtcdTxn::new().when(compares).and_then(operations);
         let send = |client: Client| {
             let txn = txn.clone();
             async move { client.kv_client().txn(txn).await }
         };
-        let answer = self.members.call(send).await.map_err(|failure| {
-            let next_move = failure::of_commit(&failure);
-            warn!(?failure, ?next_move, "etcd did not take a transaction");
-            next_move
-        })?;
+        let answer = match self.members.call(send).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                let mut next_move = failure::of_commit(&failure);
+                if next_move == CommitError::Full && Box::pin(self.may_hold(first_put)).await {
+                    next_move = CommitError::Unknown;
+                }
+                warn!(why = failure.explain(), ?next_move, "etcd did not take a transaction");
+                return Err(next_move);
+            }
+        };
         if !answer.succeeded() {
             return Err(CommitError::Conflict);
         }
@@ -156,7 +193,10 @@ impl Store for Etcd {
         let start = start.ok_or(WatchError::Compacted)?;
         let range = self.root.range(prefix);
         let open = |client: Client| watching::open(client.watch_client(), &range, start);
-        let stream = self.members.call(open).await.map_err(|_| WatchError::Broken)??;
+        let stream = self.members.call(open).await.map_err(|failure| {
+            debug!(why = failure.explain(), %prefix, "etcd opened no watch");
+            WatchError::Broken
+        })??;
         // Asked after the watch stands, so that no compaction can slip in between. Before the first revision
         // there is no state to ask for; if the beginning is gone the watch itself is refused.
         if after > Revision(0) {

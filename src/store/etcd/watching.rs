@@ -37,9 +37,13 @@ pub(super) fn open(
     async move {
         let mut stream = client.watch(first, Some(options)).await?;
         match stream.message().await? {
-            Some(response) if response.canceled() => Ok(Err(refusal(&response))),
+            Some(response) if response.canceled() => match refusal(&response) {
+                // Perhaps only the token is old, which is for the caller to know.
+                WatchError::Broken => Err(Error::WatchError(response.cancel_reason().to_owned())),
+                WatchError::Compacted => Ok(Err(WatchError::Compacted)),
+            },
             Some(_) => Ok(Ok(stream)),
-            None => Ok(Err(WatchError::Broken)),
+            None => Err(Error::WatchError("it ended before it began".to_owned())),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::{
     cluster::{Cluster, witnesses},
-    jobs, wait,
+    jobs,
+    process::mounts_below,
+    wait,
 };
 
 /// How long tasks are watched after something came back, to see that nothing is done to them.
@@ -47,9 +49,9 @@ pub async fn tasks_outlive_etcd(mut cluster: Cluster) {
     let before = witnesses(&cluster.witness());
 
     let etcd = cluster.etcd.as_mut().expect("this cluster stores in etcd");
-    etcd.kill_9();
+    etcd.kill_9(0);
     tokio::time::sleep(AFTERMATH).await; // long enough for beats and leases to be missed
-    cluster.etcd.as_mut().expect("this cluster stores in etcd").restart().await;
+    cluster.etcd.as_mut().expect("this cluster stores in etcd").restart(0).await;
     until_still_untouched(&cluster, &before).await;
 
     wait::until(wait::STEP, "the server to write again", async || {
@@ -108,6 +110,9 @@ pub async fn dev_stops_its_tasks_when_asked(mut cluster: Cluster) {
     cluster.until_healthy("pairs", 2).await;
     assert!(cluster.stop_server(), "dev did not end well");
     assert_eq!(witnesses(&cluster.witness()), [], "tasks outlive a dev that was asked to stop");
+    let folder = cluster.path("server");
+    assert_eq!(mounts_below(&folder), Vec::<std::path::PathBuf>::new(), "secrets outlive a dev");
+    std::fs::remove_dir_all(folder).expect("what dev left can be removed");
 }
 
 async fn until_still_untouched(cluster: &Cluster, before: &[crate::process::Identity]) {

@@ -2,6 +2,7 @@
 
 pub mod crash;
 pub mod docker_web;
+pub mod etcd;
 pub mod kinds;
 pub mod kubectl_verbs;
 pub mod web;

@@ -1,0 +1,124 @@
+//! Where a server keeps its documents, as flags, configuration and the environment say it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use schemas::duration::Duration;
+
+use super::config::ServerSection;
+use crate::cli::CliError;
+use crate::store::{self, Login};
+
+/// How much history etcd keeps unless told otherwise: watches that far behind list again.
+const HISTORY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The user of etcd and its password, where no flag and no file says them.
+const USER: &str = "ENCAMP_STORE_USER";
+const PASSWORD: &str = "ENCAMP_STORE_PASSWORD";
+
+/// What only etcd asks for.
+#[derive(Clone, Debug, Default, Args)]
+pub struct StoreArgs {
+    /// embedded:PATH, etcd://HOST:PORT,HOST:PORT or, with TLS, etcds://… Default: embedded in the data directory.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// What every key in etcd begins with. Default: /encamp.
+    #[arg(long, value_name = "PATH")]
+    pub store_root: Option<String>,
+    /// The certificate authority of etcd (PEM). Default: those of the system.
+    #[arg(long, value_name = "FILE")]
+    pub store_ca: Option<PathBuf>,
+    /// Our certificate for etcd (PEM).
+    #[arg(long, value_name = "FILE", requires = "store_key")]
+    pub store_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "store_cert")]
+    pub store_key: Option<PathBuf>,
+    /// Our user in etcd; also `ENCAMP_STORE_USER`.
+    #[arg(long, value_name = "NAME")]
+    pub store_user: Option<String>,
+    /// The file that holds its password; also the password itself in `ENCAMP_STORE_PASSWORD`.
+    #[arg(long, value_name = "FILE")]
+    pub store_password_file: Option<PathBuf>,
+    /// How much history etcd keeps for slow watches; 0s leaves compaction to etcd. Default: 30s.
+    #[arg(long, value_name = "DURATION")]
+    pub store_history: Option<Duration>,
+}
+
+impl StoreArgs {
+    /// Flags over the file; without an address, a folder below the data directory.
+    pub(super) fn over(&self, file: &ServerSection) -> StoreArgs {
+        let args = self.clone();
+        StoreArgs {
+            store: args.store.or_else(|| file.store.clone()),
+            store_root: args.store_root.or_else(|| file.store_root.clone()),
+            store_ca: args.store_ca.or_else(|| file.store_ca.clone()),
+            store_cert: args.store_cert.or_else(|| file.store_cert.clone()),
+            store_key: args.store_key.or_else(|| file.store_key.clone()),
+            store_user: args.store_user.or_else(|| file.store_user.clone()),
+            store_password_file: args.store_password_file.or_else(|| file.store_password_file.clone()),
+            store_history: args.store_history.or(file.store_history),
+        }
+    }
+
+    /// The store's address.
+    pub(super) fn address(&self, data_dir: Option<&Path>) -> Result<String, CliError> {
+        match (&self.store, data_dir) {
+            (Some(store), _) => Ok(store.clone()),
+            (None, Some(data_dir)) => Ok(format!("embedded:{}", data_dir.join("store").display())),
+            (None, None) => {
+                Err(CliError::failed("say where to keep the store: --data-dir DIR or --store URL"))
+            }
+        }
+    }
+
+    /// What the address alone does not say.
+    pub(super) fn options(&self) -> Result<store::Options, CliError> {
+        let mut options = store::Options::default();
+        if let Some(root) = &self.store_root {
+            options.root.clone_from(root);
+        }
+        options.ca_file.clone_from(&self.store_ca);
+        options.identity_files = match (&self.store_cert, &self.store_key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(CliError::failed(
+                    "a certificate for etcd needs its key, and the key its certificate",
+                ));
+            }
+        };
+        let password = match &self.store_password_file {
+            Some(file) => Some(read(file)?),
+            None => std::env::var(PASSWORD).ok(),
+        };
+        let user = self.store_user.clone().or_else(|| std::env::var(USER).ok());
+        options.login = match (user, password) {
+            (Some(user), Some(password)) => Some(Login { user, password }),
+            (None, None) => None,
+            (Some(user), None) => {
+                let why =
+                    format!("the user {user:?} of etcd has no password: --store-password-file or {PASSWORD}");
+                return Err(CliError::failed(why));
+            }
+            (None, Some(_)) => {
+                let why = format!("there is a password for etcd, but no user: --store-user or {USER}");
+                return Err(CliError::failed(why));
+            }
+        };
+        Ok(options)
+    }
+
+    /// How much history etcd keeps; nothing means that somebody else compacts it.
+    pub(super) fn history(&self) -> Option<std::time::Duration> {
+        let history = self.store_history.map_or(HISTORY, Duration::to_std);
+        (!history.is_zero()).then_some(history)
+    }
+}
+
+/// A password without the line end that editors add.
+fn read(file: &Path) -> Result<String, CliError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| CliError::failed(format!("{}: {error}", file.display())))?;
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+}

@@ -1,0 +1,138 @@
+//! What a cluster has to bear from its etcd, and etcd from the cluster.
+
+use etcd_client::Client;
+
+use crate::{
+    cluster::{Cluster, Special, witnesses},
+    jobs, wait,
+};
+
+/// So small that a few job files fill it.
+const SMALL: &[&str] = &["--quota-backend-bytes", "16777216"];
+/// A cluster that keeps little history.
+pub const FORGETFUL: Special =
+    Special { agents: 1, members: 1, etcd: SMALL, server: &["--store-history", "1s"] };
+/// One that leaves compaction to etcd, which here does not do it either.
+pub const HOARDING: Special =
+    Special { agents: 1, members: 1, etcd: SMALL, server: &["--store-history", "0s"] };
+/// Three members, all of them known to the server.
+pub const OF_THREE: Special = Special { agents: 1, members: 3, etcd: &[], server: &[] };
+
+/// As large as a job file may reasonably be; its version is stored beside it.
+const LARGE_BYTES: usize = 300_000;
+
+/// Applies one version after another of a large job without instances.
+fn apply_large(cluster: &Cluster, number: usize) -> Result<(), String> {
+    let file = cluster.path("jobs").join("large.hcl");
+    let text = jobs::large("large", number, LARGE_BYTES);
+    std::fs::write(&file, text).expect("the job file can be written");
+    let output = cluster.try_run(&["apply", file.to_str().expect("the path is plain text")]);
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// Three times the quota passes through; an agent that was away meanwhile finds its way, and no task notices.
+pub async fn a_cluster_never_fills_its_etcd(mut cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
+    cluster.until_healthy("pairs", 2).await;
+    let before = witnesses(&cluster.witness());
+
+    for number in 0..80 {
+        apply_large(&cluster, number).expect("etcd is not full");
+    }
+    let compacted = cluster.api.metric("encamp_etcd_compacted_revision").await.expect("it is measured");
+    assert!(compacted > 1, "history was forgotten: {compacted}");
+
+    // What the agent saw last is forgotten: it lists anew.
+    cluster.kill_agent(0);
+    apply_large(&cluster, 80).expect("etcd is not full");
+    let endpoints = cluster.etcd.as_ref().expect("this cluster stores in etcd").endpoints();
+    let mut client = Client::connect(endpoints, None).await.expect("etcd answers");
+    let now = client.put("/encamp/nobody/knows", "", None).await.expect("etcd takes it");
+    client.compact(now.header().expect("it has one").revision(), None).await.expect("etcd compacts");
+    cluster.start_agent(0);
+    cluster.until_nodes_are_ready(1).await;
+    cluster.run(&["scale", "pairs", "3"]);
+    cluster.until_healthy("pairs", 3).await;
+    let after = witnesses(&cluster.witness());
+    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+}
+
+/// The server's watch breaks, and what follows is compacted before it can resume.
+pub async fn a_server_lists_again_when_its_watch_is_compacted(mut cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
+    cluster.until_healthy("pairs", 2).await;
+    let before = witnesses(&cluster.witness());
+
+    cluster.freeze_server();
+    let etcd = cluster.etcd.as_mut().expect("this cluster stores in etcd");
+    etcd.kill_9(0);
+    etcd.restart(0).await;
+    let mut client = Client::connect(etcd.endpoints(), None).await.expect("etcd answers");
+    let mut last = 0;
+    for number in 0..10 {
+        let answer = client.put("/encamp/nobody/knows", number.to_string(), None).await;
+        last = answer.expect("etcd takes it").header().expect("it has one").revision();
+    }
+    client.compact(last, None).await.expect("etcd compacts");
+    cluster.thaw_server();
+
+    wait::until(wait::STEP, "the server to write again", async || {
+        let answer = cluster.try_run(&["scale", "pairs", "3"]);
+        if answer.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&answer.stderr).into_owned())
+        }
+    })
+    .await;
+    cluster.until_healthy("pairs", 3).await;
+    let after = witnesses(&cluster.witness());
+    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+}
+
+/// A full etcd says so, harms no task, and is opened again by the server.
+pub async fn a_full_etcd_is_opened_again(cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
+    cluster.until_healthy("pairs", 2).await;
+    let before = witnesses(&cluster.witness());
+
+    let mut refusal = String::new();
+    for number in 0..80 {
+        if let Err(why) = apply_large(&cluster, number) {
+            refusal = why;
+            if refusal.contains("the store is full") {
+                break;
+            }
+        }
+    }
+    assert!(refusal.contains("the store is full; nothing was changed"), "{refusal}");
+    assert_eq!(witnesses(&cluster.witness()), before, "tasks were touched");
+
+    wait::until(wait::ROLLOUT, "etcd to take writes again", async || apply_large(&cluster, 1_000)).await;
+    cluster.run(&["scale", "pairs", "3"]);
+    cluster.until_healthy("pairs", 3).await;
+    let after = witnesses(&cluster.witness());
+    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+}
+
+/// Each time the leader of etcd dies, the cluster goes on with the others.
+pub async fn the_leader_of_etcd_may_die(mut cluster: Cluster) {
+    cluster.apply("pairs", &jobs::pairs("pairs", 1, &cluster.witness()));
+    cluster.until_healthy("pairs", 1).await;
+    let mut before = witnesses(&cluster.witness());
+    for count in 2..=4 {
+        let leader = cluster.etcd.as_ref().expect("this cluster stores in etcd").leader().await;
+        cluster.etcd.as_mut().expect("this cluster stores in etcd").kill_9(leader);
+        wait::until(wait::STEP, "the cluster to go on without it", async || {
+            let answer = cluster.try_run(&["scale", "pairs", &count.to_string()]);
+            let why = || String::from_utf8_lossy(&answer.stderr).into_owned();
+            if answer.status.success() { Ok(()) } else { Err(why()) }
+        })
+        .await;
+        cluster.until_healthy("pairs", count).await;
+        let after = witnesses(&cluster.witness());
+        assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+        before = after;
+        cluster.etcd.as_mut().expect("this cluster stores in etcd").restart(leader).await;
+    }
+}
