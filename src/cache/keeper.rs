@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::difference::{Known, difference, learn};
+use super::digest::Digest;
 use crate::control::Clock;
 use crate::store::{Batch, Store, WatchError};
 
@@ -130,36 +131,29 @@ impl Cache {
         batches: &mut crate::store::Watch,
         known: &mut Known,
     ) -> WatchError {
-        let mut digest = tokio::time::interval(self.digest_every);
-        digest.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        digest.tick().await;
+        let mut digest = Digest::every(self.digest_every, store);
         loop {
             tokio::select! { biased;
+                () = digest.step() => {}
                 batch = batches.next() => match batch {
-                    Some(Ok(batch)) => self.take(known, batch),
+                    Some(Ok(batch)) => {
+                        digest.told(&batch.changes);
+                        self.take(known, batch);
+                    }
                     Some(Err(error)) => return error,
                     None => return WatchError::Broken,
                 },
-                _ = digest.tick() => self.compare(store, known).await,
             }
+            self.mend(known, digest.missed(known, self.revision()));
         }
     }
 
-    /// Compares the cache with the store and mends what differs.
-    async fn compare<S: Store>(&self, store: &S, known: &mut Known) {
-        let Ok(listing) = store.list(&Prefix::all()).await else { return };
-        // What the watch has yet to tell is no difference: look only at what it must have told.
-        let seen = self.revision();
-        if listing.revision > seen {
-            return;
-        }
-        let changes = difference(known, listing.entries, listing.revision);
-        if changes.is_empty() {
-            return;
-        }
-        crate::telemetry::CACHE_DIFFERENCES.inc_by(changes.len() as u64);
-        tracing::error!(keys = changes.len(), first = %changes[0].key(), "the cache differed from the store");
-        self.take(known, Batch { revision: seen, changes });
+    /// Takes in what the watch should have told.
+    fn mend(&self, known: &mut Known, missed: Vec<Change>) {
+        let Some(first) = missed.first() else { return };
+        crate::telemetry::CACHE_DIFFERENCES.inc_by(missed.len() as u64);
+        tracing::error!(keys = missed.len(), first = %first.key(), "the cache differed from the store");
+        self.take(known, Batch { revision: self.revision(), changes: missed });
     }
 
     /// Folds a batch in and tells the subscribers.
@@ -196,5 +190,47 @@ impl Pulse {
     /// Which keys changed.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.changes.iter().map(Change::key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::Write;
+
+    use super::*;
+    use crate::store::deaf::Deaf;
+    use crate::store::{Memory, Txn};
+
+    fn job(name: &str) -> Key {
+        Key::job("default", name)
+    }
+
+    async fn commit(store: &Memory, write: Write) {
+        store.commit(Txn { guards: vec![], writes: vec![write] }).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_was_lost_is_made_up_for_although_the_store_never_stands_still() {
+        let store = Memory::default();
+        let cache = Cache::new(Duration::from_secs(60), Clock::system());
+        let deaf = Deaf { store: store.clone(), to: job("lost") };
+        commit(&store, Write::Put { key: job("lost"), value: "{}".into() }).await;
+        commit(&store, Write::Put { key: job("kept"), value: "{}".into() }).await;
+        let (stop, follower) = (CancellationToken::new(), cache.clone());
+        let (stopped, mut pulses) = (stop.clone(), cache.subscribe());
+        let following = tokio::spawn(async move { follower.run(deaf, stopped).await });
+        cache.reached(Revision(4)).await.unwrap();
+        commit(&store, Write::Delete { key: job("lost") }).await;
+        let mut told_after = Vec::new();
+        for second in 1..=200 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            while let Ok(pulse) = pulses.try_recv() {
+                let is_told = pulse.changes.contains(&Change::Delete { key: job("lost") });
+                told_after.extend(is_told.then_some(second));
+            }
+        }
+        assert!(matches!(told_after[..], [60..=70]), "once, by the first comparison: {told_after:?}");
+        stop.cancel();
+        following.await.unwrap();
     }
 }

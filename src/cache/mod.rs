@@ -5,6 +5,7 @@
 //! a second way to learn of changes. Revisions never go back: an older listing is refused.
 
 mod difference;
+mod digest;
 mod keeper;
 
 pub use keeper::{Cache, CacheError, Changes, Pulse};

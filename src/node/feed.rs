@@ -9,11 +9,16 @@ use async_stream::stream;
 use futures::stream::{BoxStream, StreamExt};
 use schemas::entry::Entry;
 use schemas::key::{Key, Prefix, Revision};
+use tokio::time::{Instant, timeout_at};
 
 use crate::store::{Batch, ReadError, Store, WatchError};
 
 /// How long to wait for an unreachable store, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// How often the placements are listed although nothing broke: old versions of etcd lose events of a watch. A
+/// few small reads each five minutes burden nobody, however many nodes there are.
+const LIST_EVERY: Duration = Duration::from_secs(300);
 
 /// What the feed tells.
 #[derive(Clone, Debug)]
@@ -59,8 +64,9 @@ pub(crate) fn feed<S: Store>(store: S, node: String, mut seen: Seen) -> BoxStrea
     let prefix = placements_of(&node);
     stream! {
         let mut pause = PAUSE.0;
+        let mut list_at = Instant::now() + LIST_EVERY;
         loop {
-            let whole = match whole(&store, &node, &seen).await {
+            let whole = match list(&store, &node, &seen).await {
                 Ok(Some(whole)) => whole,
                 Ok(None) | Err(ReadError::Unavailable) => {
                     yield News::Silence;
@@ -84,7 +90,15 @@ pub(crate) fn feed<S: Store>(store: S, node: String, mut seen: Seen) -> BoxStrea
                     }
                 };
                 let end = loop {
-                    match watch.next().await {
+                    let Ok(heard) = timeout_at(list_at, watch.next()).await else {
+                        list_at = Instant::now() + LIST_EVERY;
+                        if let Ok(Some(whole)) = list(&store, &node, &seen).await {
+                            seen = whole.seen.clone();
+                            yield News::Whole(whole);
+                        }
+                        continue;
+                    };
+                    match heard {
                         Some(Ok(batch)) if batch.revision >= seen.revision => {
                             pause = PAUSE.0;
                             seen.revision = batch.revision;
@@ -110,7 +124,7 @@ pub(crate) fn feed<S: Store>(store: S, node: String, mut seen: Seen) -> BoxStrea
 }
 
 /// One listing; nothing if the store answers with an older state than was seen before.
-async fn whole<S: Store>(store: &S, node: &str, seen: &Seen) -> Result<Option<Whole>, ReadError> {
+async fn list<S: Store>(store: &S, node: &str, seen: &Seen) -> Result<Option<Whole>, ReadError> {
     let epoch = store.list(&Prefix::one(&Key::epoch())).await?;
     let epoch = epoch
         .entries
@@ -125,4 +139,33 @@ async fn whole<S: Store>(store: &S, node: &str, seen: &Seen) -> Result<Option<Wh
     }
     let seen = Seen { epoch, revision: placements.revision };
     Ok(Some(Whole { seen, placements: placements.entries, reports: reports.entries }))
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::Write;
+
+    use super::*;
+    use crate::store::deaf::Deaf;
+    use crate::store::{Memory, Txn};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_placement_whose_event_was_lost_is_found_in_the_end() {
+        let store = Memory::default();
+        let lost = Key::placement("n1", "default", "web.api.0-v0.0");
+        let mut news = feed(Deaf { store: store.clone(), to: lost.clone() }, "n1".into(), Seen::default());
+        assert!(matches!(news.next().await, Some(News::Whole(whole)) if whole.placements.is_empty()));
+        let put = Write::Put { key: lost.clone(), value: "{}".into() };
+        store.commit(Txn { guards: vec![], writes: vec![put] }).await.unwrap();
+        let began = Instant::now();
+        let found = loop {
+            match news.next().await.unwrap() {
+                News::Whole(whole) => break whole.placements,
+                News::Changes(batch) => assert!(batch.changes.is_empty(), "its event is lost"),
+                News::Silence => panic!("the store answers"),
+            }
+        };
+        assert_eq!(found[0].key, lost);
+        assert!(began.elapsed() <= LIST_EVERY + Duration::from_secs(1));
+    }
 }

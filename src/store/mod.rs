@@ -7,6 +7,8 @@
 mod any;
 mod contract;
 mod core;
+#[cfg(test)]
+pub(crate) mod deaf;
 mod embedded;
 #[cfg(feature = "etcd")]
 mod etcd;
