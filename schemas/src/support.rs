@@ -17,7 +17,45 @@ pub fn unbuilt(spec: &JobSpec) -> Vec<Problem> {
     for line in TABLE {
         line.look(&mut report, &place, spec);
     }
+    for (place, group) in place.each("groups", &spec.groups) {
+        for (place, task) in place.each("tasks", &group.tasks) {
+            unbuilt_keys(&mut report, &place, task);
+        }
+    }
     report.problems
+}
+
+/// What a driver's own `config` may say and no driver here does yet.
+pub const UNBUILT_KEYS: &[(&str, &[&str])] = &[
+    (
+        "docker",
+        &[
+            "advertise_ipv6_address",
+            "auth_soft_fail",
+            "cgroupns",
+            "cpu_cfs_period",
+            "cpu_hard_limit",
+            "healthchecks",
+            "ipv4_address",
+            "ipv6_address",
+            "isolation",
+            "load",
+            "mac_address",
+            "runtime",
+            "storage_opt",
+            "volume_driver",
+        ],
+    ),
+    ("raw_exec", &["cgroup_v1_override", "cgroup_v2_override"]),
+];
+
+/// Refuses the keys of a driver that is there and does not do this yet.
+fn unbuilt_keys(report: &mut Report, place: &Place, task: &Task) {
+    let keys = UNBUILT_KEYS.iter().filter(|(driver, _)| *driver == task.driver).flat_map(|(_, keys)| *keys);
+    for key in keys.filter(|key| task.config.contains_key(**key)) {
+        let sentence = format!("`{key}` of the {} driver is not built.", task.driver);
+        report.error(&place.key("config").key(key), sentence).about_key();
+    }
 }
 
 /// One thing that is not built.

@@ -135,4 +135,16 @@ impl Document {
         let range = source.range(span);
         diagnostic.at(source.name(), range)
     }
+
+    /// The same, at the key of the field instead of its value.
+    pub(crate) fn pin_to_key(&self, source: &Source, diagnostic: Diagnostic) -> Diagnostic {
+        let pointer = diagnostic.pointer.as_deref().unwrap_or_default();
+        match self.places.find(pointer) {
+            Some(place) => {
+                let range = source.range(&place.key);
+                diagnostic.at(source.name(), range)
+            }
+            None => diagnostic,
+        }
+    }
 }

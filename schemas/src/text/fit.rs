@@ -73,7 +73,11 @@ impl Check<'_> {
 
     fn wrong(&mut self, shape: &Shape, node: &Node, pointer: &str, name: &str) {
         let raw = self.source.slice(&node.span).trim();
-        let message = format!("`{name}` must be {}, not {}", shape.wanted(), node.kind());
+        let found = match (shape, &node.value) {
+            (Shape::Whole, NodeValue::Number(number)) => number.to_string(),
+            (_, _) => node.kind().to_owned(),
+        };
+        let message = format!("`{name}` must be {}, not {found}", shape.wanted());
         let error = self.source.error(&node.span, message).pointer(pointer);
         self.said.push(match (shape, &node.value) {
             (Shape::Text | Shape::Choice(_) | Shape::Duration, NodeValue::Number(_) | NodeValue::Bool(_)) => {

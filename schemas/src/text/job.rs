@@ -55,6 +55,40 @@ pub fn job(source: &Source, options: &Options) -> Result<ParsedJob, Vec<Diagnost
     }
 }
 
+/// Everything that can be said about the jobs of a text.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Checked {
+    /// The names of the jobs that are valid.
+    pub names: Vec<String>,
+    /// Why the text is refused.
+    pub errors: Vec<Diagnostic>,
+    /// What should change although the text is taken.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Checks every job of a text, each document on its own, so that a bad one does not hide those after it.
+pub fn jobs(source: &Source, options: &Options) -> Checked {
+    let (documents, mut said) = match document::read(source, options) {
+        Ok(read) => read,
+        Err(errors) => return Checked { errors: part(errors).0, ..Checked::default() },
+    };
+    let mut names = Vec::new();
+    let is_alone = documents.len() == 1;
+    for document in documents {
+        // What was said while reading a lone document is about it, and keeps what only follows from it unsaid.
+        let known = if is_alone { std::mem::take(&mut said) } else { Vec::new() };
+        match finish(source, document, known) {
+            Ok(parsed) => {
+                names.push(parsed.job.metadata.name.clone());
+                said.extend(parsed.warnings);
+            }
+            Err(errors) => said.extend(errors),
+        }
+    }
+    let (errors, warnings) = part(said);
+    Checked { names, errors, warnings }
+}
+
 /// The job that a document holds.
 pub fn job_of(source: &Source, document: Document) -> Result<ParsedJob, Vec<Diagnostic>> {
     finish(source, document, Vec::new())
@@ -77,7 +111,15 @@ fn finish(
     let parsed = ParsedJob { job, document, warnings: Vec::new() };
     let canonical = parsed.canonical();
     let problems = validate::job(&canonical.metadata.name, &canonical.spec);
-    said.extend(problems.into_iter().map(|problem| parsed.document.pin(source, from_problem(problem))));
+    said.extend(problems.into_iter().map(|problem| {
+        let about_key = problem.about_key;
+        let diagnostic = from_problem(problem);
+        if about_key {
+            parsed.document.pin_to_key(source, diagnostic)
+        } else {
+            parsed.document.pin(source, diagnostic)
+        }
+    }));
     let (errors, warnings) = part(said);
     if errors.is_empty() { Ok(ParsedJob { warnings, ..parsed }) } else { Err(errors) }
 }
@@ -149,7 +191,7 @@ fn envelope(source: &Source, document: &Document) -> Vec<Diagnostic> {
 }
 
 fn from_problem(problem: validate::Problem) -> Diagnostic {
-    let validate::Problem { pointer, severity, message, allowed, hint } = problem;
+    let validate::Problem { pointer, severity, message, allowed, hint, about_key: _ } = problem;
     let severity = match severity {
         validate::Severity::Error => Severity::Error,
         validate::Severity::Warning => Severity::Warning,

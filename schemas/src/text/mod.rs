@@ -26,7 +26,7 @@ pub use config::config;
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{API_VERSION, Document, Parsed, parse_file};
 pub use format::format_hcl;
-pub use job::{ParsedJob, job, job_of};
+pub use job::{Checked, ParsedJob, job, job_of, jobs};
 pub use node::{Entry, Node, NodeValue, Place, Places};
 pub use options::{Format, Options};
 pub use render::render;

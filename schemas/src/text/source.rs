@@ -39,7 +39,11 @@ pub struct Range {
 impl Source {
     /// Names a text. The name is only shown: a path, `-`, or `request body`.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Source {
-        let text = text.into();
+        let mut text: String = text.into();
+        // Editors of some systems put a mark in front that no format knows.
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Source { name: name.into(), text, line_starts }
     }
@@ -100,8 +104,11 @@ impl Source {
         Diagnostic::warning(message).at(&self.name, self.range(span))
     }
 
-    /// Refuses a text above [`MAX_BYTES`].
+    /// Refuses a text above [`MAX_BYTES`], and one that is none.
     pub(crate) fn check_size(&self) -> Result<(), Diagnostic> {
+        if let Some(at) = self.text.find('\0') {
+            return Err(self.error(&(at..at + 1), "a zero byte stands here: this is not a text"));
+        }
         if self.text.len() <= MAX_BYTES {
             return Ok(());
         }

@@ -32,11 +32,8 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<Node>, Vec<Diagnostic>> {
             }
             Err(error) => {
                 let at = reader.cursor.to(source, *error.marker());
-                let message = match error.info() {
-                    info if info.contains("recursion") => format!("nested more than {MAX_DEPTH} levels deep"),
-                    info => format!("not readable as YAML: {info}"),
-                };
-                reader.fail(&(at..at + 1), message, None);
+                let (message, hint) = explain(error.info());
+                reader.fail(&(at..at + 1), message, hint.map(str::to_owned));
                 break;
             }
         }
@@ -45,6 +42,26 @@ pub(crate) fn parse(source: &Source) -> Result<Vec<Node>, Vec<Diagnostic>> {
         }
     }
     if reader.errors.is_empty() { Ok(reader.documents) } else { Err(reader.errors) }
+}
+
+/// The parser's complaint, and the way out where people often come to it.
+fn explain(info: &str) -> (String, Option<&'static str>) {
+    if info.contains("recursion") {
+        return (format!("nested more than {MAX_DEPTH} levels deep"), None);
+    }
+    if info.contains("tabs disallowed") {
+        return ("a tab cannot indent YAML".to_owned(), Some("indent with spaces"));
+    }
+    let hint = if info.contains("mapping values are not allowed") {
+        Some("line the key up with its neighbours; a value with `: ` in it stands in quotes")
+    } else if info.contains("did not find expected key") || info.contains("did not find expected '-'") {
+        Some("line it up with its neighbours")
+    } else if info.contains("simple key") {
+        Some("a key ends with `: `")
+    } else {
+        None
+    };
+    (format!("not readable as YAML: {info}"), hint)
 }
 
 /// Turns the parser's lines and columns into bytes, walking forward only.

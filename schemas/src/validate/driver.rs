@@ -1,6 +1,9 @@
 //! Drivers and the keys that each of them understands in `config`.
 
+use serde_json::Value;
+
 use super::names::is_interpolated;
+use super::nearest::nearest;
 use super::problem::{Place, Report};
 use crate::task::Task;
 
@@ -77,7 +80,7 @@ const DOCKER: Words = Words {
     needed: &[&["image"]],
 };
 const EXEC: Words = Words {
-    keys: &["args", "cap_add", "cap_drop", "command", "ipc_mode", "pid_mode", "work_dir"],
+    keys: &["args", "cap_add", "cap_drop", "command", "ipc_mode", "oom_score_adj", "pid_mode", "work_dir"],
     needed: &[&["command"]],
 };
 const RAW_EXEC: Words = Words {
@@ -150,16 +153,111 @@ pub(super) fn driver(report: &mut Report, place: &Place, task: &Task) {
         return;
     };
     let place = place.key("config");
-    for key in task.config.keys() {
-        if !words.keys.contains(&key.as_str()) && !is_interpolated(key) {
+    let mut near = Vec::new();
+    for (key, value) in &task.config {
+        if words.keys.contains(&key.as_str()) {
+            form(report, &place.key(key), (key, value));
+        } else if !is_interpolated(key) {
             let what = format!("key of the {} driver", task.driver);
-            report.unknown(&place.key(key), &what, key, words.keys);
+            report.unknown(&place.key(key), &what, key, words.keys).about_key();
+            near.extend(nearest(key, words.keys));
         }
     }
     for needed in words.needed {
-        if !needed.iter().any(|key| task.config.contains_key(*key)) {
+        // A key that is there and misspelt was told already.
+        if !needed.iter().any(|key| task.config.contains_key(*key) || near.contains(key)) {
             let names = needed.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or ");
             report.error(&place, format!("the {} driver needs {names}", task.driver));
         }
+    }
+}
+
+/// Keys whose value is one word, in every driver that knows them.
+const TEXTS: &[&str] = &[
+    "class",
+    "class_path",
+    "command",
+    "hostname",
+    "image",
+    "image_path",
+    "ipc_mode",
+    "jar_path",
+    "network_mode",
+    "pid_mode",
+    "userns_mode",
+    "uts_mode",
+    "work_dir",
+];
+/// Keys whose value is a list of words.
+const LISTS: &[&str] = &[
+    "args",
+    "cap_add",
+    "cap_drop",
+    "denied_envvars",
+    "dns_options",
+    "dns_search_domains",
+    "dns_servers",
+    "extra_hosts",
+    "group_add",
+    "jvm_options",
+    "network_aliases",
+    "ports",
+    "security_opt",
+    "volumes",
+];
+/// Keys whose value is yes or no.
+const SWITCHES: &[&str] =
+    &["force_pull", "init", "interactive", "privileged", "readonly_rootfs", "tty", "graceful_shutdown"];
+/// Keys whose value is a number.
+const NUMBERS: &[&str] = &["memory_hard_limit", "oom_score_adj", "pids_limit", "shm_size"];
+
+/// Refuses a value that no driver could read. Placeholders may stand for anything but a list.
+fn form(report: &mut Report, place: &Place, (key, value): (&str, &Value)) {
+    let is_scalar = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
+    let is_open = value.is_null() || value.as_str().is_some_and(is_interpolated);
+    let (fits, wanted) = if TEXTS.contains(&key) {
+        (is_scalar, "a string")
+    } else if LISTS.contains(&key) {
+        let fits = value.as_array().is_some_and(|items| items.iter().all(|item| !item.is_array()));
+        (fits, "a list")
+    } else if SWITCHES.contains(&key) {
+        (value.is_boolean() || is_open || matches!(value.as_str(), Some("true" | "false")), "true or false")
+    } else if NUMBERS.contains(&key) {
+        let fits = value.is_i64() || value.as_str().is_some_and(|text| text.trim().parse::<i64>().is_ok());
+        (fits || is_open, "a whole number")
+    } else {
+        return;
+    };
+    if fits || value.is_null() {
+        return;
+    }
+    let problem = report.error(place, format!("`{key}` must be {wanted}, not {}", kind(value)));
+    match value {
+        Value::String(_) | Value::Number(_) if wanted == "a list" => {
+            problem.hint(format!("write `{key} = [{value}]`"));
+        }
+        Value::Array(items) if wanted == "a string" && items.len() == 1 => {
+            problem.hint(format!("write `{key} = {}`", items[0]));
+        }
+        Value::Array(_) if key == "command" => {
+            problem.hint("the program stands in `command`, what follows in `args`");
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {}
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
     }
 }

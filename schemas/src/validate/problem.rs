@@ -23,6 +23,9 @@ pub struct Problem {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Whether the key itself is wrong, not its value: where to point in a text.
+    #[serde(skip)]
+    pub about_key: bool,
 }
 
 /// Whether a document with the problem is refused.
@@ -44,6 +47,12 @@ impl Problem {
     /// Adds the values that would be right.
     pub fn allow<'a>(&mut self, values: impl IntoIterator<Item = &'a str>) -> &mut Self {
         self.allowed.extend(values.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// Says that the key is wrong, not its value.
+    pub fn about_key(&mut self) -> &mut Self {
+        self.about_key = true;
         self
     }
 
@@ -124,17 +133,19 @@ impl Report {
     }
 
     /// A word that is none of `allowed`; the nearest of them is suggested.
-    pub fn unknown(&mut self, place: &Place, what: &str, word: &str, allowed: &[&str]) {
+    pub fn unknown(&mut self, place: &Place, what: &str, word: &str, allowed: &[&str]) -> &mut Problem {
         let problem = self.error(place, format!("unknown {what} `{word}`"));
         problem.allow(allowed.iter().copied());
         if let Some(near) = nearest(word, allowed) {
             problem.hint(format!("did you mean `{near}`?"));
         }
+        problem
     }
 
     fn add(&mut self, severity: Severity, place: &Place, message: String) -> &mut Problem {
         let pointer = place.0.clone();
-        self.problems.push(Problem { pointer, severity, message, allowed: Vec::new(), hint: None });
+        let (allowed, hint, about_key) = (Vec::new(), None, false);
+        self.problems.push(Problem { pointer, severity, message, allowed, hint, about_key });
         self.problems.last_mut().expect("one was just pushed")
     }
 }

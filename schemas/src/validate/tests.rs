@@ -64,8 +64,7 @@ fn everything_wrong_is_said_at_once() {
     error /spec/groups/0/tasks/0/name: `alloc` is the directory that all tasks share; use another name
     error /spec/groups/0/tasks/0/driver: unknown driver `dokcer` (allowed: docker, exec, raw_exec, java, qemu); did you mean `docker`?
     error /spec/groups/0/tasks/1/name: the name of the task holds a slash
-    error /spec/groups/0/tasks/1/config/comand: unknown key of the exec driver `comand` (allowed: args, cap_add, cap_drop, command, ipc_mode, pid_mode, work_dir); did you mean `command`?
-    error /spec/groups/0/tasks/1/config: the exec driver needs `command`
+    error /spec/groups/0/tasks/1/config/comand: unknown key of the exec driver `comand` (allowed: args, cap_add, cap_drop, command, ipc_mode, oom_score_adj, pid_mode, work_dir); did you mean `command`?
     error /spec/groups/0/tasks/2/name: the name of the task holds a slash
     error /spec/groups/0/tasks/2/config: the java driver needs `class` or `jar_path`
     error /spec/groups/0/tasks/2/killTimeout: -1s is negative

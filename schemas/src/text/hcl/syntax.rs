@@ -29,7 +29,13 @@ fn explain(source: &Source, error: &Error) -> Diagnostic {
         let message = format!("`{}` stands twice", source.slice(&key));
         return source.error(&key, message).hint("remove one of the two");
     }
-    if let Some(diagnostic) = habit(source, at) {
+    if let Some(heredoc) = unclosed_heredoc(source.text(), at) {
+        let word = source.slice(&heredoc).trim_start_matches(['<', '-']).to_owned();
+        return source
+            .error(&heredoc, format!("this heredoc is not closed: no line says `{word}` alone"))
+            .hint(format!("end the text with a line `{word}`"));
+    }
+    if let Some(diagnostic) = quoted_name(source, at).or_else(|| habit(source, at)) {
         return diagnostic;
     }
     let is_end = at >= source.text().trim_end().len();
@@ -62,6 +68,33 @@ fn shown(character: char) -> String {
 fn expected(message: &str) -> String {
     let list = message.rsplit_once("expected ").map_or(message, |(_, list)| list);
     format!("expected {list}")
+}
+
+/// A quoted word where the name of an attribute is expected, as in JSON.
+fn quoted_name(source: &Source, at: usize) -> Option<Diagnostic> {
+    let rest = source.text().get(at..)?.strip_prefix('"')?;
+    let (name, after) = rest.split_once('"')?;
+    let value = after.trim_start_matches([' ', '\t']).strip_prefix(['=', ':'])?;
+    let value = value.lines().next().unwrap_or_default().trim_end_matches([' ', '}', ',']).trim();
+    let is_plain = !name.contains('\n') && name.starts_with(|first: char| first.is_alphabetic());
+    let is_word = is_plain && name.chars().all(|letter| letter.is_alphanumeric() || "_-".contains(letter));
+    let error = source.error(&(at..at + name.len() + 2), "the name of an attribute has no quotes");
+    Some(if is_word {
+        error.hint(format!("write `{name} = {value}`"))
+    } else {
+        error.hint(format!("a map may have such a key: write `… = {{ \"{name}\" = {value} }}`"))
+    })
+}
+
+/// The opening of the heredoc before `at` that has no end.
+fn unclosed_heredoc(text: &str, at: usize) -> Option<Span> {
+    let start = text[..at].rfind("<<")?;
+    let line = text[start..].lines().next()?;
+    let word = line.trim_start_matches('<').trim_start_matches('-').trim();
+    let is_word =
+        !word.is_empty() && word.chars().all(|letter| letter.is_alphanumeric() || "_-".contains(letter));
+    let is_closed = text[start + line.len()..].lines().any(|line| line.trim() == word);
+    (is_word && !is_closed).then(|| start..start + line.trim_end().len())
 }
 
 /// Mistakes that come from other languages or from mixing up blocks and attributes.
@@ -101,6 +134,28 @@ fn habit_of_line(source: &Source, text: &str, start: usize, at: usize) -> Option
     if is_value || is_number || matches!(value, "true" | "false") {
         let message = format!("`{word}` is an attribute and needs an equals sign");
         return Some(source.error(&span, message).hint(format!("write `{word} = {value}`")));
+    }
+    if let Some((before, inside)) = value.split_once('{')
+        && !before.contains('=')
+        && at > start + text.len() - inside.len()
+        && let Some((inner, rest)) = inside.split_once('{')
+        && !inner.contains('=')
+    {
+        let inner = inner.trim();
+        let closed = |text: &'_ str| text.trim().strip_suffix('}').unwrap_or(text).trim().to_owned();
+        let rest = closed(&closed(rest));
+        let begin = start + text.len() - inside.trim_start().len();
+        return Some(
+            source
+                .error(&(begin..begin + inner.len()), "a block inside a block cannot stand on its line")
+                .hint(
+                    format!(
+                        "write\n{} {{\n  {inner} {{ {rest} }}\n}}",
+                        format!("{word} {}", before.trim()).trim()
+                    )
+                    .replace("{  }", "{}"),
+                ),
+        );
     }
     let inside = value.split_once('{').and_then(|(before, inside)| {
         let one_line =

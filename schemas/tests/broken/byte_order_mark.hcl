@@ -1,0 +1,10 @@
+﻿jb "a" {
+  group "g" {
+    task "t" {
+      driver = "raw_exec"
+      config {
+        command = "sleep"
+      }
+    }
+  }
+}

@@ -1,0 +1,10 @@
+job "a" {
+  group "g" {
+    task "t" {
+      driver = "raw_exec"
+      env {
+        "log.level" = "debug"
+      }
+    }
+  }
+}
