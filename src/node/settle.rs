@@ -25,6 +25,8 @@ impl<S: Store> Agent<S> {
                 // New folders must not be made while the old ones go; it is decided about afterwards.
                 continue;
             }
+            // A check that a new version changed begins anew before its old result could count for that version.
+            self.sync_checks(&id);
             let plan = decide_one(&self.local, &id, self.world.clock.now());
             plan.notes.iter().for_each(|note| tracing::trace!("{note}"));
             self.timers.set(&id, plan.wake_at);

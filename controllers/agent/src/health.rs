@@ -2,7 +2,8 @@
 //!
 //! Healthy: every task that should run has run, and every check has passed, for `min_healthy_time`. Unhealthy: it
 //! ended by itself first, or `healthy_deadline` has passed. Healthy is said once per job version and stays; what is
-//! late may still come right, since the deadline also passes while the machine is off.
+//! late may still come right, since the deadline also passes while the machine is off. What was good before a version
+//! that changes nothing of it counts, so that an instance which serves does not look ill for a while.
 
 use jiff::Timestamp;
 use schemas::group::HealthCheck;
@@ -56,7 +57,7 @@ fn verdict(
             HealthCheck::Checks => checks_good_since(scene)?,
             HealthCheck::TaskStates | HealthCheck::Manual => Timestamp::MIN,
         };
-        Some(tasks.max(checks).max(from))
+        Some(tasks.max(checks))
     });
     let healthy_at = good_since.map(|since| after(since, update.min_healthy_time().to_signed()));
     match healthy_at {
