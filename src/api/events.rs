@@ -22,6 +22,8 @@ pub(super) struct Event {
     pub about: Name,
     /// One word, `Placed`.
     pub reason: String,
+    /// The task it is about; empty if it is about the whole.
+    pub task: String,
     /// A sentence for people.
     pub message: String,
     /// Whether somebody should look.
@@ -40,7 +42,8 @@ impl Event {
         // Events of nodes live where Kubernetes keeps those of cluster-wide documents.
         let namespace =
             if self.about.namespace.is_empty() { "default" } else { self.about.namespace.as_str() };
-        let name = format!("{}.{}-{}", self.about.name, self.revision, self.reason.to_lowercase());
+        let task = if self.task.is_empty() { String::new() } else { format!("-{}", self.task) };
+        let name = format!("{}.{}-{}{task}", self.about.name, self.revision, self.reason.to_lowercase());
         Name::new(namespace, name)
     }
 }

@@ -54,6 +54,7 @@ struct Telling<'t> {
     kind: Kind,
     about: Name,
     reason: &'t str,
+    task: &'t str,
     message: String,
     is_warning: bool,
     source: &'t str,
@@ -61,11 +62,12 @@ struct Telling<'t> {
 
 impl Story<'_> {
     fn tell(&mut self, telling: Telling<'_>) {
-        let Telling { kind, about, reason, message, is_warning, source } = telling;
+        let Telling { kind, about, reason, task, message, is_warning, source } = telling;
         self.events.push(Event {
             kind,
             about,
             reason: reason.to_owned(),
+            task: task.to_owned(),
             message,
             is_warning,
             at: self.now,
@@ -91,7 +93,15 @@ impl Story<'_> {
             }
             (Some(_) | None, Some(_)) => return,
         };
-        self.tell(Telling { kind: Kind::Job, about, reason, message, is_warning: false, source: "api" });
+        self.tell(Telling {
+            kind: Kind::Job,
+            about,
+            reason,
+            task: "",
+            message,
+            is_warning: false,
+            source: "api",
+        });
     }
 
     fn deployment(&mut self, step: &Step<'_>) {
@@ -108,11 +118,22 @@ impl Story<'_> {
             DeploymentStatus::Cancelled => ("RolloutCancelled", false),
         };
         let source = "deployment";
-        let message = format!("version {version}: {}", rollout.description);
+        let message = match rollout.description.as_str() {
+            "" => format!("version {version}"),
+            told => format!("version {version}: {told}"),
+        };
         let about = Name::new(namespace, job);
-        self.tell(Telling { kind: Kind::Job, about, reason, message: message.clone(), is_warning, source });
+        self.tell(Telling {
+            kind: Kind::Job,
+            about,
+            reason,
+            task: "",
+            message: message.clone(),
+            is_warning,
+            source,
+        });
         let about = Name::new(namespace, format!("{job}-v{version}"));
-        self.tell(Telling { kind: Kind::Deployment, about, reason, message, is_warning, source });
+        self.tell(Telling { kind: Kind::Deployment, about, reason, task: "", message, is_warning, source });
     }
 
     fn placement(&mut self, step: &Step<'_>) {
@@ -184,6 +205,7 @@ impl Story<'_> {
                     kind: Kind::Allocation,
                     about: Name::new(namespace, name),
                     reason: &reason,
+                    task,
                     message: format!("task {task}: {}", event.message),
                     is_warning: reason.contains("Fail"),
                     source: node,
@@ -207,7 +229,15 @@ impl Story<'_> {
         let message =
             if health.reason.is_empty() { "the agent is heard".into() } else { health.reason.clone() };
         let about = Name::new("", node);
-        self.tell(Telling { kind: Kind::Node, about, reason, message, is_warning, source: "heartbeat" });
+        self.tell(Telling {
+            kind: Kind::Node,
+            about,
+            reason,
+            task: "",
+            message,
+            is_warning,
+            source: "heartbeat",
+        });
         if health.state == NodeState::Down {
             let view = self.view;
             for (key, stored) in view.placements.under(&["placements", node]) {
@@ -237,7 +267,7 @@ impl Story<'_> {
         }
         let about = Name::new(it.namespace, it.name);
         let source = it.node;
-        self.tell(Telling { kind: Kind::Allocation, about, reason, message, is_warning, source });
+        self.tell(Telling { kind: Kind::Allocation, about, reason, task: "", message, is_warning, source });
     }
 
     fn finish(mut self) -> Vec<Event> {
@@ -246,7 +276,15 @@ impl Story<'_> {
                 [one] => format!("{one} {verb}"),
                 many => format!("{} allocations, first {}: each {verb}", many.len(), many[0]),
             };
-            self.tell(Telling { kind: Kind::Job, about, reason, message, is_warning, source: "scheduler" });
+            self.tell(Telling {
+                kind: Kind::Job,
+                about,
+                reason,
+                task: "",
+                message,
+                is_warning,
+                source: "scheduler",
+            });
         }
         self.events
     }

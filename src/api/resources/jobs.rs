@@ -55,6 +55,17 @@ pub(in crate::api) struct Rollout {
     pub status: DeploymentStatus,
     /// Why, for people.
     pub description: String,
+    /// How many of its instances are healthy, for people.
+    pub progress: String,
+}
+
+fn progress(deployment: &Deployment) -> String {
+    let (mut healthy, mut desired) = (0, 0);
+    for group in deployment.groups.values() {
+        healthy += group.healthy;
+        desired += group.desired;
+    }
+    format!("{healthy} of {desired} are healthy")
 }
 
 /// The columns of `get jobs`.
@@ -189,6 +200,7 @@ fn status(scene: &Scene<'_>, job: &Job, deployment: Option<&Deployment>) -> JobS
         version: generation,
         status: deployment.status,
         description: deployment.description.clone(),
+        progress: progress(deployment),
     });
     JobStatus {
         phase: phase(scene, job, &all).to_owned(),
@@ -213,7 +225,21 @@ fn observed(scene: &Scene<'_>, job: &Job) -> u64 {
         let every = roster.every_node.as_ref().map(|every| every.default.spec);
         roster.slots.iter().map(|run| run.slot.spec).chain(every)
     });
-    deployments.chain(rosters).max().unwrap_or(0)
+    let latest = deployments.chain(rosters).max().unwrap_or(0);
+    // A job that wants nothing has no rollout: it was acted on once no slot is left.
+    let wants_nothing = job.spec.stop || job.spec.groups.iter().all(|group| group.count() == 0);
+    if wants_nothing && wanted_slots(scene, job) == 0 { job.version } else { latest }
+}
+
+/// How many slots of a job should have an allocation, those of per-node groups counted once.
+fn wanted_slots(scene: &Scene<'_>, job: &Job) -> usize {
+    let rosters = scene.view.rosters.under(&["rosters", &job.metadata.namespace, &job.metadata.name]);
+    rosters
+        .map(|(_, stored)| {
+            let numbered = stored.value.numbered().filter(|(_, slot)| counts::is_wanted(slot)).count();
+            numbered + usize::from(stored.value.every_node.is_some())
+        })
+        .sum()
 }
 
 fn phase(scene: &Scene<'_>, job: &Job, counts: &Counts) -> &'static str {
@@ -248,7 +274,7 @@ fn conditions(
         last_transition_time: None,
         observed_generation,
     };
-    let Counts { desired, unplaced, healthy, complete, failed, .. } = counts;
+    let Counts { desired, unplaced, running, healthy, complete, failed, .. } = counts;
     let mut conditions = Vec::new();
     if job.spec.job_type.is_batch() {
         let is_complete = desired > 0 && complete >= desired;
@@ -270,7 +296,10 @@ fn conditions(
         } else {
             "Unhealthy"
         };
-        let message = format!("{healthy} of {desired} allocations are healthy");
+        let mut message = format!("{} of {desired} allocations are healthy", healthy.min(desired));
+        if running > desired {
+            message += &format!(", {} more still run", running - desired);
+        }
         conditions.push(condition("Available", is_available, reason, message));
     }
     if let Some(rollout) = rollout {
@@ -280,7 +309,11 @@ fn conditions(
             DeploymentStatus::Failed => (false, "RolloutFailed"),
             DeploymentStatus::Cancelled => (false, "RolloutCancelled"),
         };
-        conditions.push(condition("Progressing", holds, reason, rollout.description.clone()));
+        let message = match rollout.description.as_str() {
+            "" => format!("version {} is being rolled out, {}", rollout.version, rollout.progress),
+            told => told.to_owned(),
+        };
+        conditions.push(condition("Progressing", holds, reason, message));
     }
     let (reason, message) = match unplaced {
         0 => ("Placed", "every allocation has a node".to_owned()),
