@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::connection::{Ask, CliError, Connection, FIELD_MANAGER};
 use super::files::{self, FileDocument, Target};
@@ -59,9 +59,22 @@ struct How {
     /// Only if the job is still at this resource version (Nomad's -check-index; 0: only if it does not exist).
     #[arg(long, alias = "check-index", value_name = "N")]
     if_version: Option<String>,
-    /// Let the server check everything and change nothing.
-    #[arg(long)]
-    dry_run: bool,
+    /// Let the server check everything and change nothing (kubectl's `--dry-run=server`).
+    #[arg(long, value_name = "WHERE", value_parser = ["server", "none"], num_args = 0..=1, require_equals = true,
+        default_missing_value = "server", default_value = "none", hide_default_value = true)]
+    dry_run: String,
+    /// json, yaml or name: the documents as the server has them, instead of a sentence about each.
+    #[arg(long, short = 'o', value_name = "FORM", default_value = "", hide_default_value = true)]
+    output: String,
+    /// Every detail, which is always shown; taken for Nomad's sake.
+    #[arg(long, hide = true)]
+    verbose: bool,
+}
+
+impl How {
+    fn is_dry(&self) -> bool {
+        self.dry_run == "server"
+    }
 }
 
 /// Applies files.
@@ -74,9 +87,13 @@ pub(super) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliEr
     let documents = files::read(&paths, &args.variables)?;
     let mut applied = Vec::new();
     for document in &documents {
-        applied.push(one(&connection, global, document, &args.how).await?);
+        let Applied { target, is_stopped } = one(&connection, global, document, &args.how).await?;
+        if is_stopped {
+            print::talk(&format!("job {0:?} stays stopped; `encamp job start {0}` lets it run", target.name));
+        }
+        applied.push(target);
     }
-    if args.wait && !args.how.dry_run {
+    if args.wait && !args.how.is_dry() {
         for target in applied.iter().filter(|target| target.kind.singular == "job") {
             let timeout = args.timeout.map(schemas::duration::Duration::to_std);
             monitor::follow(&connection, &target.namespace, &target.name, timeout).await?;
@@ -89,8 +106,12 @@ pub(super) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliEr
 pub(super) async fn run(global: &Global, args: &RunArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     for document in files::read(std::slice::from_ref(&args.file), &args.variables)? {
-        let target = one(&connection, global, &document, &args.how).await?;
-        if args.detach || args.how.dry_run {
+        let Applied { target, is_stopped } = one(&connection, global, &document, &args.how).await?;
+        let declares_stop = document.value["spec"]["stop"] == true;
+        if is_stopped && !declares_stop && !args.how.is_dry() {
+            start(&connection, &target).await?;
+        }
+        if args.detach || args.how.is_dry() {
             continue;
         }
         let following = monitor::follow(&connection, &target.namespace, &target.name, None);
@@ -110,7 +131,7 @@ async fn one(
     global: &Global,
     document: &FileDocument,
     how: &How,
-) -> Result<Target, CliError> {
+) -> Result<Applied, CliError> {
     let target = document.target(connection, global).await?;
     let before = existing(connection, &target).await?;
     let mut value = document.value.clone();
@@ -118,18 +139,57 @@ async fn one(
     if let (Some(version), Some(_)) = (&how.if_version, &before) {
         value["metadata"]["resourceVersion"] = Value::from(version.clone());
     }
-    let answer = send(connection, &target, &value, how).await.map_err(|error| document.explained(error))?;
+    let sent = send(connection, &target, &value, how).await;
+    let answer = sent.map_err(|error| with_ways_out(document.explained(error)))?;
+    let output = print::parse_output(&how.output)?;
+    if output != print::Output::Table {
+        print::print_document(&answer, &output)?;
+        return Ok(Applied { target, is_stopped: answer["spec"]["stop"] == true });
+    }
     let done = match &before {
         None => "created",
-        Some(before) if before["metadata"]["resourceVersion"] == answer["metadata"]["resourceVersion"] => {
-            "unchanged"
-        }
-        Some(before) if before["spec"] == answer["spec"] => "unchanged",
+        Some(before) if is_same(before, &answer) => "unchanged",
         Some(_) => "configured",
     };
-    let dry = if how.dry_run { " (dry run)" } else { "" };
+    let dry = if how.is_dry() { " (dry run)" } else { "" };
     print::out(&format!("{} {:?} {done}{dry}", target.kind.singular, target.name));
-    Ok(target)
+    Ok(Applied { target, is_stopped: answer["spec"]["stop"] == true })
+}
+
+/// A conflict with what is to be done about it.
+fn with_ways_out(error: CliError) -> CliError {
+    if let CliError::Conflict(message) = &error
+        && message.starts_with("Apply failed")
+    {
+        let keep = "leave the field out of the file to keep what the other set";
+        return CliError::Conflict(format!("{message}\n  {keep}, or take it over with --force-conflicts"));
+    }
+    error
+}
+
+/// What came of a document.
+struct Applied {
+    target: Target,
+    /// It is a job that somebody stopped, and the file does not say otherwise.
+    is_stopped: bool,
+}
+
+/// Whether two answers of the server declare the same; versions and status may differ.
+fn is_same(before: &Value, after: &Value) -> bool {
+    let metadata = ["labels", "annotations"].iter().all(|part| {
+        let (before, after) = (&before["metadata"][part], &after["metadata"][part]);
+        before == after
+    });
+    metadata && before["spec"] == after["spec"]
+}
+
+/// Lets a stopped job run again: `stop` is a word of the command line, which no file takes back.
+pub(super) async fn start(connection: &Connection, target: &Target) -> Result<(), CliError> {
+    let patch = Ask::path(format!("{}?fieldManager={FIELD_MANAGER}", target.path()));
+    let patch = patch.json("application/merge-patch+json", &json!({"spec": {"stop": null}}));
+    connection.send(Method::PATCH, patch).await?;
+    print::talk(&format!("job {:?} was stopped and starts again", target.name));
+    Ok(())
 }
 
 async fn existing(connection: &Connection, target: &Target) -> Result<Option<Value>, CliError> {
@@ -160,14 +220,18 @@ pub(super) async fn send_apply(
     value: &Value,
     dry_run: bool,
 ) -> Result<Value, CliError> {
-    let how =
-        How { field_manager: FIELD_MANAGER.to_owned(), force_conflicts: true, dry_run, if_version: None };
+    let how = How {
+        field_manager: FIELD_MANAGER.to_owned(),
+        force_conflicts: true,
+        dry_run: if dry_run { "server" } else { "none" }.to_owned(),
+        ..How::default()
+    };
     send(connection, target, value, &how).await
 }
 
 async fn send(connection: &Connection, target: &Target, value: &Value, how: &How) -> Result<Value, CliError> {
     let manager = super::connection::quoted(&how.field_manager);
-    let dry = if how.dry_run { "&dryRun=All" } else { "" };
+    let dry = if how.is_dry() { "&dryRun=All" } else { "" };
     let path = format!(
         "{}?fieldManager={manager}&fieldValidation=Strict&force={}{dry}",
         target.path(),

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::connection::{Ask, CliError, Connection, FIELD_MANAGER, quoted};
 use super::tree::{FileArgs, Global};
-use super::{files, kinds, print, wait};
+use super::{apply, files, kinds, monitor, print, wait};
 
 /// Arguments of `delete`.
 #[derive(Debug, Args)]
@@ -34,6 +34,7 @@ pub(super) struct DeleteArgs {
 
 /// Arguments of `stop`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct StopArgs {
     /// The job.
     job: String,
@@ -43,6 +44,22 @@ pub(super) struct StopArgs {
     /// Return at once instead of waiting until everything has stopped.
     #[arg(long)]
     detach: bool,
+    /// Never asked for; taken for Nomad's sake.
+    #[arg(long, short = 'y', hide = true)]
+    yes: bool,
+    /// Every detail, which is always shown; taken for Nomad's sake.
+    #[arg(long, hide = true)]
+    verbose: bool,
+}
+
+/// Arguments of `job start`.
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    /// The job.
+    job: String,
+    /// Return at once instead of following the job.
+    #[arg(long)]
+    detach: bool,
 }
 
 /// Deletes.
@@ -50,18 +67,19 @@ pub(super) async fn delete(global: &Global, args: &DeleteArgs) -> Result<(), Cli
     let connection = global.connect()?;
     let mut paths = Vec::new();
     if !args.what.is_empty() {
-        let (word, names) = kinds::split(&args.what)?;
-        let kind = kinds::kind(&connection, &word).await?;
-        if names.is_empty() {
-            return Err(CliError::failed("name what to delete"));
-        }
         let namespace = global.namespace();
-        paths.extend(names.iter().map(|name| {
-            (
-                format!("{} {name:?}", kind.singular),
-                format!("{}/{}", kind.path(Some(&namespace)), quoted(name)),
-            )
-        }));
+        for (word, names) in kinds::split(&args.what)? {
+            let kind = kinds::kind(&connection, &word).await?;
+            if names.is_empty() {
+                return Err(CliError::failed("name what to delete"));
+            }
+            paths.extend(names.iter().map(|name| {
+                (
+                    format!("{} {name:?}", kind.singular),
+                    format!("{}/{}", kind.path(Some(&namespace)), quoted(name)),
+                )
+            }));
+        }
     }
     for document in files::read(&args.filename, &args.variables)? {
         let target = document.target(&connection, global).await?;
@@ -115,4 +133,21 @@ pub(super) async fn stop(global: &Global, args: &StopArgs) -> Result<(), CliErro
     }
     print::out(&format!("job {:?} stopped", args.job));
     Ok(())
+}
+
+/// Lets a stopped job run again.
+pub(super) async fn start(global: &Global, args: &StartArgs) -> Result<(), CliError> {
+    let connection = global.connect()?;
+    let kind = kinds::kind(&connection, "jobs").await?;
+    let target = files::Target { kind, namespace: global.namespace(), name: args.job.clone() };
+    let job = connection.get(target.path()).await?;
+    if job["spec"]["stop"] != true {
+        print::out(&format!("job {:?} is not stopped", args.job));
+        return Ok(());
+    }
+    apply::start(&connection, &target).await?;
+    if args.detach {
+        return Ok(());
+    }
+    monitor::follow(&connection, &target.namespace, &target.name, None).await
 }

@@ -18,12 +18,17 @@ pub(super) struct DescribeArgs {
 /// Describes each.
 pub(super) async fn describe(global: &Global, args: &DescribeArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
-    let (word, names) = kinds::split(&args.what)?;
-    if names.is_empty() {
-        return Err(CliError::failed("name what to describe, as in `encamp describe job web`"));
-    }
-    for name in names {
-        one(&connection, global, &word, &name).await?;
+    let mut is_first = true;
+    for (word, names) in kinds::split(&args.what)? {
+        if names.is_empty() {
+            return Err(CliError::failed("name what to describe, as in `encamp describe job web`"));
+        }
+        for name in names {
+            if !std::mem::replace(&mut is_first, false) {
+                print::out("");
+            }
+            one(&connection, global, &word, &name).await?;
+        }
     }
     Ok(())
 }
@@ -122,18 +127,21 @@ async fn belonging(
     let table = status::table(connection, path).await?;
     if table["rows"].as_array().is_some_and(|rows| !rows.is_empty()) {
         section(&title(plural));
-        print::print_table(&table, false, true, false);
+        print::print_table(&table, print::Columns { header: true, ..Default::default() });
     }
     Ok(())
 }
 
 /// The tasks of an allocation and the last things that happened to each.
 fn tasks(allocation: &Value) {
-    if let Some(ports) = allocation["status"]["ports"].as_array().filter(|ports| !ports.is_empty()) {
+    if let Some(ports) = allocation["spec"]["ports"].as_array().filter(|ports| !ports.is_empty()) {
         section("Ports");
         let rows: Vec<Vec<String>> = ports
             .iter()
-            .map(|port| ["label", "address", "to"].map(|field| word(&port[field])).to_vec())
+            .map(|port| {
+                let address = format!("{}:{}", word(&port["hostIp"]), word(&port["hostPort"]));
+                vec![word(&port["label"]), address, word(&port["to"])]
+            })
             .collect();
         rows_under(&["LABEL", "ADDRESS", "TO"], &rows);
     }
@@ -206,7 +214,17 @@ fn title(field: &str) -> String {
 fn word(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => without_fraction(text),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// A time to the second, which is what people read; any other text as it is.
+fn without_fraction(text: &str) -> String {
+    match text.split_once('.') {
+        Some((whole, rest)) if rest.ends_with('Z') && whole.parse::<jiff::civil::DateTime>().is_ok() => {
+            format!("{whole}Z")
+        }
+        Some(_) | None => text.to_owned(),
     }
 }

@@ -145,17 +145,25 @@ pub(super) fn options(args: &FileArgs) -> Result<Options, CliError> {
 pub(super) fn load(path: &Path) -> Result<Source, CliError> {
     let name = path.display().to_string();
     let read = if name == "-" {
-        let mut text = String::new();
-        std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        std::fs::read_to_string(path)
+        std::fs::read(path)
     };
-    read.map(|text| Source::new(name.clone(), text))
-        .map_err(|error| CliError::failed(format!("{name}: {error}")))
+    let bytes = read.map_err(|error| CliError::failed(format!("{name}: {error}")))?;
+    String::from_utf8(bytes).map(|text| Source::new(name.clone(), text)).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        CliError::failed(format!(
+            "{name}:{line}:{column}: this byte is not UTF-8; save the file as UTF-8 text"
+        ))
+    })
 }
 
 /// Files as they are; of folders, the job files in them, sorted.
-fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -172,7 +180,12 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             let extension = file.extension().and_then(|word| word.to_str()).unwrap_or_default();
             file.is_file() && ["hcl", "nomad", "yaml", "yml", "json"].contains(&extension)
         };
+        let before = files.len();
         files.extend(found.into_iter().filter(is_job_file));
+        if files.len() == before {
+            let message = "no job files (.hcl, .nomad, .yaml, .yml, .json) in this folder";
+            return Err(CliError::failed(format!("{}: {message}", path.display())));
+        }
     }
     Ok(files)
 }

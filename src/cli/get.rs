@@ -29,6 +29,12 @@ pub(super) struct GetArgs {
     /// Leave the header line out.
     #[arg(long)]
     no_headers: bool,
+    /// Order by a field, as in `.metadata.creationTimestamp`.
+    #[arg(long, value_name = "PATH", conflicts_with = "watch")]
+    sort_by: Option<String>,
+    /// Add a column with the labels.
+    #[arg(long)]
+    show_labels: bool,
 }
 
 /// Which documents are meant.
@@ -63,24 +69,17 @@ impl Choice {
 pub(super) async fn get(global: &Global, args: &GetArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let output = print::parse_output(&args.output)?;
-    let (first, names) = kinds::split(&args.what)?;
-    let words: Vec<&str> = first.split(',').collect();
-    for word in &words {
-        let kind = kinds::kind(&connection, word).await?;
-        let namespace = (!args.choice.all_namespaces).then(|| global.namespace());
-        let list = List {
-            connection: &connection,
-            path: kind.path(namespace.as_deref()),
-            kind,
-            args,
-            output: &output,
-        };
-        match (names.as_slice(), args.watch) {
-            ([], false) => list.all().await?,
-            ([], true) => list.watch(&args.choice.query()).await?,
-            ([name], true) => list.watch(&format!("fieldSelector=metadata.name%3D{}", quoted(name))).await?,
-            ([_, _, ..], true) => return Err(CliError::failed("watch one name or all, not several")),
-            (names, false) => list.some(names).await?,
+    let mut is_first = true;
+    for (words, names) in kinds::split(&args.what)? {
+        for word in kinds::several(&connection, &words).await? {
+            if !std::mem::replace(&mut is_first, false) && output.is_table() {
+                print::out("");
+            }
+            let kind = kinds::kind(&connection, &word).await?;
+            let namespace = (!args.choice.all_namespaces).then(|| global.namespace());
+            let path = kind.path(namespace.as_deref());
+            let list = List { connection: &connection, path, kind, args, output: &output };
+            list.print(&names).await?;
         }
     }
     Ok(())
@@ -95,8 +94,18 @@ struct List<'a> {
 }
 
 impl List<'_> {
+    async fn print(&self, names: &[String]) -> Result<(), CliError> {
+        match (names, self.args.watch) {
+            ([], false) => self.all().await,
+            ([], true) => self.watch(&self.args.choice.query()).await,
+            ([name], true) => self.watch(&format!("fieldSelector=metadata.name%3D{}", quoted(name))).await,
+            ([_, _, ..], true) => Err(CliError::failed("watch one name or all, not several")),
+            (names, false) => self.some(names).await,
+        }
+    }
+
     fn is_table(&self) -> bool {
-        matches!(self.output, Output::Table | Output::Wide)
+        self.output.is_table()
     }
 
     async fn ask(&self, path: String) -> Result<Value, CliError> {
@@ -110,12 +119,22 @@ impl List<'_> {
         }
         let with_namespace = self.args.choice.all_namespaces && self.kind.is_namespaced;
         let with_header = with_header && !self.args.no_headers;
-        print::print_table(answer, *self.output == Output::Wide, with_header, with_namespace);
+        let columns = print::Columns {
+            wide: *self.output == Output::Wide,
+            header: with_header,
+            namespace: with_namespace,
+            labels: self.args.show_labels,
+        };
+        print::print_table(answer, columns);
         Ok(())
     }
 
     async fn all(&self) -> Result<(), CliError> {
-        let answer = self.ask(format!("{}?{}", self.path, self.args.choice.query())).await?;
+        let whole = if self.args.sort_by.is_some() { "&includeObject=Object" } else { "" };
+        let mut answer = self.ask(format!("{}?{}{whole}", self.path, self.args.choice.query())).await?;
+        if let Some(path) = &self.args.sort_by {
+            sort(&mut answer, path)?;
+        }
         if self.is_table() && answer["rows"].as_array().is_none_or(Vec::is_empty) {
             print::talk(&format!("No {} found.", self.kind.plural));
             return Ok(());
@@ -161,5 +180,43 @@ impl List<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Puts the rows of a table, or the items of a list, in the order of a field; numbers by value.
+fn sort(answer: &mut Value, path: &str) -> Result<(), CliError> {
+    let (list, document) = if answer["rows"].is_array() { ("rows", "/object") } else { ("items", "") };
+    let Some(items) = answer[list].as_array_mut() else { return Ok(()) };
+    let mut keyed = Vec::new();
+    for item in std::mem::take(items) {
+        let text = print::render_path(path, item.pointer(document).unwrap_or(&item))?;
+        let number = text.parse::<f64>().ok();
+        keyed.push((number, text, item));
+    }
+    keyed.sort_by(|a, b| {
+        let by_number = a.0.zip(b.0).map(|(a, b)| a.total_cmp(&b));
+        by_number.unwrap_or_else(|| a.1.cmp(&b.1))
+    });
+    items.extend(keyed.into_iter().map(|(_, _, item)| item));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_and_items_are_sorted_by_a_field() {
+        let document = |name: &str, count: u32| json!({"metadata": {"name": name}, "n": count});
+        let mut list = json!({"items": [document("b", 10), document("a", 9)]});
+        sort(&mut list, ".metadata.name").unwrap();
+        assert_eq!(list["items"][0]["metadata"]["name"], "a");
+        sort(&mut list, "{.n}").unwrap();
+        assert_eq!(list["items"][1]["n"], 10);
+        let mut table = json!({"rows": [{"object": document("b", 1)}, {"object": document("a", 2)}]});
+        sort(&mut table, ".metadata.name").unwrap();
+        assert_eq!(table["rows"][0]["object"]["n"], 2);
     }
 }

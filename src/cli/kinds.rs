@@ -60,23 +60,73 @@ pub(super) async fn kind(connection: &Connection, name: &str) -> Result<Kind, Cl
         return Ok(kind.clone());
     }
     let all: Vec<&str> = known.iter().map(|(kind, _)| kind.plural.as_str()).collect();
-    Err(CliError::failed(format!("there is no kind {name:?}; the kinds are {}", all.join(", "))))
+    let words: Vec<&str> = known.iter().flat_map(|(_, names)| names.iter().map(String::as_str)).collect();
+    let near = schemas::validate::nearest(wanted, &words);
+    let near = near.map(|near| format!(", did you mean {near:?}?")).unwrap_or_default();
+    Err(CliError::failed(format!("there is no kind {name:?}{near}; the kinds are {}", all.join(", "))))
 }
 
-/// `KIND/NAME`, or a kind and names apart, as kubectl takes them.
-pub(super) fn split(words: &[String]) -> Result<(String, Vec<String>), CliError> {
+/// The plurals that a word of `get` means: kinds joined by commas, or `all`.
+pub(super) async fn several(connection: &Connection, words: &str) -> Result<Vec<String>, CliError> {
+    let mut found = Vec::new();
+    for word in words.split(',') {
+        if word != "all" {
+            found.push(word.to_owned());
+            continue;
+        }
+        let list = connection.get(ROOT).await?;
+        let in_all = |resource: &&Value| {
+            resource["categories"].as_array().is_some_and(|all| all.iter().any(|word| word == "all"))
+        };
+        let resources = list["resources"].as_array().into_iter().flatten().filter(in_all);
+        found.extend(resources.filter_map(|resource| resource["name"].as_str().map(str::to_owned)));
+    }
+    Ok(found)
+}
+
+/// `KIND/NAME`s, or a kind and names apart, as kubectl takes them: each kind with its names.
+pub(super) fn split(words: &[String]) -> Result<Vec<(String, Vec<String>)>, CliError> {
     let [first, rest @ ..] = words else {
         return Err(CliError::failed("name a kind, as in `encamp get jobs`"));
     };
-    let Some((kind, name)) = first.split_once('/') else { return Ok((first.clone(), rest.to_vec())) };
-    let mut names = vec![name.to_owned()];
-    for word in rest {
-        match word.split_once('/') {
-            Some((other, name)) if other == kind => names.push(name.to_owned()),
-            Some(_) | None => {
-                return Err(CliError::failed("write either KIND NAME… or KIND/NAME…, of one kind"));
-            }
+    if !first.contains('/') {
+        if let Some(word) = rest.iter().find(|word| word.contains('/')) {
+            let message = format!("{word:?} names a kind again: write either KIND NAME… or KIND/NAME…");
+            return Err(CliError::failed(message));
+        }
+        return Ok(vec![(first.clone(), rest.to_vec())]);
+    }
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for word in words {
+        let Some((kind, name)) = word.split_once('/') else {
+            return Err(CliError::failed(format!("{word:?} lacks its kind: write KIND/{word}")));
+        };
+        match found.last_mut() {
+            Some((last, names)) if last == kind => names.push(name.to_owned()),
+            Some(_) | None => found.push((kind.to_owned(), vec![name.to_owned()])),
         }
     }
-    Ok((kind.to_owned(), names))
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn kinds_and_names_are_taken_apart() {
+        let split = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            super::split(&words).map_err(|error| error.to_string())
+        };
+        let pair = |kind: &str, names: &[&str]| {
+            (kind.to_owned(), names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(split("jobs"), Ok(vec![pair("jobs", &[])]));
+        assert_eq!(split("job web db"), Ok(vec![pair("job", &["web", "db"])]));
+        assert_eq!(
+            split("job/web job/db node/n"),
+            Ok(vec![pair("job", &["web", "db"]), pair("node", &["n"])])
+        );
+        assert!(split("job/web db").unwrap_err().contains("KIND/db"));
+        assert!(split("job web node/n").unwrap_err().contains("names a kind again"));
+    }
 }

@@ -5,19 +5,23 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_complete::Shell;
 use schemas::text;
+use serde_json::json;
 
 use super::connection::CliError;
 use super::tree::FileArgs;
-use super::{files, print};
+use super::{files, print, status};
 
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    /// Job files; `-` is stdin.
+    /// Job files, or folders of them; `-` is stdin.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     variables: FileArgs,
+    /// json: every problem with its place, for editors and scripts.
+    #[arg(long, short = 'o', value_name = "FORM", value_parser = ["json"])]
+    output: Option<String>,
 }
 
 /// Arguments of `fmt`.
@@ -57,24 +61,49 @@ pub(super) struct CompletionArgs {
 pub(super) fn validate(args: &ValidateArgs) -> Result<(), CliError> {
     let options = files::options(&args.variables)?;
     let mut failures = 0;
-    for path in &args.files {
-        let source = files::load(path)?;
-        match text::job(&source, &options) {
-            Ok(parsed) => {
-                files::warn(&parsed.warnings, &source);
-                print::out(&format!("{}: job {:?} is valid", source.name(), parsed.job.metadata.name));
-            }
-            Err(errors) => {
+    let mut told = Vec::new();
+    for path in &files::expand(&args.files)? {
+        let source = match files::load(path) {
+            Ok(source) => source,
+            Err(error) => {
                 failures += 1;
-                print::talk(text::render(&errors, &source).trim_end());
+                print::talk(&format!("error: {error}"));
+                continue;
             }
+        };
+        let checked = text::jobs(&source, &options);
+        failures += usize::from(!checked.errors.is_empty());
+        if args.output.is_some() {
+            told.extend(checked.errors.into_iter().chain(checked.warnings));
+            continue;
         }
+        files::warn(&checked.warnings, &source);
+        if checked.errors.is_empty() {
+            let tell = |name: &String| print::out(&format!("{}: job {name:?} is valid", source.name()));
+            checked.names.iter().for_each(tell);
+        } else {
+            print::talk(text::render(&checked.errors, &source).trim_end());
+        }
+    }
+    if args.output.is_some() {
+        print::out(&serde_json::to_string_pretty(&told).unwrap_or_default());
     }
     match failures {
         0 => Ok(()),
         1 => Err(CliError::failed("1 file is not valid")),
         failures => Err(CliError::failed(format!("{failures} files are not valid"))),
     }
+}
+
+/// Prints the version.
+pub(super) fn version(form: &status::Form) -> Result<(), CliError> {
+    let version = env!("CARGO_PKG_VERSION");
+    let output = form.output()?;
+    if output.is_table() {
+        print::out(&format!("encamp {version}"));
+        return Ok(());
+    }
+    print::print_document(&json!({"name": "encamp", "version": version}), &output)
 }
 
 /// Formats files in place.

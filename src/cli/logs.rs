@@ -14,7 +14,7 @@ use super::tree::Global;
 pub(super) struct LogsArgs {
     /// An allocation, or a job for all of its allocations.
     name: String,
-    /// The task, where there are several.
+    /// The task; without it, all of them.
     #[arg(value_name = "TASK")]
     task_word: Option<String>,
     /// The same as a flag.
@@ -26,33 +26,33 @@ pub(super) struct LogsArgs {
     /// What went to stderr instead of stdout.
     #[arg(long)]
     stderr: bool,
-    /// Only the last lines.
-    #[arg(long, value_name = "LINES")]
+    /// Only the last lines; 10 if it is not said how many.
+    #[arg(long, value_name = "LINES", num_args = 0..=1, default_missing_value = "10")]
     tail: Option<u64>,
+    /// The name is that of a job, which is found out anyway; taken for Nomad's sake.
+    #[arg(long, hide = true)]
+    job: bool,
 }
 
 /// One stream of lines.
 struct Stream {
-    allocation: String,
+    /// What stands before each of its lines, where there are several streams.
+    name: String,
     path: String,
 }
 
 /// Prints logs.
 pub(super) async fn logs(global: &Global, args: &LogsArgs) -> Result<(), CliError> {
+    if let Some(number) = global.namespace.as_deref().filter(|word| word.parse::<u64>().is_ok()) {
+        let message = format!("-n is the namespace; for the last {number} lines write --tail {number}");
+        return Err(CliError::failed(message));
+    }
     let connection = global.connect()?;
     let namespace = global.namespace();
     let list = connection.get(format!("{ROOT}/namespaces/{namespace}/allocations")).await?;
     let allocations: Vec<&Value> = list["items"].as_array().into_iter().flatten().collect();
-    let chosen = choose(&allocations, &args.name)?;
-    let is_merged = chosen.len() > 1;
-    let streams = chosen.into_iter().map(|allocation| Stream {
-        path: format!(
-            "{ROOT}/namespaces/{namespace}/allocations/{}/log?{}",
-            quoted(&allocation),
-            query(args)
-        ),
-        allocation,
-    });
+    let streams = streams(&choose(&allocations, &args.name)?, args, &namespace);
+    let is_merged = streams.len() > 1;
     let mut printing = JoinSet::new();
     for stream in streams {
         let connection = connection.clone();
@@ -68,41 +68,68 @@ pub(super) async fn logs(global: &Global, args: &LogsArgs) -> Result<(), CliErro
     Ok(())
 }
 
-/// The allocation of that name (or a beginning of it that is unique), or the living ones of that job.
-fn choose(allocations: &[&Value], name: &str) -> Result<Vec<String>, CliError> {
-    let name_of = |allocation: &Value| allocation["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let names: Vec<String> = allocations.iter().map(|allocation| name_of(allocation)).collect();
-    if names.iter().any(|known| known == name) {
-        return Ok(vec![name.to_owned()]);
+/// A stream for each task of each allocation.
+fn streams(allocations: &[&Value], args: &LogsArgs, namespace: &str) -> Vec<Stream> {
+    let named = args.task.as_ref().or(args.task_word.as_ref());
+    let mut streams = Vec::new();
+    for allocation in allocations {
+        let name = name_of(allocation);
+        let known = allocation["status"]["tasks"].as_object();
+        let tasks: Vec<Option<&str>> = match (named, known) {
+            (Some(task), _) => vec![Some(task)],
+            (None, Some(known)) if !known.is_empty() => {
+                known.keys().map(|task| Some(task.as_str())).collect()
+            }
+            (None, Some(_) | None) => vec![None],
+        };
+        let has_several = tasks.len() > 1;
+        for task in tasks {
+            let path = format!("{ROOT}/namespaces/{namespace}/allocations/{}/log", quoted(&name));
+            let word = task.filter(|_| has_several).map(|task| format!(" {task}")).unwrap_or_default();
+            streams.push(Stream {
+                name: format!("{name}{word}"),
+                path: format!("{path}?{}", query(args, task)),
+            });
+        }
     }
-    let of_job: Vec<&&Value> =
-        allocations.iter().filter(|allocation| allocation["spec"]["job"] == name).collect();
+    streams
+}
+
+fn name_of(allocation: &Value) -> String {
+    allocation["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The allocation of that name (or a beginning of it that is unique), or the living ones of that job.
+fn choose<'a>(allocations: &[&'a Value], name: &str) -> Result<Vec<&'a Value>, CliError> {
+    if let Some(found) = allocations.iter().find(|allocation| name_of(allocation) == name) {
+        return Ok(vec![*found]);
+    }
+    let all = || allocations.iter().copied();
+    let of_job: Vec<&Value> = all().filter(|allocation| allocation["spec"]["job"] == name).collect();
     if !of_job.is_empty() {
-        let living: Vec<String> = of_job
-            .iter()
-            .filter(|allocation| allocation["status"]["phase"] == "running")
-            .map(|allocation| name_of(allocation))
-            .collect();
-        let placed = of_job.iter().filter(|allocation| allocation["spec"]["node"].is_string());
-        let latest = placed.map(|allocation| name_of(allocation)).next_back();
+        let living: Vec<&Value> =
+            of_job.iter().copied().filter(|allocation| allocation["status"]["phase"] == "running").collect();
+        let latest = of_job.iter().copied().rfind(|allocation| allocation["spec"]["node"].is_string());
         return match (living.is_empty(), latest) {
             (false, _) => Ok(living),
             (true, Some(latest)) => Ok(vec![latest]),
             (true, None) => Err(CliError::NotFound(format!("no allocation of job {name:?} has a node yet"))),
         };
     }
-    match names.iter().filter(|known| known.starts_with(name)).cloned().collect::<Vec<_>>() {
-        found if found.len() == 1 => Ok(found),
-        found if found.is_empty() => {
-            Err(CliError::NotFound(format!("no job or allocation is called {name:?}")))
+    let found: Vec<&Value> = all().filter(|allocation| name_of(allocation).starts_with(name)).collect();
+    match found.as_slice() {
+        [_] => Ok(found),
+        [] => Err(CliError::NotFound(format!("no job or allocation is called {name:?}"))),
+        several => {
+            let names: Vec<String> = several.iter().map(|allocation| name_of(allocation)).collect();
+            Err(CliError::failed(format!("{name:?} may be any of {}", names.join(", "))))
         }
-        found => Err(CliError::failed(format!("{name:?} may be any of {}", found.join(", ")))),
     }
 }
 
-fn query(args: &LogsArgs) -> String {
+fn query(args: &LogsArgs, task: Option<&str>) -> String {
     let mut query = format!("type={}", if args.stderr { "stderr" } else { "stdout" });
-    if let Some(task) = args.task.as_ref().or(args.task_word.as_ref()) {
+    if let Some(task) = task {
         query += &format!("&task={}", quoted(task));
     }
     if let Some(lines) = args.tail {
@@ -127,13 +154,13 @@ async fn copy(connection: &Connection, stream: &Stream, is_merged: bool) -> Resu
         for byte in chunk {
             line.push(byte);
             if byte == b'\n' {
-                print::raw(&format!("{} | {}", stream.allocation, String::from_utf8_lossy(&line)));
+                print::raw(&format!("{} | {}", stream.name, String::from_utf8_lossy(&line)));
                 line.clear();
             }
         }
     }
     if !line.is_empty() {
-        print::out(&format!("{} | {}", stream.allocation, String::from_utf8_lossy(&line)));
+        print::out(&format!("{} | {}", stream.name, String::from_utf8_lossy(&line)));
     }
     Ok(())
 }

@@ -18,6 +18,16 @@ pub(super) struct PlanArgs {
     file: PathBuf,
     #[command(flatten)]
     variables: FileArgs,
+    /// Show what changes; `--diff=false` leaves only the placement.
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", action = clap::ArgAction::Set, hide_default_value = true)]
+    diff: bool,
+    /// json or yaml: the server's answer as it is.
+    #[arg(long, short = 'o', value_name = "FORM", default_value = "", hide_default_value = true)]
+    output: String,
+    /// Every detail, which is always shown; taken for Nomad's sake.
+    #[arg(long, hide = true)]
+    verbose: bool,
 }
 
 /// Shows the plan; an error exits with 255 so that it cannot be taken for a change.
@@ -33,13 +43,22 @@ pub(super) async fn plan(global: &Global, args: &PlanArgs) -> Result<ExitCode, C
 
 async fn changes(global: &Global, args: &PlanArgs) -> Result<bool, CliError> {
     let connection = global.connect()?;
+    let output = print::parse_output(&args.output)?;
     let mut found = false;
     for document in files::read(std::slice::from_ref(&args.file), &args.variables)? {
         let target = document.target(&connection, global).await?;
         let ask = Ask::path(format!("{}/plan", target.path())).json("application/json", &document.value);
         let answer = connection.value(Method::POST, ask).await.map_err(|error| document.explained(error))?;
         found |= answer["changes"] == true;
-        job(&target.name, &answer);
+        if output != print::Output::Table {
+            print::print_document(&answer, &output)?;
+            continue;
+        }
+        if args.diff {
+            job(&target.name, &answer);
+            print::out("");
+        }
+        placement(&answer);
         let version = answer["resourceVersion"].as_str().unwrap_or("0");
         print::out(&format!("\nJob Modify Index: {version}"));
         print::out("To apply exactly this, if nobody else changes the job meanwhile:\n");
@@ -60,12 +79,15 @@ fn job(name: &str, answer: &Value) {
         fields(group, 1);
         objects(group, 1);
         for task in list(group, "tasks") {
-            print::out(&format!("  {}Task: {:?}", mark(task), text(task, "name")));
+            print::out(&format!("  {}Task: {:?}", mark(task), own_name(&text(task, "name"))));
             fields(task, 2);
             objects(task, 2);
         }
     }
-    print::out("\nPlacement:");
+}
+
+fn placement(answer: &Value) {
+    print::out("Placement:");
     let groups = answer["groups"].as_object();
     let stuck: Vec<String> = groups
         .into_iter()
@@ -80,6 +102,11 @@ fn job(name: &str, answer: &Value) {
         .iter()
         .filter_map(|one| one.as_str())
         .for_each(|one| print::talk(&format!("Warning: {one}")));
+}
+
+/// `web` of `tasks "web"`.
+fn own_name(name: &str) -> &str {
+    name.split_once('"').map_or(name, |(_, rest)| rest.trim_end_matches('"'))
 }
 
 fn list<'v>(value: &'v Value, name: &str) -> Vec<&'v Value> {

@@ -20,6 +20,9 @@ pub(super) struct ScaleArgs {
     /// Return at once instead of following the change.
     #[arg(long)]
     detach: bool,
+    /// Every detail, which is always shown; taken for Nomad's sake.
+    #[arg(long, hide = true)]
+    verbose: bool,
 }
 
 /// Arguments of `node eligibility`.

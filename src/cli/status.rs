@@ -5,20 +5,17 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::connection::{Ask, CliError, Connection, ROOT, quoted};
+use super::print::{self, Output};
 use super::tree::Global;
-use super::{describe, kinds, print};
+use super::{describe, kinds};
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// A name or the beginning of one; without it, all jobs.
     name: Option<String>,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-    /// Every detail, which is always shown; taken for Nomad's sake.
-    #[arg(long, hide = true)]
-    verbose: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 /// One name.
@@ -26,6 +23,29 @@ pub(super) struct StatusArgs {
 pub(super) struct NameArgs {
     /// The job.
     pub name: String,
+    #[command(flatten)]
+    pub form: Form,
+}
+
+/// In which form to print.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Form {
+    /// wide, json, yaml, name, jsonpath=TEMPLATE or custom-columns=HEADER:PATH,…
+    #[arg(long, short = 'o', value_name = "FORM", default_value = "", hide_default_value = true)]
+    output: String,
+    /// The same as `-o json`.
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+    /// Every detail, which is always shown; taken for Nomad's sake.
+    #[arg(long, hide = true)]
+    verbose: bool,
+}
+
+impl Form {
+    /// What was asked for.
+    pub(super) fn output(&self) -> Result<Output, CliError> {
+        if self.json { Ok(Output::Json) } else { print::parse_output(&self.output) }
+    }
 }
 
 /// Where names are looked for, in this order.
@@ -34,8 +54,9 @@ const KINDS: [&str; 4] = ["jobs", "allocations", "nodes", "deployments"];
 /// Shows one thing, or all of a kind (jobs if none is given).
 pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str>) -> Result<(), CliError> {
     let connection = global.connect()?;
+    let output = args.form.output()?;
     let Some(name) = &args.name else {
-        return list(&connection, global, kind.unwrap_or("jobs"), "", args.json).await;
+        return list(&connection, global, (kind.unwrap_or("jobs"), ""), &output).await;
     };
     let looked = kind.map_or(KINDS.to_vec(), |kind| vec![kind]);
     let mut near = Vec::new();
@@ -49,7 +70,7 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
             .filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned))
             .collect();
         if names.contains(name) {
-            return one(&connection, global, word, name, args.json).await;
+            return one(&connection, global, (word, name), &output).await;
         }
         near.extend(
             names
@@ -59,7 +80,7 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
         );
     }
     match near.as_slice() {
-        [(word, found)] => one(&connection, global, word, found, args.json).await,
+        [(word, found)] => one(&connection, global, (word, found), &output).await,
         [] => {
             Err(CliError::NotFound(format!("nothing is called {name:?} (looked for {})", looked.join(", "))))
         }
@@ -73,48 +94,58 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
 async fn one(
     connection: &Connection,
     global: &Global,
-    word: &str,
-    name: &str,
-    json: bool,
+    (word, name): (&str, &str),
+    output: &Output,
 ) -> Result<(), CliError> {
-    if !json {
+    if output.is_table() {
         return describe::one(connection, global, word, name).await;
     }
     let kind = kinds::kind(connection, word).await?;
     let document =
         connection.get(format!("{}/{}", kind.path(Some(&global.namespace())), quoted(name))).await?;
-    print::print_document(&document, &print::Output::Json)
+    print::print_document(&document, output)
 }
 
 /// The documents of a kind that belong to a job.
-pub(super) async fn of_job(global: &Global, kind: &str, job: Option<&str>) -> Result<(), CliError> {
-    let query = job.map_or(String::new(), |job| format!("fieldSelector=spec.job%3D{}", quoted(job)));
-    list(&global.connect()?, global, kind, &query, false).await
+pub(super) async fn of_job(global: &Global, kind: &str, args: &NameArgs) -> Result<(), CliError> {
+    let connection = global.connect()?;
+    let jobs = kinds::kind(&connection, "jobs").await?;
+    // A job that is not there is an error, not an empty list.
+    connection.get(format!("{}/{}", jobs.path(Some(&global.namespace())), quoted(&args.name))).await?;
+    let query = format!("fieldSelector=spec.job%3D{}", quoted(&args.name));
+    list(&connection, global, (kind, &query), &args.form.output()?).await
 }
 
-/// One job as JSON.
-pub(super) async fn inspect(global: &Global, job: &str) -> Result<(), CliError> {
+/// All rollouts.
+pub(super) async fn deployments(global: &Global, form: &Form) -> Result<(), CliError> {
+    list(&global.connect()?, global, ("deployments", ""), &form.output()?).await
+}
+
+/// One job as a document.
+pub(super) async fn inspect(global: &Global, args: &NameArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
-    one(&connection, global, "jobs", job, true).await
+    let asked = args.form.output()?;
+    let output = if asked.is_table() { Output::Json } else { asked };
+    one(&connection, global, ("jobs", &args.name), &output).await
 }
 
 async fn list(
     connection: &Connection,
     global: &Global,
-    word: &str,
-    query: &str,
-    json: bool,
+    (word, query): (&str, &str),
+    output: &Output,
 ) -> Result<(), CliError> {
     let kind = kinds::kind(connection, word).await?;
     let path = format!("{}?{query}", kind.path(Some(&global.namespace())));
-    if json {
-        return print::print_document(&connection.get(path).await?, &print::Output::Json);
+    if !output.is_table() {
+        return print::print_document(&connection.get(path).await?, output);
     }
     let table = table(connection, path).await?;
     if table["rows"].as_array().is_none_or(Vec::is_empty) {
         print::out(&format!("No {word}"));
     } else {
-        print::print_table(&table, false, true, false);
+        let wide = *output == Output::Wide;
+        print::print_table(&table, print::Columns { wide, header: true, ..Default::default() });
     }
     Ok(())
 }

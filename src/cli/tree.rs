@@ -98,7 +98,7 @@ enum Command {
     /// Print a completion script for a shell.
     Completion(local::CompletionArgs),
     /// Print the version.
-    Version,
+    Version(status::Form),
     /// Nomad's spellings for jobs.
     #[command(subcommand)]
     Job(JobCommand),
@@ -123,6 +123,8 @@ enum JobCommand {
     Status(status::StatusArgs),
     /// = `encamp stop`
     Stop(delete::StopArgs),
+    /// Let a stopped job run again.
+    Start(delete::StartArgs),
     /// = `encamp validate`
     Validate(local::ValidateArgs),
     /// = `encamp init`
@@ -158,7 +160,7 @@ enum AllocCommand {
 #[derive(Debug, Subcommand)]
 enum DeploymentCommand {
     /// All rollouts.
-    List,
+    List(status::Form),
     /// One rollout.
     Status(status::StatusArgs),
 }
@@ -198,7 +200,7 @@ pub fn main() -> ExitCode {
 fn run(line: CommandLine) -> Result<ExitCode, CliError> {
     let CommandLine { global, command } = line;
     match command {
-        Command::Version => print::out(concat!("encamp ", env!("CARGO_PKG_VERSION"))),
+        Command::Version(form) => local::version(&form)?,
         Command::Validate(args) | Command::Job(JobCommand::Validate(args)) => local::validate(&args)?,
         Command::Fmt(args) => local::format(&args)?,
         Command::Init(args) | Command::Job(JobCommand::Init(args)) => init::init(&args)?,
@@ -253,25 +255,26 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         Command::Deployment(DeploymentCommand::Status(args)) => {
             status::status(global, &args, Some("deployments")).await?;
         }
-        Command::Deployment(DeploymentCommand::List) => status::of_job(global, "deployments", None).await?,
+        Command::Deployment(DeploymentCommand::List(form)) => status::deployments(global, &form).await?,
         Command::Delete(args) => delete::delete(global, &args).await?,
         Command::Stop(args) | Command::Job(JobCommand::Stop(args)) => delete::stop(global, &args).await?,
+        Command::Job(JobCommand::Start(args)) => delete::start(global, &args).await?,
         Command::Scale(args) | Command::Job(JobCommand::Scale(args)) => scale::scale(global, &args).await?,
         Command::Node(NodeCommand::Eligibility(args)) => scale::eligibility(global, &args).await?,
         Command::Logs(args) | Command::Alloc(AllocCommand::Logs(args)) => logs::logs(global, &args).await?,
         Command::Wait(args) => wait::wait(global, &args).await?,
         Command::Why(args) => why::why(global, &args).await?,
-        Command::Job(JobCommand::Inspect(args)) => status::inspect(global, &args.name).await?,
+        Command::Job(JobCommand::Inspect(args)) => status::inspect(global, &args).await?,
         Command::Job(JobCommand::History(args)) => {
-            status::of_job(global, "jobversions", Some(&args.name)).await?;
+            status::of_job(global, "jobversions", &args).await?;
         }
         Command::Job(JobCommand::Allocs(args)) => {
-            status::of_job(global, "allocations", Some(&args.name)).await?;
+            status::of_job(global, "allocations", &args).await?;
         }
         Command::Job(JobCommand::Deployments(args)) => {
-            status::of_job(global, "deployments", Some(&args.name)).await?;
+            status::of_job(global, "deployments", &args).await?;
         }
-        Command::Version
+        Command::Version(_)
         | Command::Validate(_)
         | Command::Fmt(_)
         | Command::Init(_)

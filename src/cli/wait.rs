@@ -29,21 +29,51 @@ pub(super) struct WaitArgs {
 /// Waits.
 pub(super) async fn wait(global: &Global, args: &WaitArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
-    let (word, names) = kinds::split(&args.what)?;
-    let kind = kinds::kind(&connection, &word).await?;
     let timeout = args.timeout.to_std();
     let wanted = Wanted::parse(&args.wanted)?;
-    for name in names {
-        let path = format!("{}/{}", kind.path(Some(&global.namespace())), quoted(&name));
-        match &wanted {
-            Wanted::Gone => until_gone(&connection, &path, timeout).await?,
-            Wanted::Condition { .. } | Wanted::Path { .. } => {
-                until(&connection, &path, timeout, |document| wanted.holds(document)).await?;
-            }
+    for (word, names) in kinds::split(&args.what)? {
+        let kind = kinds::kind(&connection, &word).await?;
+        if names.is_empty() {
+            return Err(CliError::failed(format!("name what to wait for, as in `encamp wait {word}/NAME`")));
         }
-        print::out(&format!("{} {name:?}: {}", kind.singular, args.wanted));
+        for name in names {
+            let path = format!("{}/{}", kind.path(Some(&global.namespace())), quoted(&name));
+            let what = format!("{} {name:?}: {}", kind.singular, args.wanted);
+            for_one(&connection, &path, &wanted, timeout).await.map_err(|error| about(&what, error))?;
+            print::out(&what);
+        }
     }
     Ok(())
+}
+
+/// A timeout that says what was waited for; `error` says how it stands.
+fn about(what: &str, error: CliError) -> CliError {
+    if let CliError::TimedOut(stands) = &error {
+        return CliError::TimedOut(format!("timed out waiting for {what}{stands}"));
+    }
+    error
+}
+
+/// Waits for one; on a timeout the error says how it stands.
+async fn for_one(
+    connection: &Connection,
+    path: &str,
+    wanted: &Wanted,
+    timeout: Duration,
+) -> Result<(), CliError> {
+    let waited = match wanted {
+        Wanted::Gone => until_gone(connection, path, timeout).await,
+        Wanted::Condition { .. } | Wanted::Path { .. } => {
+            until(connection, path, timeout, |document| wanted.holds(document)).await
+        }
+    };
+    match waited {
+        Err(CliError::TimedOut(_)) => {
+            let stands = connection.get(path).await.map(|document| wanted.stands(&document));
+            Err(CliError::TimedOut(stands.unwrap_or_default()))
+        }
+        other => other,
+    }
 }
 
 enum Wanted {
@@ -91,6 +121,31 @@ impl Wanted {
                 (Ok(found), Some(value)) => found == *value,
                 (Ok(found), None) => !found.is_empty(),
                 (Err(_), _) => false,
+            },
+        }
+    }
+}
+
+impl Wanted {
+    /// How what is waited for stands now, for people.
+    fn stands(&self, document: &Value) -> String {
+        match self {
+            Wanted::Gone => "; it is still there".to_owned(),
+            Wanted::Condition { name, .. } => {
+                let conditions = document["status"]["conditions"].as_array().into_iter().flatten();
+                let mut known = Vec::new();
+                for condition in conditions {
+                    let word = |field: &str| condition[field].as_str().unwrap_or_default();
+                    if word("type").eq_ignore_ascii_case(name) {
+                        return format!("; it is {}: {}", word("status"), word("message"));
+                    }
+                    known.push(word("type"));
+                }
+                format!("; there is no such condition, only {}", known.join(", "))
+            }
+            Wanted::Path { template, .. } => match render_path(template, document) {
+                Ok(found) => format!("; it is {found:?}"),
+                Err(error) => format!("; {error}"),
             },
         }
     }

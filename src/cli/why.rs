@@ -12,19 +12,35 @@ use super::{print, status};
 pub(super) struct WhyArgs {
     /// A job or an allocation.
     name: String,
+    #[command(flatten)]
+    form: status::Form,
 }
 
 /// Tells why.
 pub(super) async fn why(global: &Global, args: &WhyArgs) -> Result<(), CliError> {
     let connection = global.connect()?;
     let namespace = global.namespace();
-    let job = match job_of(&args.name, global).await? {
-        Some(job) => job,
-        None => args.name.clone(),
+    let output = args.form.output()?;
+    let path = |plural: &str, name: &str| format!("{}/{}", status::path_of(&namespace, plural), quoted(name));
+    let allocation = match connection.get(path("allocations", &args.name)).await {
+        Err(CliError::NotFound(_)) => None,
+        other => Some(other?),
     };
-    let path = format!("{}/{}", status::path_of(&namespace, "jobs"), quoted(&job));
-    let document = connection.get(&path).await?;
+    let job = allocation.as_ref().and_then(|found| found["spec"]["job"].as_str()).unwrap_or(&args.name);
+    let path = path("jobs", job);
+    let document = match connection.get(&path).await {
+        Err(CliError::NotFound(_)) => {
+            return Err(CliError::NotFound(format!("no job or allocation is called {:?}", args.name)));
+        }
+        other => other?,
+    };
     let answer = connection.get(format!("{path}/why")).await?;
+    if !output.is_table() {
+        return print::print_document(&answer, &output);
+    }
+    if let Some(allocation) = &allocation {
+        tell_allocation(allocation);
+    }
     for condition in document["status"]["conditions"].as_array().into_iter().flatten() {
         let word = |name: &str| condition[name].as_str().unwrap_or_default();
         print::out(&format!("{} is {}: {}", word("type"), word("status"), word("message")));
@@ -35,14 +51,31 @@ pub(super) async fn why(global: &Global, args: &WhyArgs) -> Result<(), CliError>
     Ok(())
 }
 
-/// The job of an allocation of that name, if it is one.
-async fn job_of(name: &str, global: &Global) -> Result<Option<String>, CliError> {
-    let connection = global.connect()?;
-    let path = format!("{}/{}", status::path_of(&global.namespace(), "allocations"), quoted(name));
-    match connection.get(path).await {
-        Ok(allocation) => Ok(allocation["spec"]["job"].as_str().map(str::to_owned)),
-        Err(CliError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
+/// How an allocation stands, and the last thing that happened to each of its tasks.
+fn tell_allocation(allocation: &Value) {
+    let word = |pointer: &str| allocation.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let because = |text: &str| if text.is_empty() { String::new() } else { format!(": {text}") };
+    print::out(&format!(
+        "allocation {:?} is {}{}; it should {}{}",
+        word("/metadata/name"),
+        word("/status/phase"),
+        because(word("/status/message")),
+        word("/spec/desired"),
+        because(word("/spec/desiredDescription")),
+    ));
+    for (name, task) in allocation["status"]["tasks"].as_object().into_iter().flatten() {
+        let state = task["state"].as_str().unwrap_or_default();
+        let last = task["events"].as_array().and_then(|events| events.last());
+        let last = last.and_then(|event| event["message"].as_str()).unwrap_or_default();
+        print::out(&format!("  task {name:?} is {state}{}", because(last)));
+    }
+    for (name, check) in allocation["status"]["checks"].as_object().into_iter().flatten() {
+        let said = check["output"].as_str().and_then(|output| output.lines().next()).unwrap_or_default();
+        print::out(&format!(
+            "  check {name:?}: {}{}",
+            check["status"].as_str().unwrap_or_default(),
+            because(said)
+        ));
     }
 }
 

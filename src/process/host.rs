@@ -1,6 +1,7 @@
 //! What a process needs of its host: a runtime, logs, signals, a name.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -35,7 +36,8 @@ where
 fn start_logs(level: &str) {
     let filter =
         EnvFilter::try_from_env("ENCAMP_LOG").unwrap_or_else(|_| EnvFilter::new(format!("encamp={level}")));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours());
     let started = if std::env::var("ENCAMP_LOG_FORMAT").is_ok_and(|format| format == "json") {
         logs.json().try_init()
     } else {
@@ -43,6 +45,12 @@ fn start_logs(level: &str) {
     };
     // A second start in one process (tests) keeps the first subscriber.
     drop(started);
+}
+
+/// Colours are for people at a terminal who have not asked for none.
+fn colours() -> bool {
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !is_unwanted && std::io::stderr().is_terminal()
 }
 
 async fn cancel_on_signal(stop: CancellationToken) {

@@ -47,6 +47,7 @@ over_both_stores! {
     broken_version_leaves_the_old_one: 1 agents, scenarios::web::broken_version_leaves_the_old_one;
     docker_static_port: 1 agents, scenarios::docker_web::static_port;
     docker_dynamic_ports: 1 agents, scenarios::docker_web::dynamic_ports;
+    words_of_the_day: 1 agents, scenarios::habits::words_of_the_day;
     tasks_outlive_agent_and_server: 1 agents, scenarios::crash::tasks_outlive_agent_and_server;
     lost_node_is_replaced: 2 agents, scenarios::crash::lost_node_is_replaced;
     kubectl_reads_and_writes: 1 agents, scenarios::kubectl_verbs::reads_and_writes;

@@ -24,6 +24,13 @@ pub(in crate::cli) enum Output {
     CustomColumns(String),
 }
 
+impl Output {
+    /// Whether the server's table is meant, not the document.
+    pub(in crate::cli) fn is_table(&self) -> bool {
+        matches!(self, Output::Table | Output::Wide)
+    }
+}
+
 /// Reads the word after `-o`.
 pub(in crate::cli) fn parse_output(word: &str) -> Result<Output, CliError> {
     Ok(match word {

@@ -8,7 +8,7 @@ use std::io::Write;
 
 pub(super) use document::{Output, parse_output, print_document, yaml};
 pub(super) use jsonpath::render as render_path;
-pub(super) use table::{columns, print_table};
+pub(super) use table::{Columns, columns, print_table};
 
 /// Writes a line of the answer. A reader that has gone away ends the program quietly.
 pub(super) fn out(text: &str) {

@@ -20,8 +20,23 @@ pub(in crate::cli) fn columns(header: &[String], rows: &[Vec<String>], with_head
         .collect()
 }
 
-/// Prints a `meta.k8s.io/v1` Table; columns of priority above 0 only when `wide`.
-pub(in crate::cli) fn print_table(table: &Value, wide: bool, with_header: bool, with_namespace: bool) {
+/// Which columns a table has.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of `get`")]
+pub(in crate::cli) struct Columns {
+    /// Those of priority above 0 too.
+    pub wide: bool,
+    /// With a header line.
+    pub header: bool,
+    /// With the namespace in front.
+    pub namespace: bool,
+    /// With the labels at the end.
+    pub labels: bool,
+}
+
+/// Prints a `meta.k8s.io/v1` Table.
+pub(in crate::cli) fn print_table(table: &Value, asked: Columns) {
+    let Columns { wide, header: with_header, namespace: with_namespace, labels: with_labels } = asked;
     let definitions = table["columnDefinitions"].as_array().cloned().unwrap_or_default();
     let shown: Vec<usize> = (0..definitions.len())
         .filter(|at| wide || definitions[*at]["priority"].as_i64().unwrap_or_default() == 0)
@@ -30,6 +45,9 @@ pub(in crate::cli) fn print_table(table: &Value, wide: bool, with_header: bool, 
         shown.iter().map(|at| definitions[*at]["name"].as_str().unwrap_or_default().to_uppercase()).collect();
     if with_namespace {
         header.insert(0, "NAMESPACE".to_owned());
+    }
+    if with_labels {
+        header.push("LABELS".to_owned());
     }
     let rows: Vec<Vec<String>> = table["rows"]
         .as_array()
@@ -40,10 +58,19 @@ pub(in crate::cli) fn print_table(table: &Value, wide: bool, with_header: bool, 
             if with_namespace {
                 cells.insert(0, cell(&row["object"]["metadata"]["namespace"]));
             }
+            if with_labels {
+                cells.push(labels(&row["object"]["metadata"]["labels"]));
+            }
             cells
         })
         .collect();
     columns(&header, &rows, with_header).iter().for_each(|line| out(line));
+}
+
+fn labels(value: &Value) -> String {
+    let labels = value.as_object().into_iter().flatten();
+    let words: Vec<String> = labels.map(|(name, value)| format!("{name}={}", cell(value))).collect();
+    if words.is_empty() { "<none>".to_owned() } else { words.join(",") }
 }
 
 fn cell(value: &Value) -> String {

@@ -266,4 +266,15 @@ mod tests {
             assert_eq!(read(json).unwrap_err(), expected);
         }
     }
+
+    #[test]
+    fn what_a_job_may_say_is_done_or_refused_before() {
+        let unbuilt =
+            schemas::support::UNBUILT_KEYS.iter().find(|(driver, _)| *driver == "docker").unwrap().1;
+        let said = schemas::validate::driver_keys("docker").unwrap();
+        let lost: Vec<&&str> =
+            said.iter().filter(|key| !KEYS.contains(key) && !unbuilt.contains(key)).collect();
+        assert!(lost.is_empty(), "accepted and then not understood: {lost:?}");
+        assert!(unbuilt.iter().all(|key| !KEYS.contains(key)), "built and still refused");
+    }
 }

@@ -229,4 +229,14 @@ mod tests {
         assert!(is_among("net_raw", &list) && !is_among("sys_admin", &list));
         assert!(is_among("sys_admin", &["all".to_owned()]));
     }
+
+    #[test]
+    fn what_a_job_may_say_is_done_or_refused_before() {
+        let unbuilt = schemas::support::UNBUILT_KEYS.iter().filter(|(driver, _)| *driver == "exec");
+        let unbuilt: Vec<&str> = unbuilt.flat_map(|(_, keys)| keys.iter().copied()).collect();
+        let said = schemas::validate::driver_keys("exec").unwrap();
+        let lost: Vec<&&str> =
+            said.iter().filter(|key| !KEYS.contains(key) && !unbuilt.contains(*key)).collect();
+        assert!(lost.is_empty(), "accepted and then not understood: {lost:?}");
+    }
 }

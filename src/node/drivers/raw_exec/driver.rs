@@ -164,4 +164,14 @@ mod tests {
         assert!(matches("AWS_*", "AWS_KEY") && matches("HOME", "HOME"));
         assert!(!matches("AWS_*", "AW") && !matches("HOME", "HOMES"));
     }
+
+    #[test]
+    fn what_a_job_may_say_is_done_or_refused_before() {
+        let unbuilt = schemas::support::UNBUILT_KEYS.iter().filter(|(driver, _)| *driver == "raw_exec");
+        let unbuilt: Vec<&str> = unbuilt.flat_map(|(_, keys)| keys.iter().copied()).collect();
+        let said = schemas::validate::driver_keys("raw_exec").unwrap();
+        let lost: Vec<&&str> =
+            said.iter().filter(|key| !KEYS.contains(key) && !unbuilt.contains(*key)).collect();
+        assert!(lost.is_empty(), "accepted and then not understood: {lost:?}");
+    }
 }

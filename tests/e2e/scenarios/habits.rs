@@ -1,0 +1,44 @@
+//! What people type all day, and what it must answer.
+
+use crate::{
+    cluster::{Cluster, witnesses},
+    jobs,
+};
+
+/// Dry runs tell what would change, scaling does not make the others look ill, a stopped job runs again.
+pub async fn words_of_the_day(cluster: Cluster) {
+    let two = jobs::pairs("pairs", 2, &cluster.witness());
+    cluster.apply("pairs", &two);
+    cluster.until_healthy("pairs", 2).await;
+    let before = witnesses(&cluster.witness());
+
+    let path = cluster.path("changed.hcl");
+    std::fs::write(&path, two.replace("memory = 16", "memory = 17")).expect("the directory can be written");
+    let path = path.display().to_string();
+    let dry = cluster.run(&["apply", "--dry-run=server", &path]);
+    assert!(dry.contains("configured (dry run)"), "{dry}");
+    let unchanged =
+        cluster.run(&["apply", "--dry-run", &cluster.path("jobs/pairs.hcl").display().to_string()]);
+    assert!(unchanged.contains("unchanged (dry run)"), "{unchanged}");
+    let plan = cluster.try_run(&["job", "plan", "-verbose", &path]);
+    let text = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert_eq!(plan.status.code(), Some(1), "{text}");
+    assert!(text.contains(r#"Task: "first""#), "{text}");
+
+    cluster.run(&["scale", "-detach", "pairs", "3"]);
+    cluster.until_healthy("pairs", 3).await;
+    let after = witnesses(&cluster.witness());
+    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+
+    cluster.run(&["job", "stop", "-yes", "pairs"]);
+    assert!(witnesses(&cluster.witness()).is_empty(), "{}", cluster.last_words());
+    let status = cluster.run(&["status", "pairs", "-o", "jsonpath={.status.phase}"]);
+    assert_eq!(status, "dead");
+    cluster.run(&["job", "start", "-detach", "pairs"]);
+    cluster.until_healthy("pairs", 3).await;
+
+    let refused = cluster.try_run(&["alloc", "logs", "-n", "5", "pairs"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("--tail 5"), "{said}");
+    assert!(cluster.run(&["get", "all"]).contains("pairs.main.0-"));
+}
