@@ -159,7 +159,11 @@ fn mount_memory(folder: &Path, mode: u32, size_mb: u64) -> io::Result<()> {
 /// Takes off whatever is mounted at or below a folder: secrets in memory, for which no task is left.
 pub(super) fn take_off(folder: &Path) -> io::Result<()> {
     for point in mounts_below(folder)?.iter().rev() {
-        unmount(point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
+        match unmount(point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+            // Somebody else took it off meanwhile.
+            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }

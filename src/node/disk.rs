@@ -13,6 +13,12 @@ use super::drivers::contract::TaskDirs;
 pub trait Disk: Send + Sync + 'static {
     /// Makes the folders of a task, and of its allocation. Making them twice is fine.
     fn prepare<'a>(&'a self, task: &'a TaskId, folders: TaskFolders) -> BoxFuture<'a, io::Result<TaskDirs>>;
+    /// Takes the secrets of an allocation that has ended out of memory; none is fine.
+    fn take_off_secrets<'a>(
+        &'a self,
+        namespace: &'a str,
+        allocation: &'a str,
+    ) -> BoxFuture<'a, io::Result<()>>;
     /// Removes all folders of an allocation; none is fine.
     fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>>;
     /// The memory as it was last saved; nothing if it was never.
@@ -38,7 +44,7 @@ impl DataDir {
     }
     /// Takes the secrets of all tasks off, so that the folders can be removed: for an agent whose tasks have all
     /// ended and that will not come back. The next one makes them anew.
-    pub async fn take_off_secrets(&self) -> io::Result<()> {
+    pub async fn take_off_all_secrets(&self) -> io::Result<()> {
         let allocations = self.allocations();
         off_the_loop(move || take_off(&allocations)).await
     }
@@ -55,6 +61,15 @@ impl Disk for DataDir {
             allocation.create()?;
             allocation.create_task(&task, folders)
         })
+    }
+
+    fn take_off_secrets<'a>(
+        &'a self,
+        namespace: &'a str,
+        allocation: &'a str,
+    ) -> BoxFuture<'a, io::Result<()>> {
+        let allocation = AllocDir::new(&self.allocations(), namespace, allocation);
+        off_the_loop(move || take_off(allocation.path()))
     }
 
     fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>> {
@@ -116,6 +131,13 @@ impl Disk for NoDisk {
             root,
         };
         std::future::ready(Ok(dirs)).boxed()
+    }
+    fn take_off_secrets<'a>(
+        &'a self,
+        _namespace: &'a str,
+        _allocation: &'a str,
+    ) -> BoxFuture<'a, io::Result<()>> {
+        std::future::ready(Ok(())).boxed()
     }
     fn remove<'a>(&'a self, _namespace: &'a str, _allocation: &'a str) -> BoxFuture<'a, io::Result<()>> {
         std::future::ready(Ok(())).boxed()

@@ -119,7 +119,7 @@ impl<S: Store> Agent<S> {
                 // It may have been placed again under the same name.
                 self.dirty.insert(id);
             }
-            Done::Stopped { answer: Ok(()), .. } => {}
+            Done::Stopped { answer: Ok(()), .. } | Done::Sealed => {}
             Done::Stopped { id, answer: Err(error) } => {
                 tracing::warn!(task = %id, "was not stopped: {error}");
                 asked_to_stop(&mut self.local.tasks, &id, None);

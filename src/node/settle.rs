@@ -73,6 +73,10 @@ impl<S: Store> Agent<S> {
                     Some(report) => self.local.reports.insert(id.clone(), report.clone()),
                     None => self.local.reports.remove(&id),
                 };
+                if report.as_ref().is_some_and(|report| report.state.is_terminal()) {
+                    // Nothing of it will run again; logs and other files stay to be read.
+                    self.works.spawn(works::take_off_secrets(self.world.disk.clone(), id.clone()));
+                }
                 self.reports.set(&id, report);
             }
         }

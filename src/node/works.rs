@@ -25,6 +25,8 @@ pub(crate) enum Done {
     Stopped { id: TaskId, answer: Result<(), Unavailable> },
     /// A record was removed, or not.
     Forgot { id: TaskId, answer: Result<(), Unavailable> },
+    /// The secrets of an allocation that has ended are gone, or stay.
+    Sealed,
     /// The folders of an allocation are gone, or stay.
     Removed(AllocationId),
     /// A driver told what it holds.
@@ -99,6 +101,14 @@ pub(crate) async fn forget(driver: Option<Arc<dyn Driver>>, id: TaskId) -> Done 
         None => Ok(()),
     };
     Done::Forgot { id, answer }
+}
+
+/// Takes the secrets of an allocation that has ended out of memory.
+pub(crate) async fn take_off_secrets(disk: Arc<dyn Disk>, id: AllocationId) -> Done {
+    if let Err(error) = disk.take_off_secrets(id.namespace(), id.allocation()).await {
+        tracing::warn!(allocation = %id, "secrets stay in memory: {error}");
+    }
+    Done::Sealed
 }
 
 /// Removes the folders of an allocation.

@@ -116,7 +116,7 @@ async fn both(
 /// Ends all tasks and takes away what they had in memory.
 async fn end_all(config: &AgentConfig) {
     node::drain_all(&node::drivers::open_all(config).await).await;
-    if let Err(error) = DataDir::new(config.data_dir.clone()).take_off_secrets().await {
+    if let Err(error) = DataDir::new(config.data_dir.clone()).take_off_all_secrets().await {
         tracing::warn!("secrets are still mounted below {}: {error}", config.data_dir.display());
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::{
     cluster::{Cluster, witnesses},
-    jobs, wait,
+    jobs,
+    process::mounts_below,
+    wait,
 };
 
 /// Three instances of a group of two tasks are six processes.
@@ -26,6 +28,11 @@ pub async fn batch_runs_to_completion(cluster: Cluster) {
         let allocations = cluster.api.allocations("work").await?;
         let complete = allocations.iter().filter(|one| one.state == "complete").count();
         if complete == 3 { Ok(()) } else { Err(format!("{allocations:?}\n{}", cluster.last_words())) }
+    })
+    .await;
+    wait::until(wait::STEP, "the secrets of what has ended to be gone", async || {
+        let mounted = mounts_below(&cluster.path("n0"));
+        if mounted.is_empty() { Ok(()) } else { Err(format!("{mounted:?}")) }
     })
     .await;
     let started = std::fs::read_dir(cluster.witness()).expect("the directory is there").count();
