@@ -40,6 +40,7 @@ macro_rules! over_both_stores {
 
 over_both_stores! {
     three_instances_of_two_tasks: 1 agents, scenarios::kinds::three_instances_of_two_tasks;
+    deleted_and_made_again_at_once: 1 agents, scenarios::kinds::deleted_and_made_again_at_once;
     batch_runs_to_completion: 1 agents, scenarios::kinds::batch_runs_to_completion;
     system_job_runs_on_every_node: 3 agents, scenarios::kinds::system_job_runs_on_every_node;
     scale_up_and_down: 1 agents, scenarios::web::scale_up_and_down;

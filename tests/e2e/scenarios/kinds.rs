@@ -21,6 +21,40 @@ pub async fn three_instances_of_two_tasks(cluster: Cluster) {
     .await;
 }
 
+/// A job is deleted and made again under its name, with the same version number and other tasks: what runs is what
+/// was asked for last, and nothing of an earlier life.
+pub async fn deleted_and_made_again_at_once(cluster: Cluster) {
+    for life in 0..4 {
+        let witness = cluster.witness().join(life.to_string());
+        std::fs::create_dir(&witness).expect("a new directory can be made");
+        let file = cluster.path("jobs").join("again.hcl");
+        std::fs::write(&file, jobs::pairs("again", 2, &witness)).expect("the job file can be written");
+        let file = file.to_str().expect("the path is plain text");
+        wait::until(wait::STEP, "the job to be taken again", async || {
+            let answer = cluster.try_run(&["apply", file]);
+            if answer.status.success() {
+                Ok(())
+            } else {
+                Err(String::from_utf8_lossy(&answer.stderr).into_owned())
+            }
+        })
+        .await;
+        wait::until(wait::ROLLOUT, "the tasks of this life alone", async || {
+            let here = witnesses(&witness).len();
+            let earlier: usize =
+                (0..life).map(|life| witnesses(&cluster.witness().join(life.to_string())).len()).sum();
+            if (here, earlier) == (4, 0) {
+                Ok(())
+            } else {
+                Err(format!("{here} of this life, {earlier} of earlier ones\n{}", cluster.last_words()))
+            }
+        })
+        .await;
+        cluster.until_healthy("again", 2).await;
+        cluster.run(&["delete", "job", "again"]);
+    }
+}
+
 /// Every instance of a batch job ends well once, and the job is complete.
 pub async fn batch_runs_to_completion(cluster: Cluster) {
     cluster.apply("work", &jobs::batch("work", 3, &cluster.witness()));
