@@ -215,6 +215,28 @@ impl Bed {
         StateFolder::of(&self.root.path().join("state"), id)
     }
 
+    /// The supervisors of this bed, those that wait for a task too: they are told by the path of their program.
+    pub(crate) fn supervisors(&self) -> Vec<i32> {
+        let command = format!("{}\0__supervise\0", self.root.path().join("encamp").display());
+        let pids = fs::read_dir("/proc").unwrap().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| {
+            fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|found| found == command)
+        })
+        .collect()
+    }
+
+    /// Waits until there are this many of them.
+    pub(crate) async fn until_supervisors(&self, count: usize) {
+        let reached = async {
+            while self.supervisors().len() != count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let timely = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(timely.is_ok(), "supervisors: {:?} instead of {count}", self.supervisors());
+    }
+
     pub(crate) async fn stop(&self, id: &TaskId, grace: Duration) {
         self.driver().stop(id, Signal::TERM, grace).await.unwrap();
     }
@@ -238,9 +260,13 @@ impl Drop for Bed {
 }
 
 async fn open(kind: Kind, root: &Path, daemon: Option<&Arc<Mutex<Dockerd>>>) -> Arc<dyn Driver> {
+    let program = root.join("encamp");
+    if !program.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_encamp"), &program).unwrap();
+    }
     let options = HostOptions {
         state_root: root.join("state"),
-        program: env!("CARGO_BIN_EXE_encamp").into(),
+        program,
         cgroups: Cgroups::detect(Path::new("/sys/fs/cgroup"), "encamp-tests"),
     };
     match kind {

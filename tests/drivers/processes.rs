@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use encamp::node::drivers::{
     Signal,
     contract::{Ending, TaskState},
+    process::procfs::ProcessRef,
 };
 
 use crate::bed::{Bed, Kind};
@@ -46,6 +47,39 @@ async fn agent_and_supervisor_killed_together_leave_no_task_and_no_lie() {
         next.incarnation = 1;
         assert!(!bed.driver().start(next).await.unwrap().already);
         assert!(bed.exit_of(&id).await.is_success());
+    }
+}
+
+#[tokio::test]
+async fn a_plain_program_gets_the_signal_that_asks_it_to_end() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        let id = bed.start("plain", "echo ready; exec sleep 600").await;
+        bed.line(&id, "ready").await;
+        bed.stop(&id, Duration::from_mins(10)).await;
+        assert_eq!(bed.exit_of(&id).await.ending, Ending::Signal(15), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_supervisor_waits_for_the_next_task_and_leaves_with_its_agent() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        assert_eq!(bed.supervisors(), Vec::<i32>::new(), "no task yet, no cost");
+        let mut tasks = Vec::new();
+        for round in 1..=3 {
+            let spare = bed.supervisors();
+            let id = bed.start(&format!("task-{round}"), "while :; do sleep 0.01; done").await;
+            let own = bed.state(&id).record().unwrap().supervisor.pid;
+            assert!(round == 1 || spare.contains(&own), "{kind:?}: {own} is new, {spare:?} waited");
+            tasks.push(own);
+            bed.until_supervisors(tasks.len() + 1).await;
+        }
+        let spare = bed.supervisors().into_iter().find(|pid| !tasks.contains(pid)).unwrap();
+        ProcessRef::of(spare).unwrap().signal(Signal::KILL).unwrap();
+        bed.start("after-a-kill", "while :; do sleep 0.01; done").await;
+        bed.stop_agent();
+        bed.until_supervisors(4).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::{ffi::OsString, process::ExitCode};
 pub fn command(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
     match arguments.next()?.to_str()? {
-        "__supervise" => Some(super::supervisor::main(arguments)),
+        "__supervise" => Some(super::supervisor::main()),
         "__enter" => Some(super::process::enter::main(arguments)),
         "__exec-init" => Some(super::exec::main()),
         _ => None,

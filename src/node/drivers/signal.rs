@@ -13,6 +13,10 @@ pub struct Signal(i32);
 pub struct SignalError(String);
 
 impl Signal {
+    /// A terminal hangs up.
+    pub const HUP: Self = Self(1);
+    /// A child has changed its state.
+    pub const CHLD: Self = Self(nix::sys::signal::Signal::SIGCHLD as i32);
     /// Interrupt: how process drivers ask a task to end unless told otherwise.
     pub const INT: Self = Self(2);
     /// Kill: cannot be caught.

@@ -18,16 +18,16 @@ use std::{
 
 use nix::{
     sched::{CloneFlags, setns},
-    sys::{
-        signal::{SigSet, Signal, killpg},
-        signalfd::SignalFd,
-    },
+    sys::signal::{Signal, killpg},
     unistd::Pid,
 };
-use rustix::thread::CapabilitySet;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    thread::CapabilitySet,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{cgroup::Cgroup, procfs::ProcessRef};
+use super::{cgroup::Cgroup, procfs::ProcessRef, signals::Signals};
 use crate::node::drivers::exec::{self, TaskUser};
 
 /// Shells say so when a command cannot be run.
@@ -81,11 +81,7 @@ fn run(plan: &EnterPlan) -> io::Result<u8> {
         rustix::process::setsid()?;
         rustix::process::ioctl_tiocsctty(io::stdin())?;
     }
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGTERM);
-    signals.add(Signal::SIGCHLD);
-    signals.thread_block()?;
-    let signals = SignalFd::new(&signals)?;
+    let signals = Signals::catch(&[])?;
     let spaces = if plan.is_jailed { open_spaces(plan.target.pid)? } else { Vec::new() };
     // It stays there: whatever ends the task ends this as well.
     if let Some(cgroup) = &plan.cgroup {
@@ -101,18 +97,21 @@ fn run(plan: &EnterPlan) -> io::Result<u8> {
     if !plan.is_terminal {
         command.process_group(0);
     }
-    wait(command.spawn()?, &signals)
+    wait(command.spawn()?, signals)
 }
 
-fn wait(mut child: Child, signals: &SignalFd) -> io::Result<u8> {
+fn wait(mut child: Child, mut signals: Signals) -> io::Result<u8> {
     let group = Pid::from_raw(i32::try_from(child.id()).expect("pids fit"));
     loop {
         if let Some(status) = child.try_wait()? {
             let code = status.code().or_else(|| status.signal().map(|number| 128 + number)).unwrap_or(255);
             return Ok(u8::try_from(code).unwrap_or(255));
         }
-        let arrived = signals.read_signal()?;
-        if arrived.is_some_and(|signal| signal.ssi_signo == Signal::SIGTERM as u32) {
+        match poll(&mut [PollFd::new(&signals, PollFlags::IN)], None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if signals.heed() {
             // With a terminal the child has no group of its own; the terminal's end hangs up on it.
             match killpg(group, Signal::SIGKILL) {
                 Ok(()) => {}

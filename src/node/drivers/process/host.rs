@@ -67,6 +67,8 @@ pub(super) struct Inner {
     events: broadcast::Sender<Event>,
     links: Mutex<BTreeMap<TaskId, Link>>,
     turns: Mutex<BTreeMap<TaskId, Arc<tokio::sync::Mutex<()>>>>,
+    /// A supervisor that waits for its task: starting one takes longer than starting most tasks.
+    spare: Mutex<Option<UnixStream>>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
 }
@@ -89,6 +91,7 @@ impl ProcessHost {
             events,
             links: Mutex::default(),
             turns: Mutex::default(),
+            spare: Mutex::default(),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
         };
@@ -145,6 +148,7 @@ impl ProcessHost {
         if started.is_err() {
             self.settle(&folder).await;
         }
+        self.keep_spare();
         started
     }
 
@@ -185,20 +189,28 @@ impl ProcessHost {
     }
 
     async fn launch(&self, folder: &StateFolder, launch: ProcessLaunch) -> Result<Started, StartError> {
-        let stream = self.spawn(folder).map_err(|error| recoverable("cannot start a supervisor", &error))?;
-        let broken = |error: &io::Error| recoverable("the supervisor failed", error);
-        let mut link = Connection::new(stream);
-        link.send(&Order::Launch(Box::new(launch))).await.map_err(|error| broken(&error))?;
-        match link.next().await.map_err(|error| broken(&error))? {
+        let order = Order::Launch { folder: folder.path().to_owned(), launch: Box::new(launch) };
+        let spare = self.inner.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(spare) = spare {
+            match ask(spare, &order).await {
+                // It was killed while it waited, and has begun nothing: that is no failure of this task.
+                Err(_) | Ok((_, None)) if matches!(folder.look(), Ok(Found::Nothing)) => {}
+                answer => return self.judge(answer),
+            }
+        }
+        let supervisor = self.spawn().map_err(|error| recoverable("cannot start a supervisor", &error))?;
+        self.judge(ask(supervisor, &order).await)
+    }
+
+    /// What a supervisor's first word means.
+    fn judge(&self, answer: io::Result<(Connection, Option<Notice>)>) -> Result<Started, StartError> {
+        let (link, notice) = answer.map_err(|error| recoverable("the supervisor failed", &error))?;
+        match notice {
             Some(Notice::Running(record)) => {
                 let at = record.started;
                 self.adopt(&record, link);
                 self.tell(Event::Started { id: record.id, incarnation: record.incarnation });
                 Ok(Started { at, already: false, address: None })
-            }
-            // The start of an agent that died may have gone on without it.
-            Some(Notice::Failed(_)) if matches!(folder.look(), Ok(Found::Supervised(Some(_)))) => {
-                Err(still_alive())
             }
             Some(Notice::Failed(failure)) if failure.is_recoverable => {
                 Err(StartError::Recoverable(failure.text))
@@ -210,18 +222,24 @@ impl ProcessHost {
         }
     }
 
-    /// The supervisor is born with one end of a socket as its standard input.
-    fn spawn(&self, folder: &StateFolder) -> io::Result<UnixStream> {
+    /// After the first task there is always a supervisor for the next.
+    fn keep_spare(&self) {
+        let mut spare = self.inner.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.is_none() {
+            *spare = self.spawn().inspect_err(|error| tracing::debug!(%error, "no spare supervisor")).ok();
+        }
+    }
+
+    /// The supervisor is born with one end of a socket as its standard input; if ours is closed, it leaves.
+    fn spawn(&self) -> io::Result<UnixStream> {
         let (own, other) = std::os::unix::net::UnixStream::pair()?;
         own.set_nonblocking(true)?;
-        let words = File::options().create(true).append(true).open(folder.path().join("supervisor.log"))?;
         let child = tokio::process::Command::new(&self.inner.options.program)
             .arg("__supervise")
-            .arg(folder.path())
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(other)))
             .stdout(Stdio::null())
-            .stderr(words)
+            .stderr(Stdio::null())
             .spawn()?;
         // Not waited for here: the runtime reaps dropped children, and the socket tells all that matters.
         drop(child);
@@ -336,6 +354,14 @@ impl ProcessHost {
 
 fn still_alive() -> StartError {
     StartError::StillAlive("an earlier start of this task is still alive".into())
+}
+
+/// Gives a supervisor its first order and waits for its first word.
+async fn ask(supervisor: UnixStream, order: &Order) -> io::Result<(Connection, Option<Notice>)> {
+    let mut link = Connection::new(supervisor);
+    link.send(order).await?;
+    let notice = link.next().await?;
+    Ok((link, notice))
 }
 
 fn recoverable(what: &str, error: &io::Error) -> StartError {

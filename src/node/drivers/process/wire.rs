@@ -15,7 +15,12 @@ use crate::node::{drivers::TaskId, drivers::exec::Jail, logs::LogPlan};
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// The first and only one of a new supervisor.
-    Launch(Box<ProcessLaunch>),
+    Launch {
+        /// The state folder of the task.
+        folder: PathBuf,
+        /// The task.
+        launch: Box<ProcessLaunch>,
+    },
     /// Send the main process a signal.
     Signal(i32),
     /// Ask it to end, and end all of it later.

@@ -1,36 +1,34 @@
 //! From the first order to a running task.
 
 use std::{
-    ffi::OsString,
+    fs::File,
     io::{self, BufRead as _, BufReader},
     os::{fd::AsFd as _, unix::net::UnixListener, unix::net::UnixStream},
-    path::PathBuf,
     process::ExitCode,
 };
 
 use jiff::Timestamp;
-use nix::sys::{
-    signal::{SigSet, Signal},
-    signalfd::{SfdFlags, SignalFd},
-};
 
 use super::{
     child::{self, TaskProcess},
     peer::Peer,
     watch::Watch,
 };
-use crate::node::drivers::process::{
-    procfs::{self, ProcessRef},
-    record::{Found, Record, StateFolder},
-    wire::{Failure, Notice, Order, ProcessLaunch},
+use crate::node::drivers::{
+    process::{
+        procfs::{self, ProcessRef},
+        record::{Found, Record, StateFolder},
+        signals::Signals,
+        wire::{Failure, Notice, Order, ProcessLaunch},
+    },
+    signal::Signal,
 };
 
-/// Runs one supervisor; the only argument is the state folder.
-pub fn main(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let Some(path) = arguments.next() else { return ExitCode::FAILURE };
+/// Runs one supervisor. It may be started long before there is a task, and leaves if its agent does.
+pub fn main() -> ExitCode {
     close_inherited();
-    let Ok((mut agent, launch)) = first_order() else { return ExitCode::FAILURE };
-    match prepare(&StateFolder::at(PathBuf::from(path)), &launch) {
+    let Ok((mut agent, folder, launch)) = first_order() else { return ExitCode::FAILURE };
+    match prepare(&folder, &launch) {
         Ok(watch) => {
             watch.run(agent);
             ExitCode::SUCCESS
@@ -55,12 +53,12 @@ fn close_inherited() {
 }
 
 /// The agent's end of the socket is standard input.
-fn first_order() -> io::Result<(Peer, ProcessLaunch)> {
+fn first_order() -> io::Result<(Peer, StateFolder, ProcessLaunch)> {
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut line = String::new();
     BufReader::new(&stream).read_line(&mut line)?;
     match serde_json::from_str(&line)? {
-        Order::Launch(launch) => Ok((Peer::new(stream)?, *launch)),
+        Order::Launch { folder, launch } => Ok((Peer::new(stream)?, StateFolder::at(folder), *launch)),
         Order::Signal(_) | Order::Stop { .. } => Err(io::Error::other("the first order is to launch")),
     }
 }
@@ -105,17 +103,14 @@ fn finish_record(folder: &StateFolder, record: &mut Record, child: &TaskProcess)
     Ok(listener)
 }
 
-/// A session of its own, the folder as home, and signals as something to read.
-fn detach(folder: &StateFolder) -> io::Result<SignalFd> {
+/// A session of its own, the folder as home and for last words, and signals as something to read.
+fn detach(folder: &StateFolder) -> io::Result<Signals> {
     rustix::process::setsid()?;
+    let words = File::options().create(true).append(true).open(folder.path().join("supervisor.log"))?;
+    rustix::stdio::dup2_stderr(&words)?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     std::env::set_current_dir(folder.path())?;
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        signals.add(signal);
-    }
-    signals.thread_block()?;
-    Ok(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
+    Signals::catch(&[Signal::INT, Signal::HUP])
 }
 
 /// Held locks mean a live supervisor, unless it is about to leave: then its exit is written already.

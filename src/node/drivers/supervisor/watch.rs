@@ -10,10 +10,7 @@ use std::{
 use jiff::Timestamp;
 use nix::{
     errno::Errno,
-    sys::{
-        signalfd::SignalFd,
-        wait::{WaitPidFlag, WaitStatus, waitpid},
-    },
+    sys::wait::{WaitPidFlag, WaitStatus, waitpid},
     unistd::Pid,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,6 +21,7 @@ use crate::node::drivers::{
     process::{
         procfs,
         record::{ExitRecord, Record, StateFolder},
+        signals::Signals,
         wire::{Notice, Order},
     },
     signal::Signal,
@@ -47,7 +45,7 @@ pub(super) struct Watch {
     _lock: File,
     record: Record,
     task: TaskProcess,
-    signals: SignalFd,
+    signals: Signals,
     listener: UnixListener,
     peers: Vec<Peer>,
     kill_at: Option<Instant>,
@@ -78,7 +76,7 @@ impl Watch {
         folder: StateFolder,
         lock: File,
         record: Record,
-        (task, signals, listener): (TaskProcess, SignalFd, UnixListener),
+        (task, signals, listener): (TaskProcess, Signals, UnixListener),
     ) -> Self {
         let (peers, phase) = (Vec::new(), Phase::Running);
         Self { folder, _lock: lock, record, task, signals, listener, peers, kill_at: None, phase }
@@ -154,7 +152,7 @@ impl Watch {
 
     fn carry_out(&mut self, order: &Order) -> io::Result<()> {
         match order {
-            Order::Launch(_) => Err(io::Error::other("one supervisor has one task")),
+            Order::Launch { .. } => Err(io::Error::other("one supervisor has one task")),
             Order::Signal(number) => {
                 let signal = Signal::from_number(*number).ok_or(io::ErrorKind::InvalidInput)?;
                 self.if_running(|task| task.signal(signal))
@@ -187,11 +185,9 @@ impl Watch {
 
     /// The machine's shutdown asks everybody to end; a terminal that hangs up concerns nobody here.
     fn heed_signals(&mut self) {
-        while let Ok(Some(signal)) = self.signals.read_signal() {
-            if signal.ssi_signo == Signal::TERM.number().unsigned_abs() {
-                match self.stop(Signal::TERM, SHUTDOWN_GRACE) {
-                    Ok(()) | Err(_) => {}
-                }
+        if self.signals.heed() {
+            match self.stop(Signal::TERM, SHUTDOWN_GRACE) {
+                Ok(()) | Err(_) => {}
             }
         }
     }
