@@ -103,7 +103,8 @@ impl AllocDir {
         Ok(dirs)
     }
 
-    /// Removes everything, after taking off whatever is mounted inside. What does not exist is fine.
+    /// Removes everything, after taking off whatever is mounted inside. What does not exist is fine. The folder of
+    /// the namespace stays: another allocation may be about to make its own in it.
     pub fn remove(&self) -> io::Result<()> {
         take_off(&self.path)?;
         if let Some(left) = mounts_below(&self.path)?.first() {
@@ -112,17 +113,6 @@ impl AllocDir {
         }
         match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => self.remove_empty_namespace(),
-        }
-    }
-
-    fn remove_empty_namespace(&self) -> io::Result<()> {
-        match fs::remove_dir(&self.namespace) {
-            Err(error)
-                if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
-            {
-                Err(error)
-            }
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -228,7 +218,7 @@ mod tests {
         let modes = [&dirs.shared, &dirs.logs, &dirs.root, &dirs.local, &dirs.secrets].map(|path| mode(path));
         assert_eq!(modes, ["1777", "755", "755", "1777", "1777"]);
         folders.remove().unwrap();
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(root.path().join("default")).unwrap().count(), 0);
         folders.remove().unwrap();
     }
 

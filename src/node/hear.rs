@@ -18,6 +18,8 @@ use crate::store::{CommitError, Store};
 
 /// How long to wait before asking again what was not answered.
 pub(super) const AGAIN: Duration = Duration::from_millis(500);
+/// How long to wait before reading reports that somebody else may be writing.
+const READ_AGAIN: Duration = Duration::from_millis(20);
 
 impl<S: Store> Agent<S> {
     pub(super) fn on_news(&mut self, news: News) {
@@ -138,7 +140,7 @@ impl<S: Store> Agent<S> {
             Done::Reported { flight, answer } => self.on_reported(&flight, answer),
             Done::ReportsRead(Ok(entries)) => {
                 self.reports.compare(&entries);
-                self.report_after_gap();
+                self.may_report();
             }
             Done::ReportsRead(Err(_)) => {
                 self.works.spawn(works::after(AGAIN, Pause::ReadReports));
@@ -193,7 +195,7 @@ impl<S: Store> Agent<S> {
         match answer {
             Ok(revision) => {
                 self.reports.landed(&flight.buckets, revision, &flight.txn);
-                self.report_after_gap();
+                self.may_report();
             }
             Err(CommitError::NotApplied | CommitError::Full) => {
                 tracing::warn!("reports were not written and will be sent again");
@@ -203,7 +205,7 @@ impl<S: Store> Agent<S> {
             Err(error @ (CommitError::Conflict | CommitError::Unknown | CommitError::TooLarge)) => {
                 tracing::warn!("reading this node's reports again: {error}");
                 self.reports.again(&flight.buckets);
-                self.works.spawn(works::after(super::settle::REPORT_GAP, Pause::ReadReports));
+                self.works.spawn(works::after(READ_AGAIN, Pause::ReadReports));
             }
         }
     }

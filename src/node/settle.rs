@@ -12,8 +12,6 @@ use super::run::{Agent, Pace, Saving};
 use super::{saved, works};
 use crate::store::Store;
 
-/// The least time between two reports: what changes within goes together.
-pub(super) const REPORT_GAP: Duration = Duration::from_millis(20);
 /// The least time between two savings of the memory.
 const SAVE_GAP: Duration = Duration::from_millis(200);
 
@@ -112,9 +110,9 @@ impl<S: Store> Agent<S> {
         }
     }
 
-    /// Reports may be sent again after the gap.
-    pub(super) fn report_after_gap(&mut self) {
-        self.report_pace = Pace::From(Instant::now() + REPORT_GAP);
+    /// Reports may be sent again at once: what changed while the last was on its way goes together.
+    pub(super) fn may_report(&mut self) {
+        self.report_pace = Pace::From(Instant::now());
     }
 
     /// Saves the memory, or again when the current saving is over.
