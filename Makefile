@@ -1,19 +1,25 @@
 # Two commands do everything on a fresh Debian 12 machine that has Rust, git and make: `make demo` and `make test`.
-.PHONY: help demo build test fmt
+.PHONY: help demo build test bench fmt
 .DEFAULT_GOAL := help
 
 help: ## Shows this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
 
-demo: build ## Builds Encamp, starts it and runs a web service on it until Ctrl-C
+demo: ## Builds Encamp quickly, starts it and runs a web service on it until Ctrl-C
+	@.ci/setup build
+	@cargo build --locked
 	@.ci/demo
 
-build: ## Builds target/demo/encamp, installing first what the build needs
+build: ## Builds target/release/encamp, installing first what the build needs
 	@.ci/setup build
-	@cargo build --profile demo --locked
+	@cargo build --locked --release
 
 test: ## Runs what a change must pass: format, lints, licences, docs, every test
 	@.ci/run
+
+bench: ## Measures a release build beside a bare etcd: latency, bursts, idle
+	@.ci/setup tests
+	@cargo bench --bench chain
 
 fmt: ## Formats the code
 	@cargo fmt --all

@@ -101,9 +101,13 @@ impl Api {
         Ok(newest["status"]["status"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// What lies at a path.
+    pub async fn list(&self, path: &str) -> Result<Value, String> {
+        serde_json::from_str(&self.get(path).await?).map_err(|error| error.to_string())
+    }
+
     async fn items(&self, path: &str) -> Result<Vec<Value>, String> {
-        let mut list: Value =
-            serde_json::from_str(&self.get(path).await?).map_err(|error| error.to_string())?;
+        let mut list = self.list(path).await?;
         match list["items"].as_array_mut() {
             Some(items) => Ok(std::mem::take(items)),
             None => Err(format!("{path} has no items but {list}")),

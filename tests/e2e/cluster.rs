@@ -69,7 +69,8 @@ pub struct Cluster {
     /// The API, seen as a user sees it.
     pub api: Api,
     agents: Vec<Option<Process>>,
-    server: Option<Process>,
+    /// The process of the server (or `dev`).
+    pub server: Option<Process>,
     /// The store's own process, where there is one.
     pub etcd: Option<Etcd>,
     shape: Shape,

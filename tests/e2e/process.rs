@@ -73,8 +73,13 @@ impl Process {
         format!("--- end of the log of {} ---\n{}", self.name, lines[from..].join("\n"))
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits"))
+        Pid::from_raw(i32::try_from(self.id()).expect("a pid fits"))
     }
 }
 
