@@ -151,7 +151,7 @@ impl Feed {
         let mut memory = Memory::default();
         tokio::select! { biased;
             () = stop.cancelled() => return,
-            reached = cache.reached(Revision(1)) => if reached.is_err() { return },
+            () = cache.reached(Revision(1)) => {}
         }
         let start = cache.revision();
         self.forget(start);

@@ -28,6 +28,9 @@ use crate::store::{CommitError, Store, Txn};
 
 /// After how long without a beat a node is silent: three missed beats of two seconds.
 const SILENCE: Duration = Duration::from_secs(6);
+/// How often all links are compared with what is heard: a store that once answered with an older state is not
+/// believed for ever.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How long to wait after a link that was not written.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -102,6 +105,7 @@ impl<S: Store> Hearing<S> {
     pub async fn follow(self, cache: Cache, stop: CancellationToken) {
         let mut changes = cache.subscribe();
         let mut pulse = None;
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             {
                 let view = cache.view();
@@ -117,6 +121,7 @@ impl<S: Store> Hearing<S> {
                     Err(RecvError::Lagged(_)) => None,
                     Err(RecvError::Closed) => return,
                 },
+                _ = looks.tick() => pulse = None,
             }
         }
     }

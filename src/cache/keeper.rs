@@ -1,5 +1,6 @@
 //! Keeps the view equal to the store.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use futures::StreamExt;
 use plan::View;
 use schemas::entry::Change;
 use schemas::key::{Key, Prefix, Revision};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use super::difference::{Known, difference, learn};
@@ -32,30 +33,28 @@ pub struct Pulse {
 /// A stream of [`Pulse`]s.
 pub type Changes = broadcast::Receiver<Pulse>;
 
-/// Why the cache cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CacheError {
-    /// The process stops.
-    #[error("the cache has stopped")]
-    Stopped,
-}
-
 /// A handle on the process's picture of the store.
 #[derive(Clone)]
 pub struct Cache {
     view: Arc<RwLock<View>>,
-    revision: Arc<watch::Sender<Revision>>,
+    progress: Arc<Progress>,
     pulses: broadcast::Sender<Pulse>,
     digest_every: Duration,
     clock: Clock,
 }
 
+/// How far the view is. Those who wait are woken in the order in which they came: a story told twice is the same.
+#[derive(Default)]
+struct Progress {
+    at: AtomicU64,
+    moved: Notify,
+}
+
 impl Cache {
     /// An empty cache; [`Cache::run`] fills it. Every `digest_every` it is compared with the store.
     pub fn new(digest_every: Duration, clock: Clock) -> Cache {
-        let (revision, _) = watch::channel(Revision::default());
         let (pulses, _) = broadcast::channel(BACKLOG);
-        Cache { view: Arc::default(), revision: Arc::new(revision), pulses, digest_every, clock }
+        Cache { view: Arc::default(), progress: Arc::default(), pulses, digest_every, clock }
     }
 
     /// The view, borrowed. Never hold it across an `.await`.
@@ -67,7 +66,7 @@ impl Cache {
 
     /// Where the view is, without borrowing it.
     pub fn revision(&self) -> Revision {
-        *self.revision.borrow()
+        Revision(self.progress.at.load(Ordering::Acquire))
     }
 
     /// Everything that happens from now on. Subscribe first, then look at the view.
@@ -76,9 +75,14 @@ impl Cache {
     }
 
     /// Waits until the view has reached a revision.
-    pub async fn reached(&self, revision: Revision) -> Result<(), CacheError> {
-        let mut seen = self.revision.subscribe();
-        seen.wait_for(|seen| *seen >= revision).await.map(drop).map_err(|_| CacheError::Stopped)
+    pub async fn reached(&self, revision: Revision) {
+        loop {
+            let moved = self.progress.moved.notified();
+            if self.revision() >= revision {
+                return;
+            }
+            moved.await;
+        }
     }
 
     /// Follows the store until told to stop.
@@ -171,7 +175,8 @@ impl Cache {
             let beats = changes.iter().map(Change::key).filter(|key| key.kind() == "beats");
             beats.for_each(|key| view.sight.heard(key.segment(1), now));
         }
-        self.revision.send_replace(revision);
+        self.progress.at.store(revision.0, Ordering::Release);
+        self.progress.moved.notify_waiters();
         if !changes.is_empty() {
             // Nobody listening is fine.
             drop(self.pulses.send(Pulse { revision, changes: changes.into() }));

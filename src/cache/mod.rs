@@ -8,4 +8,4 @@ mod difference;
 mod digest;
 mod keeper;
 
-pub use keeper::{Cache, CacheError, Changes, Pulse};
+pub use keeper::{Cache, Changes, Pulse};

@@ -83,7 +83,7 @@ async fn campaign<S: Store>(
                 let txn = Txn { guards: vec![guard], writes: vec![write] };
                 match store.commit(txn).await {
                     Ok(term) => {
-                        cache.reached(term).await.ok()?;
+                        cache.reached(term).await;
                         return Some(term);
                     }
                     Err(error) => tracing::debug!(controller = seat.controller, "no leadership: {error}"),

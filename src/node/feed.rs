@@ -133,8 +133,9 @@ async fn list<S: Store>(store: &S, node: &str, seen: &Seen) -> Result<Option<Who
     let reports = store.list(&reports_of(node)).await?;
     let placements = store.list(&placements_of(node)).await?;
     // A store without an epoch cannot be told from its successor, whose revisions begin anew.
-    if !epoch.is_empty() && epoch == seen.epoch && placements.revision < seen.revision {
-        tracing::warn!(listed = %placements.revision, seen = %seen.revision, "the store answered with an older state");
+    let listed = placements.revision.min(reports.revision);
+    if !epoch.is_empty() && epoch == seen.epoch && listed < seen.revision {
+        tracing::warn!(%listed, seen = %seen.revision, "the store answered with an older state");
         return Ok(None);
     }
     let seen = Seen { epoch, revision: placements.revision };

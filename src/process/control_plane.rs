@@ -21,7 +21,7 @@ pub struct Identity {
 }
 
 /// Every controller there is.
-fn controllers() -> Vec<Arc<dyn Controller<Effect = Write>>> {
+pub fn controllers() -> Vec<Arc<dyn Controller<Effect = Write>>> {
     vec![Arc::new(deployment::Deployer), Arc::new(scheduler::Scheduler), Arc::new(heartbeat::Heartbeat)]
 }
 

@@ -14,7 +14,7 @@ mod storage;
 mod upkeep;
 
 pub use agent::{AgentArgs, agent};
-pub use control_plane::{Identity, control_plane};
+pub use control_plane::{Identity, control_plane, controllers};
 pub use dev::{DevArgs, dev};
 pub use server::{ServerArgs, server};
 pub use storage::StoreArgs;

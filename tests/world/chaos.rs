@@ -43,6 +43,7 @@ async fn live(stage: &mut Stage) -> Result<(), Broken> {
     heal(stage);
     // What is still on its way arrives.
     stage.pass(Duration::from_secs(20)).await?;
+    open_all(stage).await?;
     stage.converge(HEALING).await?;
     stage.be_silent().await
 }
@@ -50,10 +51,13 @@ async fn live(stage: &mut Stage) -> Result<(), Broken> {
 /// The store and the machines begin to misbehave.
 fn trouble(stage: &mut Stage) {
     if stage.rng.random_ratio(3, 4) {
-        stage.world.set(Faults::heavy());
+        let faults = Faults::some(&mut stage.rng, stage.world.is_sabotaged());
+        stage.trace.say(format!("{faults:?}"));
+        stage.world.set(faults);
     }
+    let start_hangs = if stage.rng.random_ratio(1, 3) { 50 } else { 0 };
     for node in &stage.nodes {
-        node.machine.set(Troubles { start_fails: 100, slow_ms: 2_000 });
+        node.machine.set(Troubles { start_fails: 100, start_hangs, slow_ms: 2_000 });
     }
 }
 
@@ -76,15 +80,23 @@ fn heal(stage: &mut Stage) {
     }
 }
 
+/// People want every node to take work, and ask until somebody hears.
+async fn open_all(stage: &mut Stage) -> Result<(), Broken> {
+    for node in 1..=stage.nodes.len() {
+        stage.ask(user::Wish::open(node, true));
+    }
+    stage.pass(Duration::from_secs(20)).await
+}
+
 /// One thing happens.
 async fn happen(stage: &mut Stage) {
     let server = stage.rng.random_range(0..stage.servers.len());
     let node = stage.rng.random_range(0..stage.nodes.len());
     let is_bad = stage.rng.random_ratio(1, 2);
-    match stage.rng.random_range(0..20) {
+    match stage.rng.random_range(0..21) {
         0..=7 => {
-            let wish = user::whim(&mut stage.rng);
-            stage.ask(wish);
+            let wishes = user::whim(&mut stage.rng, stage.nodes.len());
+            wishes.into_iter().for_each(|wish| stage.ask(wish));
         }
         8 | 9 => {
             let server = &mut stage.servers[server];
@@ -92,9 +104,10 @@ async fn happen(stage: &mut Stage) {
             if is_bad { server.crash() } else { server.start() }
         }
         10 => {
+            let commits = stage.rng.random_range(1..=4);
             let server = &stage.servers[server];
-            stage.trace.say(format!("{} is cut off: {is_bad}", server.name));
-            server.handle.cut(is_bad);
+            stage.trace.say(format!("{} is cut off: {is_bad}, after {commits} commits", server.name));
+            if is_bad { server.handle.cut_after(commits) } else { server.handle.cut(false) }
         }
         18 => {
             let by_ms = stage.rng.random_range(-JUMP_MS..=JUMP_MS);
@@ -109,6 +122,12 @@ async fn happen(stage: &mut Stage) {
                 stage.compact();
             }
             truth.break_watches();
+        }
+        20 if stage.world.may_forget() => {
+            let node = &mut stage.nodes[node];
+            stage.trace.say(format!("the agent of {} dies and loses its memory", node.name));
+            node.forget();
+            node.start();
         }
         what => happen_to(&mut stage.nodes[node], &mut stage.trace, what, is_bad),
     }

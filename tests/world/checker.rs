@@ -1,24 +1,34 @@
 //! Looks at every revision of the store and at what really runs, and says which rule is broken.
 //!
-//! The rules carry the numbers of the project's invariant list.
+//! The rules carry the numbers of the project's invariant list. Those that one revision shows by itself are in
+//! `rules`; here are those that need a memory of what was.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use encamp::node::drivers::TaskId;
 use encamp::store::Batch;
 use plan::View;
+use schemas::deployment::DeploymentStatus;
 use schemas::entry::Change;
-use schemas::key::Key;
-use schemas::placement::{Placement, Wish};
+use schemas::key::{Key, Revision};
+use schemas::placement::Wish;
 use schemas::report::ClientState;
 
-use crate::cluster::Node;
+use crate::machine::Happening;
+use crate::rules;
+
+/// What never changes of a placement: job, group, index, version, attempt.
+type Identity = (String, String, String, u64, u32);
 
 /// Remembers what a single revision cannot tell.
 #[derive(Default)]
 pub(crate) struct Checker {
     view: View,
-    identities: BTreeMap<Key, (String, String, String, u64, u32)>,
+    identities: BTreeMap<Key, Identity>,
     ended: BTreeMap<Key, ClientState>,
+    rollouts: BTreeMap<Key, DeploymentStatus>,
+    /// By node and task: the incarnation that began last, and the revision that was seen then.
+    began: BTreeMap<(String, TaskId), (u32, Revision)>,
     /// Every broken rule found, with the revision.
     pub(crate) breaches: Vec<String>,
 }
@@ -31,78 +41,54 @@ impl Checker {
 
     /// Takes in one revision and checks everything that follows from the store alone.
     pub(crate) fn revision(&mut self, batch: &Batch) {
+        let mut made = Vec::new();
         for change in &batch.changes {
-            if let Change::Delete { key } = change {
-                self.identities.remove(key);
-                self.ended.remove(key);
+            let key = change.key();
+            match change {
+                Change::Delete { .. } => {
+                    self.identities.remove(key);
+                    self.ended.remove(key);
+                    self.rollouts.remove(key);
+                }
+                Change::Put(_) if key.kind() == "placements" && self.view.placements.get(key).is_none() => {
+                    made.push(key.clone());
+                }
+                Change::Put(_) => {}
             }
         }
         self.view.apply(batch.revision, &batch.changes);
-        let mut found = Vec::new();
-        found.extend(self.one_live_placement_per_slot());
-        found.extend(self.capacity_and_ports());
-        found.extend(self.identity_and_ends(batch));
-        found.extend(self.references());
-        found.extend(self.view.unreadable.iter().map(|(key, why)| format!("unreadable {key}: {why}")));
+        let mut found = rules::broken(&self.view);
+        found.extend(made.iter().flat_map(|key| rules::unfounded(&self.view, key)));
+        found.extend(self.identity(batch));
+        found.extend(self.ends());
+        found.extend(self.finished(batch));
         let revision = batch.revision;
         self.breaches.extend(found.into_iter().map(|text| format!("at revision {revision}: {text}")));
     }
 
-    /// I1 and I3: wanted and not ended, each place of a group has one placement, and no more places than slots.
-    fn one_live_placement_per_slot(&self) -> Vec<String> {
-        let mut live: BTreeMap<(String, String, String, String), Vec<&Key>> = BTreeMap::new();
-        for (key, placement) in self.placements() {
-            if placement.wish == Wish::Run && !self.view.indexes.is_gone(key) {
-                let place = (
-                    key.segment(2).to_owned(),
-                    placement.job.clone(),
-                    placement.group.clone(),
-                    placement.index.to_string(),
-                );
-                live.entry(place).or_default().push(key);
-            }
-        }
-        let doubled = live.into_iter().filter(|(_, keys)| keys.len() > 1);
-        doubled.map(|(place, keys)| format!("I3: {place:?} is wanted more than once: {keys:?}")).collect()
-    }
-
-    /// I4 and I5: nothing is promised twice on a node.
-    fn capacity_and_ports(&self) -> Vec<String> {
+    /// I7: a placement stays what it was made as.
+    fn identity(&mut self, batch: &Batch) -> Vec<String> {
         let mut breaches = Vec::new();
-        for (key, fingerprint) in self.view.fingerprints.iter() {
-            let node = key.segment(1);
-            let usage = self.view.indexes.usage(node);
-            if !usage.amount.fits_in(fingerprint.value.usable()) {
-                breaches.push(format!("I4: {node} has promised {:?}", usage.amount));
-            }
-            let doubled: Vec<&u16> =
-                usage.ports.iter().filter(|(_, n)| **n > 1).map(|(port, _)| port).collect();
-            if !doubled.is_empty() {
-                breaches.push(format!("I5: ports {doubled:?} of {node} are promised twice"));
+        for key in batch.changes.iter().map(Change::key) {
+            let Some(placement) = self.view.placements.get(key) else { continue };
+            let identity = (
+                placement.job.clone(),
+                placement.group.clone(),
+                placement.index.to_string(),
+                placement.version,
+                placement.attempt,
+            );
+            let known = self.identities.entry(key.clone()).or_insert_with(|| identity.clone());
+            if *known != identity {
+                breaches.push(format!("I7: {key} was {known:?} and is {identity:?}"));
             }
         }
         breaches
     }
 
-    /// I7 and I8: a placement stays what it was made as, and an end is an end.
-    fn identity_and_ends(&mut self, batch: &Batch) -> Vec<String> {
+    /// I8: an end is an end.
+    fn ends(&mut self) -> Vec<String> {
         let mut breaches = Vec::new();
-        for change in &batch.changes {
-            let key = change.key();
-            if let Some(placement) = self.view.placements.get(key) {
-                let identity = (
-                    placement.job.clone(),
-                    placement.group.clone(),
-                    placement.index.to_string(),
-                    placement.version,
-                    placement.attempt,
-                );
-                let known = self.identities.entry(key.clone()).or_insert_with(|| identity.clone());
-                if *known != identity {
-                    breaches.push(format!("I7: {key} was {known:?} and is {identity:?}"));
-                }
-            }
-        }
         let keys: Vec<Key> = self.view.placements.iter().map(|(key, _)| key.clone()).collect();
         for key in keys {
             let state = self.view.indexes.report(&key).map(|report| report.state);
@@ -117,37 +103,66 @@ impl Checker {
         breaches
     }
 
-    /// I20: what is placed is some version of some job.
-    fn references(&self) -> Vec<String> {
-        let missing = self.placements().filter(|(key, placement)| {
-            let version = Key::version(key.segment(2), &placement.job, placement.spec);
-            let wanted = placement.wish == Wish::Run && !self.view.indexes.is_gone(key);
-            wanted && self.view.versions.get(&version).is_none()
-        });
-        missing
-            .map(|(key, placement)| format!("I20: {key} runs version {}, which is unknown", placement.spec))
-            .collect()
+    /// I11: what is over of a rollout never changes.
+    fn finished(&mut self, batch: &Batch) -> Vec<String> {
+        let mut breaches = Vec::new();
+        for key in batch.changes.iter().map(Change::key).filter(|key| key.kind() == "deployments") {
+            let Some(rollout) = self.view.deployments.get(key) else { continue };
+            let before = self.rollouts.insert(key.clone(), rollout.status);
+            if let Some(end) = before.filter(|before| before.is_terminal() && *before != rollout.status) {
+                breaches.push(format!("I11: {key} was {end:?} and is {:?}", rollout.status));
+            }
+        }
+        breaches
     }
 
-    fn placements(&self) -> impl Iterator<Item = (&Key, &Placement)> {
-        self.view.placements.iter().map(|(key, stored)| (key, &stored.value))
+    /// I22 and I23: nothing begins twice, and what is wanted is stopped by nobody.
+    pub(crate) fn happened(&mut self, node: &str, happening: &Happening) {
+        let at = |id: &TaskId| Key::placement(node, id.namespace(), id.allocation());
+        match happening {
+            Happening::Began(id, incarnation) => {
+                let was =
+                    self.began.insert((node.to_owned(), id.clone()), (*incarnation, self.view.revision));
+                let made = self.view.placements.stored(&at(id)).map(|stored| stored.created);
+                let is_again = was.is_some_and(|(last, seen)| {
+                    *incarnation <= last && made.is_some_and(|made| made <= seen)
+                });
+                if is_again {
+                    self.breaches
+                        .push(format!("I23: {} of {node} began again as #{incarnation}", id.as_str()));
+                }
+            }
+            Happening::Stopped(id, incarnation) => {
+                let seen = self.began.get(&(node.to_owned(), id.clone())).map(|(_, seen)| *seen);
+                let key = at(id);
+                let is_wanted = self.view.placements.stored(&key).is_some_and(|stored| {
+                    stored.value.wish == Wish::Run && seen.is_some_and(|seen| stored.created <= seen)
+                });
+                if is_wanted && !self.view.indexes.is_gone(&key) {
+                    let what = format!(
+                        "I23: {} #{incarnation} of {node} was stopped while it was wanted",
+                        id.as_str()
+                    );
+                    self.breaches.push(what);
+                }
+            }
+            Happening::Ended(..) => {}
+            Happening::Off => self.began.retain(|(other, _), _| other != node),
+        }
     }
 
     /// I22: at most one incarnation of a task is alive, and only where its allocation was placed.
-    pub(crate) fn reality(&mut self, nodes: &[Node]) {
-        let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for machine in nodes.iter().map(|node| &node.machine) {
-            for (id, _) in machine.alive() {
-                let placement = Key::placement(machine.name(), id.namespace(), id.allocation());
-                seen.entry(id.as_str().to_owned()).or_default().insert(machine.name().to_owned());
+    pub(crate) fn reality<'a>(&mut self, alive: impl Iterator<Item = (&'a str, Vec<TaskId>)>) {
+        let mut seen: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for (node, ids) in alive {
+            for id in ids {
+                let placement = Key::placement(node, id.namespace(), id.allocation());
                 if self.view.placements.get(&placement).is_none() && !self.identities.contains_key(&placement)
                 {
-                    self.breaches.push(format!(
-                        "I22: {} runs on {}, where it was not placed",
-                        id.as_str(),
-                        machine.name()
-                    ));
+                    let what = format!("I22: {} runs on {node}, where it was not placed", id.as_str());
+                    self.breaches.push(what);
                 }
+                seen.entry(id.as_str().to_owned()).or_default().insert(node);
             }
         }
         for (id, nodes) in seen.into_iter().filter(|(_, nodes)| nodes.len() > 1) {

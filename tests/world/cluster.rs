@@ -46,6 +46,8 @@ pub(crate) struct Server {
     pub(crate) handle: Handle,
     /// Its idea of the time.
     pub(crate) clock: Clock,
+    /// How often it was started.
+    pub(crate) lives: u32,
     ears: Ears,
     life: Option<ServerLife>,
 }
@@ -60,7 +62,8 @@ struct ServerLife {
 impl Server {
     /// A server that is not started yet.
     pub(crate) fn new(name: &str, handle: Handle, ears: Ears) -> Server {
-        Server { name: name.to_owned(), handle, clock: Clock::simulated(dawn()), ears, life: None }
+        let clock = Clock::simulated(dawn());
+        Server { name: name.to_owned(), handle, clock, lives: 0, ears, life: None }
     }
 
     /// Starts it, unless it runs.
@@ -68,6 +71,7 @@ impl Server {
         if self.is_alive() {
             return;
         }
+        self.lives += 1;
         let (store, clock, stop) = (self.handle.clone(), self.clock.clone(), CancellationToken::new());
         let cache = Cache::new(Duration::from_secs(60), clock.clone());
         let identity = Identity { name: self.name.clone(), address: format!("http://{}", self.name) };
@@ -123,7 +127,7 @@ impl Node {
     /// A machine that is on, without an agent yet.
     pub(crate) fn new(name: &str, handle: Handle, ears: Ears, seed: u64) -> Node {
         let clock = Clock::simulated(dawn());
-        let machine = Machine::new(name, clock.clone(), seed);
+        let machine = Machine::new(clock.clone(), seed);
         let line = Arc::new(Line { ears, is_cut: AtomicBool::new(false) });
         let disk = Arc::new(NoDisk::default());
         Node { name: name.to_owned(), handle, clock, machine, line, disk, life: None, is_on: true }
@@ -147,6 +151,12 @@ impl Node {
             prober: Arc::new(Content),
         };
         self.life = Some(tokio::spawn(run(config, world, CancellationToken::new())).abort_handle());
+    }
+
+    /// The agent's own files are lost; its next life begins without.
+    pub(crate) fn forget(&mut self) {
+        self.crash_agent();
+        self.disk = Arc::default();
     }
 
     /// Ends the agent as `kill -9` would; tasks go on.

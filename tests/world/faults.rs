@@ -6,13 +6,13 @@
 //! acknowledged: that is what the checker holds the rest of the house to.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use encamp::store::{Batch, CommitError, Limits, Listing, Memory, ReadError, Store, Txn, Watch, WatchError};
-use futures::StreamExt;
-use plan::Guard;
+use futures::{FutureExt as _, StreamExt as _};
+use plan::{Guard, Write};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use schemas::key::{Key, Prefix, Revision};
@@ -32,6 +32,10 @@ pub(crate) struct Faults {
     pub(crate) conflict: u32,
     /// A list is not answered.
     pub(crate) unread: u32,
+    /// A list is answered with what somebody was told before.
+    pub(crate) stale: u32,
+    /// A watch tells its last batch again.
+    pub(crate) repeated: u32,
     /// A watch breaks after a batch.
     pub(crate) broken: u32,
     /// A watch ends since history is gone.
@@ -41,18 +45,25 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Everything at once.
-    pub(crate) fn heavy() -> Faults {
+    /// Some of everything: each story has faults of its own, since too many hide each other; or much of all.
+    pub(crate) fn some(rng: &mut StdRng, all: bool) -> Faults {
+        let mut maybe = |thousandths| match rng.random_ratio(2, 3) {
+            _ if all => 3 * thousandths,
+            true => thousandths,
+            false => 0,
+        };
         Faults {
-            lost_after: 40,
-            late: 30,
-            lost_before: 40,
-            refused: 30,
-            conflict: 30,
-            unread: 50,
-            broken: 30,
-            compacted: 10,
-            slow_ms: 40,
+            lost_after: maybe(40),
+            late: maybe(30),
+            lost_before: maybe(40),
+            refused: maybe(30),
+            conflict: maybe(30),
+            unread: maybe(50),
+            stale: maybe(50),
+            repeated: maybe(30),
+            broken: maybe(30),
+            compacted: maybe(10),
+            slow_ms: u64::from(maybe(40)),
         }
     }
 }
@@ -67,6 +78,8 @@ pub(crate) enum Sabotage {
     Terms,
     /// Nobody checks that a document is as it was seen.
     Revisions,
+    /// Nobody checks that what is made is not there yet.
+    Absences,
 }
 
 impl Sabotage {
@@ -74,7 +87,7 @@ impl Sabotage {
         match guard {
             Guard::Term { .. } => self != Sabotage::Terms,
             Guard::At(..) | Guard::Unchanged { .. } => self != Sabotage::Revisions,
-            Guard::Absent(_) => true,
+            Guard::Absent(_) => self != Sabotage::Absences,
         }
     }
 }
@@ -88,18 +101,22 @@ pub(crate) struct World {
     /// Rules that a commit broke, told when the checker next looks.
     pub(crate) breaches: Arc<Mutex<Vec<String>>>,
     terms: Arc<Mutex<BTreeMap<Key, Revision>>>,
+    /// What was listed last, by prefix.
+    told: Arc<Mutex<BTreeMap<(String, bool), Listing>>>,
 }
+
+/// The name of the store's history.
+const EPOCH: &str = "\"the only one\"";
 
 impl World {
     /// A world without faults yet.
     pub(crate) fn new(sabotage: Sabotage) -> World {
-        World {
-            store: Memory::new(Limits::default()),
-            sabotage,
-            faults: Arc::default(),
-            breaches: Arc::default(),
-            terms: Arc::default(),
-        }
+        let store = Memory::new(Limits::default());
+        let epoch =
+            Txn { guards: vec![], writes: vec![Write::Put { key: Key::epoch(), value: EPOCH.into() }] };
+        store.commit(epoch).now_or_never().expect("memory answers at once").unwrap();
+        let (faults, breaches, terms, told) = Default::default();
+        World { store, sabotage, faults, breaches, terms, told }
     }
     /// The store as it really is, for the checker.
     pub(crate) fn truth(&self) -> Memory {
@@ -109,10 +126,19 @@ impl World {
     pub(crate) fn set(&self, faults: Faults) {
         *self.faults.lock().unwrap() = faults;
     }
+    /// Whether guards are lost: then every fault there is shall show it.
+    pub(crate) fn is_sabotaged(&self) -> bool {
+        self.sabotage != Sabotage::None
+    }
+    /// Whether an agent may lose its memory: without it nothing tells an agent that the store answers with an older
+    /// state than its predecessor acted on.
+    pub(crate) fn may_forget(&self) -> bool {
+        self.faults.lock().unwrap().stale == 0
+    }
     /// A handle for one component; `seed` decides when it suffers.
     pub(crate) fn handle(&self, seed: u64) -> Handle {
         let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
-        Handle { world: self.clone(), rng, is_cut: Arc::default() }
+        Handle { world: self.clone(), rng, is_cut: Arc::default(), commits_left: Arc::default() }
     }
 }
 
@@ -122,12 +148,28 @@ pub(crate) struct Handle {
     world: World,
     rng: Arc<Mutex<StdRng>>,
     is_cut: Arc<AtomicBool>,
+    /// After so many commits the component is cut off; none: never.
+    commits_left: Arc<AtomicU32>,
 }
 
 impl Handle {
     /// Cuts the component off from the store, or lets it back.
     pub(crate) fn cut(&self, is_cut: bool) {
         self.is_cut.store(is_cut, Ordering::Relaxed);
+        self.commits_left.store(0, Ordering::Relaxed);
+    }
+
+    /// Cuts the component off after some commits: between two steps of whatever it does then.
+    pub(crate) fn cut_after(&self, commits: u32) {
+        self.commits_left.store(commits, Ordering::Relaxed);
+    }
+
+    fn count_down(&self) {
+        let left = self.commits_left.load(Ordering::Relaxed);
+        if left > 0 {
+            self.commits_left.store(left - 1, Ordering::Relaxed);
+            self.is_cut.fetch_or(left == 1, Ordering::Relaxed);
+        }
     }
 
     fn faults(&self) -> Faults {
@@ -162,6 +204,7 @@ impl Handle {
         let answer = self.world.store.commit(sent).await;
         if answer.is_ok() {
             self.audit_term(txn);
+            self.count_down();
         }
         answer
     }
@@ -209,7 +252,16 @@ impl Store for Handle {
             self.unanswered().await;
             return Err(ReadError::Unavailable);
         }
-        self.world.store.list(prefix).await
+        let name = (prefix.as_str().to_owned(), prefix.is_exact());
+        if self.happens(self.faults().stale) {
+            let told = self.world.told.lock().unwrap().get(&name).cloned();
+            if let Some(told) = told {
+                return Ok(told);
+            }
+        }
+        let listing = self.world.store.list(prefix).await?;
+        self.world.told.lock().unwrap().insert(name, listing.clone());
+        Ok(listing)
     }
 
     async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
@@ -251,21 +303,43 @@ impl Store for Handle {
             return Err(WatchError::Broken);
         }
         let batches = self.world.store.watch(prefix, after).await?;
-        let handle = self.clone();
-        let faulty = futures::stream::unfold(Some((handle, batches)), |state| async move {
-            let (handle, mut batches) = state?;
-            let batch = batches.next().await;
-            handle.dawdle().await;
-            let faults = handle.faults();
-            let next: Result<Batch, WatchError> = match batch {
-                _ if handle.is_cut() || handle.happens(faults.broken) => Err(WatchError::Broken),
-                _ if handle.happens(faults.compacted) => Err(WatchError::Compacted),
-                Some(batch) => batch,
-                None => return None,
-            };
-            let goes_on = next.is_ok().then_some((handle, batches));
-            Some((next, goes_on))
+        let watching = Watching { handle: self.clone(), batches, last: None, is_over: false };
+        let faulty = futures::stream::unfold(watching, |mut watching| async move {
+            let next = watching.next().await?;
+            Some((next, watching))
         });
         Ok(faulty.boxed())
+    }
+}
+
+/// A watch that suffers.
+struct Watching {
+    handle: Handle,
+    batches: Watch,
+    last: Option<Batch>,
+    is_over: bool,
+}
+
+impl Watching {
+    async fn next(&mut self) -> Option<Result<Batch, WatchError>> {
+        if self.is_over {
+            return None;
+        }
+        let faults = self.handle.faults();
+        if let Some(last) = self.last.take().filter(|_| self.handle.happens(faults.repeated)) {
+            return Some(Ok(last));
+        }
+        let batch = self.batches.next().await;
+        self.handle.dawdle().await;
+        let faults = self.handle.faults();
+        let next = match batch {
+            _ if self.handle.is_cut() || self.handle.happens(faults.broken) => Err(WatchError::Broken),
+            _ if self.handle.happens(faults.compacted) => Err(WatchError::Compacted),
+            Some(batch) => batch,
+            None => return None,
+        };
+        self.is_over = next.is_err();
+        self.last = next.as_ref().ok().cloned();
+        Some(next)
     }
 }

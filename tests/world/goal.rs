@@ -6,7 +6,7 @@ use plan::View;
 use plan::view::{GroupRef, Stored};
 use schemas::deployment::DeploymentStatus;
 use schemas::group::Group;
-use schemas::job::Job;
+use schemas::job::{Job, JobSpec};
 use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::Wish;
@@ -28,7 +28,7 @@ pub(crate) struct Goal<'a> {
 pub(crate) fn unmet(view: &View, nodes: &[Node]) -> Vec<String> {
     let alive = nodes.iter().map(|node| {
         let tasks = node.machine.alive().into_iter();
-        let names = tasks.map(|(id, _)| format!("{}/{}", id.namespace(), id.allocation()));
+        let names = tasks.map(|id| format!("{}/{}", id.namespace(), id.allocation()));
         (node.name.as_str(), names.collect())
     });
     let on = nodes.iter().filter(|node| node.is_on()).map(|node| node.name.as_str()).collect();
@@ -88,11 +88,15 @@ impl Goal<'_> {
         if is_watched && !status.is_some_and(DeploymentStatus::is_terminal) {
             self.unmet.push(format!("the rollout of {key} v{} is {rollout:?}", job.version));
         }
-        for group in &job.spec.groups {
+        // After a way back, an older version says what is to run.
+        let back = rollout.and_then(|rollout| rollout.reverted_to);
+        let back = back.and_then(|number| self.view.versions.get(&Key::version(namespace, name, number)));
+        let spec = back.map_or(&job.spec, |version| &version.spec);
+        for group in &spec.groups {
             let group_ref =
                 GroupRef { namespace: namespace.to_owned(), job: name.to_owned(), group: group.name.clone() };
             let roster = self.view.rosters.get(&Key::roster(namespace, name, &group.name));
-            for index in self.places(job, group) {
+            for index in self.places(spec, group) {
                 let slot = roster.and_then(|roster| roster.slot_at(&index));
                 let Some(slot) = slot else {
                     self.unmet.push(format!("{key} {} has no slot {index}", group.name));
@@ -107,10 +111,10 @@ impl Goal<'_> {
     }
 
     /// Where instances of a group should be.
-    fn places(&self, job: &Job, group: &Group) -> Vec<Index> {
-        if job.spec.stop {
+    fn places(&self, spec: &JobSpec, group: &Group) -> Vec<Index> {
+        if spec.stop {
             Vec::new()
-        } else if job.spec.job_type.is_per_node() {
+        } else if spec.job_type.is_per_node() {
             self.on.iter().map(|node| Index::Node((*node).to_owned())).collect()
         } else {
             (0..group.count()).map(Index::Number).collect()

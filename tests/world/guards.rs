@@ -1,7 +1,14 @@
 //! What the guards are good for: without them the world breaks, and the checker sees it.
+//!
+//! Plans and agents carry three kinds: `Term`, `At` and `Absent`. No plan of ours carries `Unchanged`.
+
+use std::time::Duration;
 
 use crate::chaos::tell;
 use crate::faults::Sabotage;
+use crate::stage::{Broken, Stage};
+use crate::story;
+use crate::user::{Wish, job};
 
 /// How many seeds may be needed.
 const SEEDS: u64 = 60;
@@ -21,4 +28,30 @@ fn without_terms_an_old_leader_writes() {
 #[test]
 fn without_revisions_the_world_breaks() {
     assert_ne!(first_breach(Sabotage::Revisions), "", "the broken rule is named");
+}
+
+/// Two people make the same job at the same moment; how many of them are told that theirs was made?
+fn creations(sabotage: Sabotage) -> usize {
+    let mut created = 0;
+    let told = story::told(|| async {
+        let mut stage = Stage::new(1, (2, 1), sabotage);
+        let outcome: Result<(), Broken> = async {
+            stage.pass(Duration::from_secs(10)).await?;
+            for revision in [0, 1] {
+                stage.ask(Wish::create(&job("web", "service", 1, revision)));
+            }
+            stage.pass(Duration::from_secs(1)).await
+        }
+        .await;
+        created = stage.trace.lines.iter().filter(|line| line.ends_with("201 Created")).count();
+        (stage, outcome)
+    });
+    assert!(told.is_ok(), "{}", told.unwrap_err());
+    created
+}
+
+#[test]
+fn without_absences_two_people_make_the_same_job() {
+    assert_eq!(creations(Sabotage::None), 1);
+    assert_eq!(creations(Sabotage::Absences), 2, "the second overwrites the first");
 }

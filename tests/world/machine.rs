@@ -26,14 +26,18 @@ use tokio::sync::broadcast;
 pub(crate) struct Troubles {
     /// A start fails for now.
     pub(crate) start_fails: u32,
+    /// A start hangs for half a minute, then goes on.
+    pub(crate) start_hangs: u32,
     /// The longest a start or a stop takes, in milliseconds.
     pub(crate) slow_ms: u64,
 }
 
+/// How long a start that hangs does.
+const HANG: Duration = Duration::from_secs(30);
+
 /// One machine.
 #[derive(Clone)]
 pub(crate) struct Machine {
-    name: String,
     clock: Clock,
     shared: Arc<Mutex<Shared>>,
     events: broadcast::Sender<Event>,
@@ -64,11 +68,13 @@ pub(crate) enum Happening {
     Ended(TaskId, u32),
     /// Its agent ended it.
     Stopped(TaskId, u32),
+    /// The machine was switched off: nothing is known of what began on it.
+    Off,
 }
 
 impl Machine {
     /// A machine that is on.
-    pub(crate) fn new(name: &str, clock: Clock, seed: u64) -> Machine {
+    pub(crate) fn new(clock: Clock, seed: u64) -> Machine {
         let (events, _) = broadcast::channel(1024);
         let shared = Shared {
             tasks: BTreeMap::new(),
@@ -77,12 +83,7 @@ impl Machine {
             rng: StdRng::seed_from_u64(seed),
             is_on: true,
         };
-        Machine { name: name.to_owned(), clock, shared: Arc::new(Mutex::new(shared)), events }
-    }
-
-    /// The node's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+        Machine { clock, shared: Arc::new(Mutex::new(shared)), events }
     }
 
     /// From now on these troubles happen.
@@ -98,13 +99,14 @@ impl Machine {
             let ended: Vec<Happening> =
                 shared.living().map(|task| Happening::Ended(task.id.clone(), task.incarnation)).collect();
             shared.journal.extend(ended);
+            shared.journal.push(Happening::Off);
             shared.tasks.clear();
         }
     }
 
-    /// Who is alive, and in which incarnation.
-    pub(crate) fn alive(&self) -> Vec<(TaskId, u32)> {
-        self.shared.lock().unwrap().living().map(|task| (task.id.clone(), task.incarnation)).collect()
+    /// Who is alive.
+    pub(crate) fn alive(&self) -> Vec<TaskId> {
+        self.shared.lock().unwrap().living().map(|task| task.id.clone()).collect()
     }
 
     /// What has happened since the last time this was asked.
@@ -146,10 +148,12 @@ impl Machine {
 
     fn trouble(&self) -> (bool, Duration) {
         let mut shared = self.shared.lock().unwrap();
-        let Troubles { start_fails, slow_ms } = shared.troubles;
-        let fails = start_fails > 0 && shared.rng.random_ratio(start_fails.min(1000), 1000);
+        let Troubles { start_fails, start_hangs, slow_ms } = shared.troubles;
+        let mut happens =
+            |thousandths: u32| thousandths > 0 && shared.rng.random_ratio(thousandths.min(1000), 1000);
+        let (fails, hangs) = (happens(start_fails), happens(start_hangs));
         let slow = if slow_ms == 0 { 0 } else { shared.rng.random_range(0..=slow_ms) };
-        (fails, Duration::from_millis(slow))
+        (fails, if hangs { HANG } else { Duration::from_millis(slow) })
     }
 
     fn begin(&self, launch: &Launch) -> Result<Started, StartError> {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod broken;
 mod calm;
 mod chaos;
 mod checker;
@@ -13,6 +14,7 @@ mod faults;
 mod goal;
 mod guards;
 mod machine;
+mod rules;
 mod seeds;
 mod stage;
 mod story;

@@ -1,11 +1,14 @@
 //! A cluster with everything that watches it: time passes here, and every revision is looked at.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use encamp::cache::Cache;
+use encamp::process::controllers;
 use encamp::store::{Memory, Store as _, Watch, WatchError};
 use futures::{FutureExt as _, StreamExt as _};
-use plan::Controller;
+use plan::View;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use schemas::key::{Prefix, Revision};
@@ -14,6 +17,7 @@ use crate::checker::Checker;
 use crate::cluster::{Ears, Node, Server};
 use crate::faults::{Sabotage, World};
 use crate::goal;
+use crate::rules;
 use crate::trace::Trace;
 use crate::user::Wish;
 
@@ -45,6 +49,8 @@ pub(crate) struct Stage {
     truth: Memory,
     watch: Option<Watch>,
     seen: Revision,
+    /// How far the picture of each server has come, by the server's life.
+    pictures: BTreeMap<(String, u32), Revision>,
 }
 
 impl Stage {
@@ -72,6 +78,7 @@ impl Stage {
             answers: Arc::default(),
             watch: None,
             seen: Revision(1),
+            pictures: BTreeMap::new(),
         }
     }
 
@@ -128,14 +135,28 @@ impl Stage {
         for node in &self.nodes {
             for happening in node.machine.take_journal() {
                 self.trace.say(format!("{}: {happening:?}", node.name));
+                self.checker.happened(&node.name, &happening);
             }
         }
-        self.checker.reality(&self.nodes);
+        self.checker.reality(self.nodes.iter().map(|node| (node.name.as_str(), node.machine.alive())));
+        self.look_at_pictures();
         self.checker.breaches.append(&mut self.world.breaches.lock().unwrap());
         for breach in &self.checker.breaches {
             self.trace.say(format!("BROKEN {breach}"));
         }
         if self.checker.breaches.is_empty() { Ok(()) } else { Err(Broken) }
+    }
+
+    /// I18: no server goes back in time while it lives.
+    fn look_at_pictures(&mut self) {
+        for server in &self.servers {
+            let Some(now) = server.cache().map(Cache::revision) else { continue };
+            let before = self.pictures.insert((server.name.clone(), server.lives), now);
+            if let Some(before) = before.filter(|before| *before > now) {
+                let what = format!("I18: {} had seen {before} and is at {now}", server.name);
+                self.checker.breaches.push(what);
+            }
+        }
     }
 
     /// Forgets the history that was looked at, as a store does from time to time.
@@ -171,19 +192,14 @@ impl Stage {
             return self.fail(said.into_iter().map(|line| format!("I36: not silent: {line}")).collect());
         }
         let listing = self.truth.list(&Prefix::all()).await.unwrap();
+        let truth = View::of(listing.revision, &listing.entries);
         let mut found = Vec::new();
         for server in self.servers.iter().filter(|server| server.is_alive()) {
             let view = server.cache().unwrap().view();
-            for entry in listing.entries.iter().filter(|entry| entry.key.kind() != "beats") {
-                let known = view.counters(&entry.key).map(|counters| counters.modified);
-                if known.is_some_and(|known| known != entry.modified) {
-                    found.push(format!("I19: {} knows {} as of {known:?}", server.name, entry.key));
-                }
-            }
+            let differences = rules::differences(&truth, &view);
+            found.extend(differences.into_iter().map(|what| format!("I19: {} {what}", server.name)));
             let now = server.clock.now();
-            let deciders: [&dyn Controller<Effect = plan::Write>; 3] =
-                [&deployment::Deployer, &scheduler::Scheduler, &heartbeat::Heartbeat];
-            for decider in deciders {
+            for decider in controllers() {
                 for root in decider.all_roots(&view) {
                     let plan = decider.plan(&view, &root, now);
                     if !plan.is_empty() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tower::ServiceExt as _;
 
 const JOBS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs";
+const NODES: &str = "/apis/encamp.dev/v1/nodes";
 
 /// What somebody asks for.
 #[derive(Clone, Debug)]
@@ -28,6 +29,11 @@ impl Wish {
         Wish { method: Method::PUT, path, body: Some(job.clone()), otherwise: Some(job.clone()) }
     }
 
+    /// A job is to be made.
+    pub(crate) fn create(job: &Value) -> Wish {
+        Wish { method: Method::POST, path: JOBS.to_owned(), body: Some(job.clone()), otherwise: None }
+    }
+
     /// A job is to be another in some fields.
     pub(crate) fn change(name: &str, spec: &Value) -> Wish {
         let body = Some(json!({ "spec": spec }));
@@ -43,6 +49,12 @@ impl Wish {
     /// A job is to go.
     pub(crate) fn delete(name: &str) -> Wish {
         Wish { method: Method::DELETE, path: format!("{JOBS}/{name}"), body: None, otherwise: None }
+    }
+
+    /// A node takes new work, or does not.
+    pub(crate) fn open(node: usize, is_open: bool) -> Wish {
+        let body = Some(json!({"spec": {"eligible": is_open}}));
+        Wish { method: Method::PATCH, path: format!("{NODES}/n{node}"), body, otherwise: None }
     }
 
     /// In one line.
@@ -74,30 +86,34 @@ async fn send(api: Router, method: Method, path: &str, body: Option<Value>) -> S
     }
 }
 
-/// A job of some type; each `revision` of it differs so much that instances are replaced.
+/// A job of some type; each `revision` of it differs so much that instances are replaced. The last one of a job
+/// called `beta` or `tries` does not work.
 pub(crate) fn job(name: &str, kind: &str, count: u32, revision: u32) -> Value {
-    let run_for = if kind.contains("batch") { vec!["run_for=5"] } else { vec![] };
-    let args: Vec<String> =
-        run_for.into_iter().map(str::to_owned).chain([format!("revision={revision}")]).collect();
+    let mut args = vec![format!("revision={revision}")];
+    args.extend(kind.contains("batch").then(|| "run_for=5".to_owned()));
+    let is_broken = revision == BROKEN;
+    args.extend((is_broken && name == "beta").then(|| "start_fails".to_owned()));
+    args.extend((is_broken && name == "tries").then(|| "exit=1".to_owned()));
     let task = json!({
         "name": "main", "driver": "raw_exec", "config": {"command": "/bin/task", "args": args},
-        "resources": {"cpu": 400, "memory": 128},
+        "resources": {"cpu": if name == "web" { 300 } else { 100 }, "memory": 128},
     });
     let mut group = json!({
-        "name": "g", "count": count, "tasks": [task],
+        "name": "g", "tasks": [task],
         "restart": {"attempts": 2, "interval": "60s", "delay": "1s", "mode": "fail"},
-        "networks": [{"ports": [{"label": "http"}]}],
     });
+    let own = group.as_object_mut().unwrap();
     if kind == "service" || kind == "batch" {
-        group["reschedule"] = json!({"delay": "5s", "delayFunction": "constant", "unlimited": true});
+        own.insert("count".to_owned(), json!(count));
+        own.insert("reschedule".to_owned(), reschedule(name));
     }
     if kind == "service" || kind == "system" {
-        group["update"] = json!({
+        let update = json!({
             "maxParallel": 1 + revision % 2, "minHealthyTime": "2s", "healthyDeadline": "60s",
-            "progressDeadline": "120s",
+            "progressDeadline": "90s", "autoRevert": name == "beta" && kind == "service",
         });
-    } else {
-        group.as_object_mut().unwrap().remove("networks");
+        own.insert("update".to_owned(), update);
+        own.insert("networks".to_owned(), json!([{"ports": [{"label": "http"}]}]));
     }
     json!({
         "apiVersion": "encamp.dev/v1", "kind": "Job",
@@ -105,19 +121,43 @@ pub(crate) fn job(name: &str, kind: &str, count: u32, revision: u32) -> Value {
     })
 }
 
-/// The jobs that people know.
-const NAMES: [(&str, &str); 5] =
-    [("web", "service"), ("shop", "service"), ("sums", "batch"), ("logs", "system"), ("scan", "sysbatch")];
+/// What does not work is given up, or it would be tried again for ever.
+fn reschedule(name: &str) -> Value {
+    match name {
+        "beta" | "tries" => json!({
+            "delay": "5s", "delayFunction": "constant", "attempts": 2, "interval": "1h", "unlimited": false,
+        }),
+        _ => json!({"delay": "5s", "delayFunction": "constant", "unlimited": true}),
+    }
+}
 
-/// Something somebody may want.
-pub(crate) fn whim(rng: &mut StdRng) -> Wish {
+/// The revision of `beta` and `tries` that does not work.
+const BROKEN: u32 = 3;
+
+/// The jobs that people know. All of them fit on one node.
+const NAMES: [(&str, &str); 7] = [
+    ("web", "service"),
+    ("shop", "service"),
+    ("beta", "service"),
+    ("sums", "batch"),
+    ("tries", "batch"),
+    ("logs", "system"),
+    ("scan", "sysbatch"),
+];
+
+/// What somebody may want, in the order of asking.
+pub(crate) fn whim(rng: &mut StdRng, nodes: usize) -> Vec<Wish> {
     let (name, kind) = NAMES[rng.random_range(0..NAMES.len())];
-    let count = rng.random_range(1..=5);
-    match rng.random_range(0..10) {
-        0..=4 => Wish::submit(&job(name, kind, count, rng.random_range(0..4))),
-        5 | 6 => Wish::scale(name, count),
-        7 => Wish::change(name, &json!({"stop": true})),
-        8 => Wish::change(name, &json!({"stop": false})),
-        _ => Wish::delete(name),
+    let count = rng.random_range(0..=5);
+    let submit = Wish::submit(&job(name, kind, count, rng.random_range(0..=BROKEN)));
+    match rng.random_range(0..12) {
+        0..=4 => vec![submit],
+        5 | 6 => vec![Wish::scale(name, count)],
+        7 => vec![Wish::change(name, &json!({"stop": true}))],
+        8 => vec![Wish::change(name, &json!({"stop": false}))],
+        9 => vec![Wish::change(name, &json!({"priority": 40 + count}))],
+        10 => vec![Wish::open(rng.random_range(1..=nodes), rng.random_ratio(1, 2))],
+        _ if rng.random_ratio(1, 2) => vec![Wish::delete(name), submit],
+        _ => vec![Wish::delete(name)],
     }
 }

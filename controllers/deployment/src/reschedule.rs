@@ -15,17 +15,20 @@ pub(crate) fn after_failure(
     let Some(policy) = policy.filter(|policy| policy.is_enabled()) else { return given_up };
     let ran = SignedDuration::from_secs(i64::try_from(ran_seconds).unwrap_or(i64::MAX));
     let ceiling = ceiling(policy);
-    // One that ran longer than the longest wait has proved itself: the count begins anew.
+    // One that ran longer than the longest wait has proved itself: the next wait is the first again. How often it may
+    // be tried within an interval is another matter.
     let is_proved = ran > ceiling && !policy.delay().is_zero();
-    let is_window_over = slot.failing_since.is_some_and(|since| {
-        !policy.is_unlimited() && now.duration_since(since) > policy.interval().to_signed()
-    });
-    let (failures, since) =
-        if is_proved || is_window_over { (0, None) } else { (slot.failures, slot.failing_since) };
+    let begins_anew = if policy.is_unlimited() {
+        is_proved
+    } else {
+        slot.failing_since.is_some_and(|since| now.duration_since(since) > policy.interval().to_signed())
+    };
+    let (failures, since) = if begins_anew { (0, None) } else { (slot.failures, slot.failing_since) };
     if !policy.is_unlimited() && failures >= policy.attempts() {
         return given_up;
     }
-    let until = now.saturating_add(delay(policy, failures)).unwrap_or(Timestamp::MAX);
+    let wait = delay(policy, if is_proved { 0 } else { failures });
+    let until = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
     Slot {
         attempt: slot.attempt + 1,
         failures: failures + 1,
@@ -114,6 +117,7 @@ mod tests {
             ..Reschedule::default()
         };
         assert_eq!(waits(&policy, 3, 0), [Some(5), Some(5), None]);
+        assert_eq!(waits(&policy, 3, 60), [Some(5), Some(5), None], "long runs give no further attempts");
         let slot = after_failure(&Slot::new(1), None, 0, Timestamp::UNIX_EPOCH);
         assert_eq!(slot.state, SlotState::Failed);
     }

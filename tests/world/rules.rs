@@ -1,0 +1,125 @@
+//! The rules that one revision of the store keeps or breaks by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::View;
+use schemas::key::Key;
+use schemas::node::NodeState;
+use schemas::placement::{Placement, Wish};
+use schemas::roster::SlotState;
+
+/// Everything that is wrong in the store.
+pub(crate) fn broken(view: &View) -> Vec<String> {
+    let mut found = doubled(view);
+    found.extend(promises(view));
+    found.extend(references(view));
+    found.extend(rollouts(view));
+    found.extend(view.unreadable.iter().map(|(key, why)| format!("unreadable {key}: {why}")));
+    found
+}
+
+/// I3: each place of a group has at most one placement that is wanted and has not ended.
+fn doubled(view: &View) -> Vec<String> {
+    let mut live: BTreeMap<(String, String, String, String), Vec<&Key>> = BTreeMap::new();
+    for (key, placement) in wanted(view) {
+        let namespace = key.segment(2).to_owned();
+        let place = (namespace, placement.job.clone(), placement.group.clone(), placement.index.to_string());
+        live.entry(place).or_default().push(key);
+    }
+    let doubled = live.into_iter().filter(|(_, keys)| keys.len() > 1);
+    doubled.map(|(place, keys)| format!("I3: {place:?} is wanted more than once: {keys:?}")).collect()
+}
+
+/// I4 and I5: nothing is promised twice on a node.
+fn promises(view: &View) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for (key, fingerprint) in view.fingerprints.iter() {
+        let node = key.segment(1);
+        let usage = view.indexes.usage(node);
+        if !usage.amount.fits_in(fingerprint.value.usable()) {
+            breaches.push(format!("I4: {node} has promised {:?}", usage.amount));
+        }
+        let doubled: Vec<&u16> = usage.ports.iter().filter(|(_, n)| **n > 1).map(|(port, _)| port).collect();
+        if !doubled.is_empty() {
+            breaches.push(format!("I5: ports {doubled:?} of {node} are promised twice"));
+        }
+    }
+    breaches
+}
+
+/// I20: what is placed is some version of some job.
+fn references(view: &View) -> Vec<String> {
+    let missing = wanted(view).filter(|(key, placement)| {
+        let version = Key::version(key.segment(2), &placement.job, placement.spec);
+        view.versions.get(&version).is_none()
+    });
+    missing
+        .map(|(key, placement)| format!("I20: {key} runs version {}, which is unknown", placement.spec))
+        .collect()
+}
+
+/// I11: a job has one rollout under way at most.
+fn rollouts(view: &View) -> Vec<String> {
+    let mut active: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for (key, rollout) in view.deployments.iter() {
+        if !rollout.value.status.is_terminal() {
+            *active.entry((key.segment(1), key.segment(2))).or_default() += 1;
+        }
+    }
+    let doubled = active.into_iter().filter(|(_, count)| *count > 1);
+    doubled.map(|(job, count)| format!("I11: {job:?} has {count} rollouts under way")).collect()
+}
+
+/// I1 and I6: a placement is made for a slot that exists, of a job that runs, on a node that takes work.
+pub(crate) fn unfounded(view: &View, key: &Key) -> Vec<String> {
+    let Some(placement) = view.placements.get(key) else { return Vec::new() };
+    let (node, namespace) = (key.segment(1), key.segment(2));
+    let job = view.jobs.get(&Key::job(namespace, &placement.job));
+    let roster = view.rosters.get(&Key::roster(namespace, &placement.job, &placement.group));
+    let slot = roster.and_then(|roster| roster.slot_at(&placement.index));
+    let has_slot = slot.is_some_and(|slot| {
+        slot.state == SlotState::Run && (slot.version, slot.attempt) == (placement.version, placement.attempt)
+    });
+    let is_ready = view.health.get(&Key::health(node)).is_some_and(|health| health.state == NodeState::Ready);
+    let is_open = view.nodes.get(&Key::node(node)).is_none_or(|node| node.spec.eligible);
+    let rules = [
+        (job.is_some(), "I1", "is of no job"),
+        (has_slot, "I1", "was made for no slot"),
+        (is_ready, "I6", "was made on a node that is not ready"),
+        (is_open, "I6", "was made on a node that takes no work"),
+    ];
+    let broken = rules.into_iter().filter(|(is_kept, ..)| !is_kept);
+    broken.map(|(_, rule, what)| format!("{rule}: {key} {what}")).collect()
+}
+
+/// What should run and has not ended.
+fn wanted(view: &View) -> impl Iterator<Item = (&Key, &Placement)> {
+    let placements = view.placements.iter().map(|(key, stored)| (key, &stored.value));
+    placements.filter(|(key, placement)| placement.wish == Wish::Run && !view.indexes.is_gone(key))
+}
+
+/// I19: where a picture of the store differs from the store, beats left out.
+pub(crate) fn differences(truth: &View, picture: &View) -> Vec<String> {
+    let keys = |view: &View| {
+        let rows = view.rosters.iter().map(|(key, _)| key);
+        let rows = rows.chain(view.placements.iter().map(|(key, _)| key));
+        let rows = rows.chain(view.reports.iter().map(|(key, _)| key));
+        let rows = rows.chain(view.jobs.iter().map(|(key, _)| key));
+        let rows = rows.chain(view.versions.iter().map(|(key, _)| key));
+        let rows = rows.chain(view.deployments.iter().map(|(key, _)| key));
+        let rows = rows.chain(view.health.iter().map(|(key, _)| key));
+        let rows = rows.chain(view.links.iter().map(|(key, _)| key));
+        rows.chain(view.fingerprints.iter().map(|(key, _)| key)).cloned().collect::<BTreeSet<Key>>()
+    };
+    let at = |view: &View, key: &Key| view.counters(key).map(|counters| counters.modified);
+    let all = keys(truth).into_iter().chain(keys(picture)).collect::<BTreeSet<Key>>();
+    let different = all.into_iter().filter(|key| at(truth, key) != at(picture, key));
+    let mut found: Vec<String> = different
+        .map(|key| format!("knows {key} as of {:?}, not {:?}", at(picture, &key), at(truth, &key)))
+        .collect();
+    let (folded, anew) = (format!("{:?}", picture.indexes), format!("{:?}", truth.indexes));
+    if found.is_empty() && folded != anew {
+        found.push(format!("has folded {folded}, not {anew}"));
+    }
+    found
+}
