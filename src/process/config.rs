@@ -53,7 +53,7 @@ struct Ports {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ServerSection {
-    enabled: Option<bool>,
+    pub(super) enabled: Option<bool>,
     /// embedded:PATH or etcd://…; the rest is for etcd alone.
     pub(super) store: Option<String>,
     pub(super) store_root: Option<String>,

@@ -122,3 +122,68 @@ fn read(file: &Path) -> Result<String, CliError> {
         .map_err(|error| CliError::failed(format!("{}: {error}", file.display())))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn told(args: &StoreArgs) -> String {
+        match args.options() {
+            Ok(options) => format!("{:?} {:?}", options.login, options.identity_files),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_login_is_whole_and_its_password_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let password = folder.path().join("password");
+        std::fs::write(&password, "correct-horse\n").unwrap();
+        let user = Some("encamp".to_owned());
+        let nothing = StoreArgs::default;
+        let cases = [
+            nothing(),
+            StoreArgs { store_user: user.clone(), store_password_file: Some(password.clone()), ..nothing() },
+            StoreArgs { store_user: user.clone(), ..nothing() },
+            StoreArgs { store_password_file: Some(password.clone()), ..nothing() },
+            StoreArgs { store_user: user, store_password_file: Some("/nowhere".into()), ..nothing() },
+            StoreArgs { store_cert: Some("a.pem".into()), ..nothing() },
+        ];
+        let mut all = String::new();
+        for case in &cases {
+            writeln!(all, "{}", told(case)).unwrap();
+        }
+        insta::assert_snapshot!(all, @r#"
+        None None
+        Some(Login(encamp)) None
+        the user "encamp" of etcd has no password: --store-password-file or ENCAMP_STORE_PASSWORD
+        there is a password for etcd, but no user: --store-user or ENCAMP_STORE_USER
+        /nowhere: No such file or directory (os error 2)
+        a certificate for etcd needs its key, and the key its certificate
+        "#);
+        assert_eq!(cases[1].options().unwrap().login.unwrap().password, "correct-horse");
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = ServerSection {
+            store: Some("etcds://a:2379".to_owned()),
+            store_root: Some("/file".to_owned()),
+            store_history: Some("5m".parse().unwrap()),
+            ..ServerSection::default()
+        };
+        let flags = StoreArgs {
+            store_root: Some("/flag".to_owned()),
+            store_history: Some("0s".parse().unwrap()),
+            ..StoreArgs::default()
+        };
+        let both = flags.over(&file);
+        assert_eq!(both.address(None).unwrap(), "etcds://a:2379");
+        assert_eq!(both.options().unwrap().root, "/flag");
+        assert_eq!(both.history(), None);
+        assert_eq!(StoreArgs::default().over(&file).history(), Some(std::time::Duration::from_secs(300)));
+        assert!(StoreArgs::default().address(None).is_err());
+    }
+}

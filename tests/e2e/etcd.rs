@@ -18,22 +18,27 @@ pub struct Etcd {
 #[derive(Debug)]
 struct Member {
     process: Process,
-    client_port: u16,
-    peer_port: u16,
+    ports: Ports,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    client: u16,
+    peer: u16,
+    /// Plain HTTP whatever the clients speak.
+    health: u16,
 }
 
 impl Etcd {
     /// Starts this many members with additional flags and waits until all answer.
     pub async fn start(directory: &Path, members: usize, flags: &[&str]) -> Etcd {
-        let all: Vec<(u16, u16)> = (0..members).map(|_| (ports::free(), ports::free())).collect();
+        let new = |_| Ports { client: ports::free(), peer: ports::free(), health: ports::free() };
+        let all: Vec<Ports> = (0..members).map(new).collect();
         let peers: Vec<String> =
-            all.iter().map(|(_, peer)| format!("{peer}=http://127.0.0.1:{peer}")).collect();
+            all.iter().map(|ports| format!("{0}=http://127.0.0.1:{0}", ports.peer)).collect();
         let mut own = vec!["--initial-cluster".to_owned(), peers.join(",")];
         own.extend(flags.iter().map(|&flag| flag.to_owned()));
-        let start = |(client_port, peer_port)| {
-            let process = spawn(directory, client_port, peer_port, &own);
-            Member { process, client_port, peer_port }
-        };
+        let start = |ports| Member { process: spawn(directory, ports, &own), ports };
         let members = all.into_iter().map(start).collect();
         let etcd = Etcd { members, directory: directory.to_owned(), flags: own };
         for index in 0..etcd.members.len() {
@@ -49,7 +54,7 @@ impl Etcd {
 
     /// `HOST:PORT` of every member.
     pub fn endpoints(&self) -> Vec<String> {
-        self.members.iter().map(|member| format!("127.0.0.1:{}", member.client_port)).collect()
+        self.members.iter().map(|member| format!("127.0.0.1:{}", member.ports.client)).collect()
     }
 
     /// Ends a member as a power cut would.
@@ -59,8 +64,8 @@ impl Etcd {
 
     /// Starts a member again over what it had stored.
     pub async fn restart(&mut self, index: usize) {
-        let Member { client_port, peer_port, .. } = self.members[index];
-        self.members[index].process = spawn(&self.directory, client_port, peer_port, &self.flags);
+        let ports = self.members[index].ports;
+        self.members[index].process = spawn(&self.directory, ports, &self.flags);
         self.until_healthy(index).await;
     }
 
@@ -68,7 +73,7 @@ impl Etcd {
     pub async fn leader(&self) -> usize {
         wait::until(wait::STEP, "etcd to have a leader", async || {
             for (index, member) in self.members.iter().enumerate() {
-                let url = format!("http://127.0.0.1:{}/metrics", member.client_port);
+                let url = format!("http://127.0.0.1:{}/metrics", member.ports.health);
                 let Ok(answer) = reqwest::get(&url).await else { continue };
                 let text = answer.text().await.map_err(|error| error.to_string())?;
                 if text.lines().any(|line| line == "etcd_server_is_leader 1") {
@@ -82,7 +87,7 @@ impl Etcd {
 
     async fn until_healthy(&self, index: usize) {
         let member = &self.members[index];
-        let url = format!("http://127.0.0.1:{}/health", member.client_port);
+        let url = format!("http://127.0.0.1:{}/health", member.ports.health);
         wait::until(wait::START, "etcd to answer", async || match reqwest::get(&url).await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(format!("{}\n{}", answer.status(), member.process.last_words())),
@@ -92,16 +97,18 @@ impl Etcd {
     }
 }
 
-fn spawn(directory: &Path, client_port: u16, peer_port: u16, flags: &[String]) -> Process {
-    let client = format!("http://127.0.0.1:{client_port}");
-    let peer = format!("http://127.0.0.1:{peer_port}");
-    let name = format!("etcd-{peer_port}");
+fn spawn(directory: &Path, ports: Ports, flags: &[String]) -> Process {
+    let is_tls = flags.iter().any(|flag| flag == "--cert-file");
+    let client = format!("{}://127.0.0.1:{}", if is_tls { "https" } else { "http" }, ports.client);
+    let peer = format!("http://127.0.0.1:{}", ports.peer);
+    let name = format!("etcd-{}", ports.peer);
     let mut command = Command::new("etcd");
     command
-        .args(["--name", &peer_port.to_string(), "--data-dir"])
+        .args(["--name", &ports.peer.to_string(), "--data-dir"])
         .arg(directory.join(&name))
         .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
         .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+        .args(["--listen-metrics-urls", &format!("http://127.0.0.1:{}", ports.health)])
         .args(["--log-level", "error"])
         .args(flags);
     Process::start(&name, &mut command, directory)

@@ -10,6 +10,9 @@ mod cluster;
 mod docker;
 mod etcd;
 mod jobs;
+#[path = "../common/keys.rs"]
+#[expect(dead_code, reason = "tokens are tested elsewhere")]
+mod keys;
 mod kubectl;
 mod outside;
 mod ports;
@@ -69,6 +72,13 @@ over_a_special_etcd! {
     a_server_lists_again_when_its_watch_is_compacted: scenarios::etcd::FORGETFUL;
     a_full_etcd_is_opened_again: scenarios::etcd::HOARDING;
     the_leader_of_etcd_may_die: scenarios::etcd::OF_THREE;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_shows_its_certificate_to_etcd() {
+    let authority = keys::Authority::new();
+    let special = scenarios::etcd::with_certificates(&authority);
+    scenarios::kinds::batch_runs_to_completion(Cluster::start(Shape::Special(special)).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

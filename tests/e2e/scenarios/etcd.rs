@@ -4,7 +4,9 @@ use etcd_client::Client;
 
 use crate::{
     cluster::{Cluster, Special, witnesses},
-    jobs, wait,
+    jobs,
+    keys::Authority,
+    wait,
 };
 
 /// So small that a few job files fill it.
@@ -17,6 +19,18 @@ pub const HOARDING: Special =
     Special { agents: 1, members: 1, etcd: SMALL, server: &["--store-history", "0s"] };
 /// Three members, all of them known to the server.
 pub const OF_THREE: Special = Special { agents: 1, members: 3, etcd: &[], server: &[] };
+
+/// One member that asks for a certificate, and a server that has one.
+pub fn with_certificates(authority: &Authority) -> Special {
+    // Flags of a special cluster live as long as the test.
+    let file = |name: &str| -> &'static str { authority.flag(name).leak() };
+    let etcd =
+        vec!["--cert-file", file("server.pem"), "--key-file", file("server.key"), "--client-cert-auth"];
+    let etcd = [etcd, vec!["--trusted-ca-file", file("ca.pem")]].concat();
+    let server = vec!["--store-ca", file("ca.pem"), "--store-cert", file("client.pem")];
+    let server = [server, vec!["--store-key", file("client.key")]].concat();
+    Special { agents: 1, members: 1, etcd: etcd.leak(), server: server.leak() }
+}
 
 /// As large as a job file may reasonably be; its version is stored beside it.
 const LARGE_BYTES: usize = 300_000;
