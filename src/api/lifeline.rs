@@ -225,7 +225,7 @@ async fn until(at: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Limits, Memory};
+    use crate::store::{Limits, Listing, Memory, ReadError, Watch, WatchError};
 
     async fn link(store: &Memory) -> Option<(Link, Revision)> {
         let listing = store.list(&Prefix::one(&Key::link("n1"))).await.unwrap();
@@ -277,5 +277,53 @@ mod tests {
         one.beat("n1");
         pass(1).await;
         assert_eq!(link(&store).await.unwrap().0.server, "s1", "back again");
+    }
+
+    /// A store whose next list may be an older one.
+    #[derive(Clone)]
+    struct Forgetful {
+        store: Memory,
+        older: Arc<Mutex<Option<Listing>>>,
+    }
+
+    impl Store for Forgetful {
+        async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
+            let older = self.older.lock().unwrap().take();
+            if let Some(older) = older { Ok(older) } else { self.store.list(prefix).await }
+        }
+        async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
+            self.store.commit(txn).await
+        }
+        async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, WatchError> {
+            self.store.watch(prefix, after).await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_older_link_is_not_believed_for_ever() {
+        let (store, stop) = (Memory::new(Limits::default()), CancellationToken::new());
+        let cache = Cache::new(Duration::from_secs(600), crate::clock::Clock::system());
+        tokio::spawn({
+            let (cache, store, stop) = (cache.clone(), store.clone(), stop.clone());
+            async move { cache.run(store, stop).await }
+        });
+        let forgetful = Forgetful { store: store.clone(), older: Arc::default() };
+        let hearing = Hearing::new(forgetful.clone(), "s1");
+        tokio::spawn(hearing.clone().run(stop.clone()));
+        tokio::spawn(hearing.clone().follow(cache, stop));
+        hearing.beat("n1");
+        pass(1).await;
+        let older = store.list(&Prefix::one(&Key::link("n1"))).await.unwrap();
+        pass(9).await;
+        assert!(!link(&store).await.unwrap().0.connected, "it was silent");
+        *forgetful.older.lock().unwrap() = Some(older);
+        let mut waited = 0;
+        while !link(&store).await.unwrap().0.connected {
+            hearing.beat("n1");
+            pass(2).await;
+            waited += 2;
+            assert!(waited < 60, "the older link is still believed");
+        }
+        assert!(waited > 2, "the older link was believed for a while");
     }
 }
