@@ -1,5 +1,6 @@
 //! Changes that say what to change: merge patch and JSON patch. (Apply is a room of its own.)
 
+use json_patch::PatchOperation;
 use serde_json::Value;
 
 use super::body::Sent;
@@ -41,10 +42,57 @@ pub(super) fn merge(document: &Value, patch: &Value) -> Value {
 }
 
 /// A document changed by a JSON patch.
+///
+/// A version that the patch tests or writes is what its sender has seen; the document here has none to compare it
+/// with, so it is put into the result, where the commit looks for it.
 pub(super) fn json(document: &Value, patch: &json_patch::Patch) -> Result<Value, Refusal> {
     let mut document = document.clone();
-    match json_patch::patch(&mut document, patch) {
-        Ok(()) => Ok(document),
-        Err(error) => Err(Refusal::bad_request(format!("the patch does not apply: {error}"))),
+    let mut seen = None;
+    let mut rest = Vec::new();
+    for operation in &patch.0 {
+        match version_in(operation) {
+            Some(version) => seen = Some(version.clone()),
+            None => rest.push(operation.clone()),
+        }
+    }
+    json_patch::patch(&mut document, &rest)
+        .map_err(|error| Refusal::bad_request(format!("the patch does not apply: {error}")))?;
+    if let Some(version) = seen {
+        document["metadata"]["resourceVersion"] = version;
+    }
+    Ok(document)
+}
+
+/// The version that an operation names.
+fn version_in(operation: &PatchOperation) -> Option<&Value> {
+    let (path, value) = match operation {
+        PatchOperation::Add(add) => (&add.path, &add.value),
+        PatchOperation::Replace(replace) => (&replace.path, &replace.value),
+        PatchOperation::Test(test) => (&test.path, &test.value),
+        PatchOperation::Remove(_) | PatchOperation::Move(_) | PatchOperation::Copy(_) => return None,
+    };
+    (path.as_str() == "/metadata/resourceVersion").then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_version_in_a_patch_is_what_its_sender_has_seen() {
+        let document = json!({"metadata": {"name": "web"}, "spec": {"priority": 50}});
+        let patch = json!([
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
+            {"op": "replace", "path": "/spec/priority", "value": 60},
+        ]);
+        let changed = json(&document, &serde_json::from_value(patch).unwrap()).unwrap();
+        assert_eq!(
+            changed,
+            json!({"metadata": {"name": "web", "resourceVersion": "7"}, "spec": {"priority": 60}})
+        );
+        let wrong = json!([{"op": "test", "path": "/spec/priority", "value": 1}]);
+        assert!(json(&document, &serde_json::from_value(wrong).unwrap()).is_err());
     }
 }

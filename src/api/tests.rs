@@ -165,6 +165,20 @@ async fn a_selector_makes_documents_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_selector_does_not_hide_what_went_before_the_watch_began() {
+    let world = World::new().await;
+    world.json("POST", JOBS, &job("web")).await;
+    let from = world.get(JOBS).await["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    world.json("POST", JOBS, &job("db")).await;
+    world.merge(WEB, json!({"spec": {"priority": 70}})).await;
+    world.write(vec![Write::Delete { key: Key::job("default", "web") }]).await;
+    let path =
+        |name: &str| format!("{JOBS}?watch=true&resourceVersion={from}&fieldSelector=metadata.name%3D{name}");
+    assert_eq!(world.watch(&path("web")).await.next().await, "DELETED web");
+    assert_eq!(world.watch(&path("db")).await.next().await, "ADDED db");
+}
+
+#[tokio::test]
 async fn what_is_forgotten_is_gone() {
     let world = World::new().await;
     world.json("POST", JOBS, &job("web")).await;

@@ -50,7 +50,7 @@ pub(super) fn stream(server: &Server, listed: Listed, query: &ReadQuery) -> Resu
         bookmarks: is_set(query.allow_watch_bookmarks.as_ref()),
         seen: after.unwrap_or_default(),
     };
-    let mut first = if sends_initial { watch.initial() } else { watch.remember() };
+    let mut first = if sends_initial { watch.initial() } else { watch.remember(&past) };
     if sends_initial && is_set(query.send_initial_events.as_ref()) && watch.bookmarks {
         first.extend(watch.bookmark(&json!({"k8s.io/initial-events-end": "true"})));
     }
@@ -92,16 +92,31 @@ impl Watching {
         })
     }
 
-    /// Notes what the reader knows of from its list; needed only where a selector hides documents.
-    fn remember(&mut self) -> Vec<u8> {
-        if !self.listed.selector.is_everything() {
-            let server = self.server.clone();
-            let known = server.look(|scene| {
-                let names = self.listed.names(scene);
-                names.into_iter().filter(|name| self.listed.join(scene, name).is_some()).collect()
-            });
-            self.known = Some(known);
+    /// Notes what the reader knows of from its list; needed only where a selector hides documents. What came and
+    /// went since that list is in `past`.
+    fn remember(&mut self, past: &[Arc<Moment>]) -> Vec<u8> {
+        if self.listed.selector.is_everything() {
+            return Vec::new();
         }
+        let server = self.server.clone();
+        let mut known: BTreeSet<Name> = server.look(|scene| {
+            let names = self.listed.names(scene);
+            names.into_iter().filter(|name| self.listed.join(scene, name).is_some()).collect()
+        });
+        // By name, whether it came into being first: then the reader cannot know of it.
+        let mut born: BTreeMap<&Name, bool> = BTreeMap::new();
+        let touched = past.iter().flat_map(|moment| &moment.touched);
+        for touched in touched.filter(|touched| touched.kind == self.listed.kind) {
+            let is_new = *born.entry(&touched.name).or_insert(touched.how == How::Added);
+            match &touched.how {
+                How::Added if is_new => drop(known.remove(&touched.name)),
+                How::Gone(ghost) if !is_new && self.listed.selector.selects(ghost) => {
+                    known.insert(touched.name.clone());
+                }
+                How::Added | How::Modified | How::Gone(_) => {}
+            }
+        }
+        self.known = Some(known);
         Vec::new()
     }
 

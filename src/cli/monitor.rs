@@ -13,6 +13,9 @@ use super::print;
 /// After this long without a change, say what is waited for.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// After this long without room on any node, following ends: old instances have made room by then.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// The JSON lines of a watch.
 pub(super) struct Lines {
     response: reqwest::Response,
@@ -53,6 +56,8 @@ enum Standing {
     Bad(String),
     /// Under way, and waiting for this.
     Underway(String),
+    /// Nothing can be done until there is room on some node.
+    Unplaced(String),
 }
 
 /// Follows a job until it is healthy (or done, for batch jobs), has failed, or time is up.
@@ -82,7 +87,11 @@ pub(super) async fn follow(
                 Err(_) if deadline.is_some_and(|at| Instant::now() >= at) => {
                     return Err(CliError::TimedOut(format!("timed out; {}", told.last)));
                 }
-                Err(_) => told.remind(),
+                Err(_) => {
+                    if let Some(result) = told.remind() {
+                        return result;
+                    }
+                }
                 // A watch that ends or breaks is opened again after another look.
                 Ok(Ok(None) | Err(_)) => break,
                 Ok(Ok(Some(event))) if event["type"] == "DELETED" => {
@@ -104,13 +113,17 @@ pub(super) async fn follow(
 struct Told {
     last: String,
     reminded: bool,
+    unplaced_since: Option<Instant>,
 }
 
 impl Told {
     fn judge(&mut self, job: &Value) -> Option<Result<(), CliError>> {
         let standing = standing(job);
         let text = match &standing {
-            Standing::Good(text) | Standing::Bad(text) | Standing::Underway(text) => text.clone(),
+            Standing::Good(text)
+            | Standing::Bad(text)
+            | Standing::Underway(text)
+            | Standing::Unplaced(text) => text.clone(),
         };
         if text != self.last {
             print::talk(&format!("  {text}"));
@@ -120,15 +133,27 @@ impl Told {
         match standing {
             Standing::Good(_) => Some(Ok(())),
             Standing::Bad(text) => Some(Err(CliError::Unhealthy(text))),
-            Standing::Underway(_) => None,
+            Standing::Underway(_) => {
+                self.unplaced_since = None;
+                None
+            }
+            Standing::Unplaced(_) => {
+                self.unplaced_since.get_or_insert_with(Instant::now);
+                None
+            }
         }
     }
 
-    fn remind(&mut self) {
+    fn remind(&mut self) -> Option<Result<(), CliError>> {
+        if self.unplaced_since.is_some_and(|since| since.elapsed() >= PATIENCE) {
+            let text = format!("applied, but not placed: {}; it starts as soon as a node fits", self.last);
+            return Some(Err(CliError::Unhealthy(text)));
+        }
         if !self.reminded {
             print::talk(&format!("  still waiting: {}", self.last));
             self.reminded = true;
         }
+        None
     }
 }
 
@@ -167,7 +192,7 @@ fn standing(job: &Value) -> Standing {
         return Standing::Good(message("Available"));
     }
     if is("Placed", "False") {
-        return Standing::Underway(message("Placed"));
+        return Standing::Unplaced(message("Placed"));
     }
     let waiting = [message("Progressing"), message("Available")];
     Standing::Underway(

@@ -274,7 +274,7 @@ fn conditions(
         last_transition_time: None,
         observed_generation,
     };
-    let Counts { desired, unplaced, running, healthy, complete, failed, .. } = counts;
+    let Counts { desired, unplaced, complete, failed, .. } = counts;
     let mut conditions = Vec::new();
     if job.spec.job_type.is_batch() {
         let is_complete = desired > 0 && complete >= desired;
@@ -288,19 +288,8 @@ fn conditions(
         let message = format!("{complete} of {desired} allocations are complete, {failed} failed");
         conditions.push(condition("Complete", is_complete, reason, message));
     } else {
-        let is_available = healthy >= desired && !job.spec.stop;
-        let reason = if is_available {
-            "Healthy"
-        } else if job.spec.stop {
-            "Stopped"
-        } else {
-            "Unhealthy"
-        };
-        let mut message = format!("{} of {desired} allocations are healthy", healthy.min(desired));
-        if running > desired {
-            message += &format!(", {} more still run", running - desired);
-        }
-        conditions.push(condition("Available", is_available, reason, message));
+        let (reason, message) = availability(job, &counts);
+        conditions.push(condition("Available", reason == "Healthy", reason, message));
     }
     if let Some(rollout) = rollout {
         let (holds, reason) = match rollout.status {
@@ -316,14 +305,40 @@ fn conditions(
         conditions.push(condition("Progressing", holds, reason, message));
     }
     let (reason, message) = match unplaced {
+        0 if lacks_nodes(job, &counts) => {
+            let why = if scene.explains { why_unplaced(scene, job, groups) } else { String::new() };
+            ("NoNode", format!("no node fits{why}"))
+        }
         0 => ("Placed", "every allocation has a node".to_owned()),
         unplaced => {
             let why = if scene.explains { why_unplaced(scene, job, groups) } else { String::new() };
             ("Waiting", format!("{unplaced} of {desired} allocations have no node yet{why}"))
         }
     };
-    conditions.push(condition("Placed", unplaced == 0, reason, message));
+    conditions.push(condition("Placed", reason == "Placed", reason, message));
     conditions
+}
+
+/// Whether enough of a job that goes on for ever is healthy: the word for it and a sentence.
+fn availability(job: &Job, counts: &Counts) -> (&'static str, String) {
+    let Counts { desired, running, healthy, .. } = *counts;
+    let reason = match (job.spec.stop, lacks_nodes(job, counts), healthy >= desired) {
+        (true, _, _) => "Stopped",
+        (false, true, _) => "NoNode",
+        (false, false, true) => "Healthy",
+        (false, false, false) => "Unhealthy",
+    };
+    let mut message = format!("{} of {desired} allocations are healthy", healthy.min(desired));
+    if running > desired {
+        message += &format!(", {} more still run", running - desired);
+    }
+    (reason, message)
+}
+
+/// Whether a job wants an instance on each node that fits, and none does.
+fn lacks_nodes(job: &Job, counts: &Counts) -> bool {
+    let is_wanted = !job.spec.stop && job.metadata.deletion_timestamp.is_none();
+    is_wanted && job.spec.job_type.is_per_node() && counts.desired == 0 && counts.complete == 0
 }
 
 fn sum(groups: &BTreeMap<String, Counts>) -> Counts {
@@ -333,7 +348,7 @@ fn sum(groups: &BTreeMap<String, Counts>) -> Counts {
 /// What the scheduler says about the groups that wait.
 fn why_unplaced(scene: &Scene<'_>, job: &Job, groups: &BTreeMap<String, Counts>) -> String {
     let name = Name::new(&job.metadata.namespace, &job.metadata.name);
-    let waiting = groups.iter().filter(|(_, counts)| counts.unplaced > 0);
+    let waiting = groups.iter().filter(|(_, counts)| counts.unplaced > 0 || lacks_nodes(job, counts));
     let told = waiting.filter_map(|(group, _)| {
         Some(format!("; {group}: {}", preview::why_not(scene, &name, group, &job.spec)?))
     });
