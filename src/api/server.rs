@@ -9,6 +9,7 @@ use axum::Router;
 use jiff::Timestamp;
 use schemas::key::{Key, Prefix, Revision};
 use tokio_util::sync::CancellationToken;
+use tower_http::trace::TraceLayer;
 
 use super::feed::Feed;
 use super::refusal::Refusal;
@@ -93,6 +94,7 @@ impl Server {
             .method_not_allowed_fallback(|| async {
                 Refusal::method_not_allowed("the server does not allow this method on the requested resource")
             })
+            .layer(TraceLayer::new_for_http())
             .with_state(self.clone())
     }
 

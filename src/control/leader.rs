@@ -12,6 +12,7 @@ use schemas::key::{Key, Revision};
 use schemas::leader::Leader;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::cache::Cache;
 use crate::store::{Store, Txn};
@@ -35,7 +36,8 @@ where
         let over = stop.child_token();
         let guard = Guard::Term { leader: seat.key(), term };
         {
-            let working = work(guard, over.clone());
+            let span = tracing::info_span!("lead", controller = seat.controller, %term);
+            let working = work(guard, over.clone()).instrument(span);
             tokio::pin!(working);
             tokio::select! { biased;
                 () = &mut working => {}

@@ -10,6 +10,7 @@ use schemas::key::{Key, Revision};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{Clock, Queue};
 use crate::cache::{Cache, Changes, Pulse};
@@ -71,9 +72,10 @@ impl<S: Store> Runner<S> {
         loop {
             while flights.len() < self.settings.in_flight {
                 let Some(root) = queue.pop(self.cache.revision(), Instant::now()) else { break };
-                match self.decide(&root, &mut queue) {
+                let span = tracing::debug_span!("reconcile", %root);
+                match span.in_scope(|| self.decide(&root, &mut queue)) {
                     plan if plan.is_empty() => queue.done(&root, None),
-                    plan => flights.push(self.commit(root, plan)),
+                    plan => flights.push(self.commit(root, plan).instrument(span)),
                 }
             }
             tokio::select! { biased;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use agent::{Act, AllocationId, decide_one};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::drivers::TaskId;
 use super::launch::Ask;
@@ -91,7 +92,8 @@ impl<S: Store> Agent<S> {
         let here = self.here.clone();
         let driver = self.world.drivers.get(&name).cloned();
         let make = move |ask: &Ask, dirs| ask.launch(dirs, &here);
-        self.works.spawn(works::start(driver, self.world.disk.clone(), ask, make));
+        let span = tracing::info_span!("start", task = %ask.id, incarnation);
+        self.works.spawn(works::start(driver, self.world.disk.clone(), ask, make).instrument(span));
     }
 
     fn driver_of(&self, id: &TaskId) -> Option<std::sync::Arc<dyn super::drivers::Driver>> {
