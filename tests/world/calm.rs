@@ -79,3 +79,33 @@ fn an_update_keeps_enough_healthy() {
     let told = story::told(|| async { update(Stage::new(2, (1, 2), Sabotage::None)).await });
     assert!(told.is_ok(), "{}", told.unwrap_err());
 }
+
+/// The same name again and again, each time before anybody has tidied up after the last.
+async fn again(mut stage: Stage) -> (Stage, Result<(), Broken>) {
+    let outcome = async {
+        stage.pass(Duration::from_secs(10)).await?;
+        for life in 0..8 {
+            stage.ask(Wish::create(&job("web", "service", 3, life % 2)));
+            stage.pass(Duration::from_millis(700)).await?;
+            stage.ask(Wish::delete("web"));
+            stage.pass(Duration::from_millis(100 * u64::from(life))).await?;
+        }
+        // While the last one goes, a new one is refused.
+        for _ in 0..30 {
+            stage.ask(Wish::create(&job("web", "batch", 2, 0)));
+            stage.pass(Duration::from_secs(1)).await?;
+        }
+        stage.converge(SOON).await?;
+        stage.be_silent().await
+    };
+    let outcome = outcome.await;
+    (stage, outcome)
+}
+
+#[test]
+fn a_name_lives_again_and_again() {
+    for seed in 0..10 {
+        let told = story::told(|| async { again(Stage::new(seed, (1, 2), Sabotage::None)).await });
+        assert!(told.is_ok(), "seed {seed}: {}", told.unwrap_err());
+    }
+}
