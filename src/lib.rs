@@ -5,6 +5,7 @@ pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod control;
+pub mod forecast;
 pub mod node;
 pub mod process;
 pub mod store;

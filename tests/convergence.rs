@@ -7,9 +7,13 @@ mod convergence {
     pub(crate) mod world;
 }
 
+use std::collections::BTreeMap;
+
 use convergence::safety;
 use convergence::world::{Did, World};
-use plan::View;
+use encamp::forecast::forecast;
+use plan::view::JobRef;
+use plan::{View, Write};
 use proptest::prelude::*;
 use schemas::deployment::DeploymentStatus;
 use schemas::key::Key;
@@ -262,6 +266,76 @@ fn nothing_stops_for_an_instance_that_fits_nowhere() {
     assert_eq!(world.healthy("web").len(), 6, "{}", world.log.join("\n"));
     let rollout = world.view.deployments.get(&Key::deployment("default", "web", 2)).unwrap();
     assert_eq!(rollout.status, DeploymentStatus::Successful, "{}", world.log.join("\n"));
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// What a plan foresees is what then happens, as long as what starts becomes healthy.
+    #[test]
+    fn what_is_foreseen_happens(
+        choices in prop::collection::vec(any::<u8>(), 16..64),
+        first in version(),
+        second in version(),
+        is_system: bool,
+    ) {
+        let mut world = cluster(choices);
+        let kind = if is_system { "type=system" } else { "" };
+        world.say(&format!("job web v1 {kind} {first}"));
+        world.settle();
+        let before = standing(&world.view);
+        let line = format!("job web v2 {kind} {second}");
+        let mut written = world.view.clone();
+        plan::fixture::write(&mut written, &line);
+        let (job, version) = (Key::job("default", "web"), Key::version("default", "web", 2));
+        let writes = [
+            Write::put(job.clone(), written.jobs.get(&job).unwrap()),
+            Write::put(version.clone(), written.versions.get(&version).unwrap()),
+        ];
+        let reference = JobRef { namespace: "default".to_owned(), job: "web".to_owned() };
+        let foreseen = forecast(world.view.clone(), &reference, &writes, world.now());
+        world.say(&line);
+        world.settle();
+        let after = standing(&world.view);
+        let kept: Vec<_> = before.iter().filter_map(|(place, was)| Some((was, after.get(place)?))).collect();
+        let names = |same: bool| kept.iter().filter(move |(was, is)| (was.0 == is.0) == same);
+        let waiting = world.view.open.pending().map(|(_, places)| places.len()).sum::<usize>();
+        let outcome = &foreseen["api"];
+        let log = || format!("{outcome:?}\n{before:?}\n{after:?}\n{}", world.log.join("\n"));
+        prop_assert_eq!(outcome.in_place as usize, names(true).filter(|(was, is)| was.1 != is.1).count(), "{}", log());
+        if outcome.unplaced == 0 {
+            prop_assert_eq!(outcome.create as usize, after.len() - kept.len(), "{}", log());
+            prop_assert_eq!(outcome.destructive as usize, names(false).count(), "{}", log());
+            prop_assert_eq!(outcome.stop as usize, before.len() - kept.len(), "{}", log());
+            prop_assert_eq!(outcome.ignore as usize, names(true).filter(|(was, is)| was.1 == is.1).count(), "{}", log());
+        }
+        if !is_system {
+            prop_assert_eq!(outcome.unplaced as usize, waiting, "{}", log());
+        }
+    }
+}
+
+/// One version of a job, in the words of the fixture.
+fn version() -> impl Strategy<Value = String> {
+    let zone = prop::sample::select(vec!["", "a", "b"]);
+    (0_u32..7, 1_u32..3, prop::sample::select(vec![40, 60, 130]), 0_u32..4, zone).prop_map(
+        |(count, image, memory, parallel, zone)| {
+            let rule = if zone.is_empty() {
+                String::new()
+            } else {
+                format!("constraint=\"${{meta.zone}} = {zone}\"")
+            };
+            format!("count={count} image={image} memory={memory} max_parallel={parallel} {rule}")
+        },
+    )
+}
+
+/// What is to run, by place: its name and what it runs.
+fn standing(view: &View) -> BTreeMap<String, (String, u64)> {
+    let runs =
+        view.placements.iter().filter(|(key, row)| row.value.wish == Wish::Run && !view.indexes.is_gone(key));
+    runs.map(|(key, row)| (row.value.index.to_string(), (key.segment(3).to_owned(), row.value.spec)))
+        .collect()
 }
 
 /// How many instances of a version are to run and not yet healthy.

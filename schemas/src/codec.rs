@@ -96,6 +96,16 @@ mod tests {
     }
 
     #[test]
+    fn words_that_no_longer_say_what_a_job_is_to_do_are_not_kept() {
+        let written = json!({"priority": 60, "groups": []});
+        let mut job: Job =
+            read(&json!({"metadata": {"name": "web"}, "spec": written, "version": 2})).unwrap();
+        job.spec.priority = 70;
+        let again: Job = decode(&encode(&job)).unwrap();
+        assert_eq!(again.spec.priority, 70);
+    }
+
+    #[test]
     fn a_wrong_type_is_an_error_with_its_place() {
         let error =
             read::<Version>(&json!({"number": 2, "spec": {"mood": 1, "priority": "high"}})).unwrap_err();

@@ -53,26 +53,36 @@ struct StoredJob {
 impl Job {
     /// What it is to do, in its author's words.
     pub fn as_written(&self) -> Value {
-        let spelled = || serde_json::to_value(&self.spec).expect("a job has string keys only");
-        self.written.clone().unwrap_or_else(spelled)
+        self.written.clone().unwrap_or_else(|| spelled(&self.spec))
     }
+}
+
+fn spelled(spec: &JobSpec) -> Value {
+    serde_json::to_value(spec).expect("a job has string keys only")
+}
+
+/// What an author's words mean.
+fn understood(written: Value, name: &str) -> Result<JobSpec, Wrong> {
+    let given = if written.is_null() { Value::Object(Map::new()) } else { written };
+    unknown::read_stored::<JobSpec>(given).map(|spec| spec.canonicalize(name))
 }
 
 impl Serialize for Job {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Job { metadata, spec: _, written: _, version } = self;
-        let stored = StoredJob { metadata: metadata.clone(), spec: self.as_written(), version: *version };
-        stored.serialize(serializer)
+        let Job { metadata, spec, written, version } = self;
+        // Words that do not say any more what the job is to do are not kept.
+        let is_said =
+            |written: &&Value| understood((*written).clone(), &metadata.name).is_ok_and(|said| said == *spec);
+        let written = written.as_ref().filter(is_said).cloned().unwrap_or_else(|| spelled(spec));
+        StoredJob { metadata: metadata.clone(), spec: written, version: *version }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Job {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Job, D::Error> {
         let StoredJob { metadata, spec: written, version } = StoredJob::deserialize(deserializer)?;
-        let given = if written.is_null() { Value::Object(Map::new()) } else { written.clone() };
-        let spec: JobSpec = unknown::read_stored(given)
+        let spec = understood(written.clone(), &metadata.name)
             .map_err(|Wrong { path, message }| D::Error::custom(format!("spec.{path}: {message}")))?;
-        let spec = spec.canonicalize(&metadata.name);
         Ok(Job { metadata, spec, written: Some(written), version })
     }
 }

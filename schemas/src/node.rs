@@ -144,6 +144,10 @@ pub struct Node {
     pub metadata: ObjectMeta,
     /// The decisions.
     pub spec: NodeSpec,
+    /// When `spec.eligible` changed last; nothing if it never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub eligible_since: Option<Timestamp>,
 }
 impl Document for Node {}
 

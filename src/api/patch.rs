@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::body::Sent;
 use super::refusal::Refusal;
 
+/// The media type of a server-side apply.
+pub(super) const APPLY: &str = "application/apply-patch+yaml";
+
 /// A change of a document.
 #[derive(Clone, Debug)]
 pub(super) enum Patch {
@@ -25,7 +28,7 @@ impl Patch {
             "application/json-patch+json" => serde_json::from_slice(&sent.bytes)
                 .map(Patch::Json)
                 .map_err(|error| Refusal::bad_request(format!("the body is not a JSON patch: {error}"))),
-            "application/apply-patch+yaml" => Ok(Patch::Apply(sent.document()?)),
+            APPLY => Ok(Patch::Apply(sent.document()?)),
             other => Err(Refusal::unsupported_media_type(format!(
                 "{other:?} is not a patch of this kind of document; use application/merge-patch+json, \
                  application/json-patch+json or application/apply-patch+yaml"

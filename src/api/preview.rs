@@ -1,24 +1,29 @@
-//! What a job would do (`/plan`) and why it does not (`/why`): the planners of production, asked without a write.
+//! What a job would do (`/plan`, by a forecast) and why it does not (`/why`): the planners of production, asked
+//! without a write.
 
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use plan::view::GroupRef;
-use schemas::diff::{self, Change, Effect};
-use schemas::job::{Job, JobSpec};
+use plan::view::{GroupRef, JobRef};
+use schemas::diff;
+use schemas::job::JobSpec;
 use schemas::key::Key;
 use serde_json::{Value, json};
 
-use super::admission::{self, Admitted};
 use super::body::Sent;
+use super::commit::Change;
 use super::kind::{GROUP_VERSION, Kind};
 use super::refusal::Refusal;
 use super::request::{Asked, WriteQuery};
 use super::resources::{catalog, counts};
 use super::scene::{Name, Scene, part};
 use super::server::Server;
+use super::write::Manner;
+use super::write_jobs;
+use crate::forecast::forecast;
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {
@@ -31,56 +36,30 @@ async fn preview(
     State(server): State<Server>,
     Path((namespace, name)): Path<(String, String)>,
     Asked(query): Asked<WriteQuery>,
+    headers: HeaderMap,
     sent: Sent,
 ) -> Result<Json<Value>, Refusal> {
     let name = Name::new(namespace, name);
-    let Admitted { document: job, warnings } = admission::job(sent.document()?, &name, query.validation()?)?;
-    Ok(Json(server.look(|scene| compare(scene, &name, &job, &warnings))))
-}
-
-fn compare(scene: &Scene<'_>, name: &Name, job: &Job, warnings: &[String]) -> Value {
-    let old = scene.view.jobs.get(&Key::job(&name.namespace, &name.name));
-    let diff = diff::diff(&name.name, old.map(|old| &old.spec), &job.spec);
-    let groups: BTreeMap<&str, Value> = diff
-        .groups
-        .iter()
-        .map(|group| (group.name.as_str(), outcome(scene, name, (old, job), (&group.name, &group.effect))))
-        .collect();
-    let shown = catalog::join(scene, Kind::Job, name);
-    json!({
+    let manner = Manner::of(&query, &headers)?;
+    let key = Key::job(&name.namespace, &name.name);
+    let (view, shown, now) = server.look(|scene| {
+        (scene.view.clone(), catalog::join(scene, Kind::Job, &name).unwrap_or_default(), scene.now)
+    });
+    let stored = view.jobs.stored(&key).cloned();
+    let Change { document: job, writes, warnings, seen: _ } =
+        write_jobs::planned(&server, &name, stored.as_ref(), (&sent, &manner))?;
+    let diff = diff::diff(&name.name, stored.as_ref().map(|stored| &stored.value.spec), &job.spec);
+    let reference = JobRef { namespace: name.namespace.clone(), job: name.name.clone() };
+    // A rollout of thousands takes a while to foresee, during which others are served.
+    let foresee = tokio::task::spawn_blocking(move || forecast(view, &reference, &writes, now));
+    let groups = foresee.await.expect("a forecast neither panics nor is cancelled");
+    let version = shown["metadata"]["resourceVersion"].as_str().unwrap_or("0");
+    Ok(Json(json!({
         "apiVersion": GROUP_VERSION, "kind": "JobPlan",
-        "changes": diff.change != Change::None,
-        "diff": part(&diff), "groups": groups, "warnings": warnings,
-        "resourceVersion": shown.map_or_else(|| json!("0"), |job| job["metadata"]["resourceVersion"].clone()),
-    })
-}
-
-/// How many instances of a group are made, changed, replaced, stopped or left alone.
-fn outcome(
-    scene: &Scene<'_>,
-    name: &Name,
-    (old, new): (Option<&Job>, &Job),
-    (group, effect): (&str, &Effect),
-) -> Value {
-    let count = |spec: Option<&JobSpec>| {
-        let running = spec.filter(|spec| !spec.stop).and_then(|spec| spec.group(group));
-        running.map_or(0, schemas::group::Group::count)
-    };
-    let (before, after) = (count(old.map(|old| &old.spec)), count(Some(&new.spec)));
-    let kept = before.min(after);
-    let (mut in_place, mut destructive, mut ignore) = (0, 0, 0);
-    match effect {
-        Effect::Unchanged => ignore = kept,
-        Effect::InPlace { .. } => in_place = kept,
-        Effect::Destructive { .. } => destructive = kept,
-        Effect::Create | Effect::Destroy => {}
-    }
-    let create = after - kept;
-    let placement = (create + destructive > 0).then(|| why_not(scene, name, group, &new.spec)).flatten();
-    json!({
-        "create": create, "inPlace": in_place, "destructive": destructive, "stop": before - kept,
-        "ignore": ignore, "placement": placement,
-    })
+        "changes": diff.change != diff::Change::None,
+        "diff": part(&diff), "groups": part(&groups), "warnings": warnings,
+        "resourceVersion": version,
+    })))
 }
 
 fn reference(name: &Name, group: &str) -> GroupRef {

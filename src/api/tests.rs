@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use futures::StreamExt;
 use plan::Write;
 use schemas::key::Key;
-use schemas::node::{Amount, Fingerprint, Health, NodeState};
+use schemas::node::{Amount, DriverHealth, Fingerprint, Health, NodeState};
 use schemas::placement::{Placement, Wish};
 use schemas::report::{AllocationReport, ClientState, Report};
 use schemas::roster::{Index, Roster, Slot};
@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::store::{Limits, Memory, Store, Txn};
 
 const JOBS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs";
+const NODE: &str = "/apis/encamp.dev/v1/nodes/n1";
 const WEB: &str = "/apis/encamp.dev/v1/namespaces/default/jobs/web";
 
 struct World {
@@ -308,4 +309,69 @@ async fn bodies_come_in_three_spellings_and_within_limits() {
     assert_eq!((status.as_u16(), &refused["kind"]), (400, &json!("Status")));
     assert_eq!(world.send("POST", WEB, "", "").await.1["reason"], "MethodNotAllowed");
     assert_eq!(world.send("GET", "/apis/other", "", "").await.1["reason"], "NotFound");
+}
+
+/// A node that takes what raw_exec runs.
+fn node(name: &str) -> Vec<Write> {
+    let working = DriverHealth { detected: true, healthy: true, ..DriverHealth::default() };
+    let fingerprint = Fingerprint {
+        datacenter: "dc1".into(),
+        pool: "default".into(),
+        capacity: Amount { cpu_mhz: 1_000, memory_mb: 1_000, disk_mb: 9_000 },
+        drivers: [("raw_exec".to_owned(), working)].into(),
+        ..Fingerprint::default()
+    };
+    let health = Health { state: NodeState::Ready, ..Health::default() };
+    vec![Write::put(Key::fingerprint(name), &fingerprint), Write::put(Key::health(name), &health)]
+}
+
+#[tokio::test]
+async fn a_plan_foresees_what_the_planners_would_do_and_writes_nothing() {
+    let world = World::new().await;
+    world.write(node("n1")).await;
+    let mut web = job("web");
+    web["spec"]["groups"][0]["count"] = json!(5);
+    let before = world.cache.revision();
+    let plan = format!("{WEB}/plan");
+    let (status, planned) = world.json("POST", &plan, &web).await;
+    assert_eq!(status.as_u16(), 200, "{planned}");
+    let group = &planned["groups"]["api"];
+    assert_eq!((&group["create"], &group["unplaced"]), (&json!(5), &json!(2)), "{planned}");
+    assert!(group["placement"].as_str().unwrap().contains("1 short of memory"), "{planned}");
+    assert_eq!((&planned["changes"], &planned["resourceVersion"]), (&json!(true), &json!("0")));
+    assert_eq!(world.cache.revision(), before, "nothing was written");
+    // Sent as an apply it is merged as one: what others own stays.
+    world.json("POST", &format!("{JOBS}?fieldManager=other"), &web).await;
+    web["spec"]["groups"][0].as_object_mut().unwrap().remove("count");
+    let media = "application/apply-patch+yaml";
+    let asked = format!("{plan}?fieldManager=other2&force=true");
+    let (status, planned) = world.send("POST", &asked, media, web.to_string()).await;
+    assert_eq!((status.as_u16(), &planned["changes"]), (200, &json!(false)), "{planned}");
+    assert_eq!(planned["resourceVersion"], world.get(WEB).await["metadata"]["resourceVersion"]);
+}
+
+#[tokio::test]
+async fn conditions_say_since_when() {
+    let world = World::new().await;
+    world.json("POST", JOBS, &job("web")).await;
+    let made = world.get(WEB).await;
+    let since = |document: &Value, kind: &str| {
+        let all = document["status"]["conditions"].as_array().unwrap();
+        let found = all.iter().find(|condition| condition["type"] == kind).unwrap();
+        found["lastTransitionTime"].as_str().map(str::to_owned)
+    };
+    let created = made["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
+    assert_eq!((since(&made, "Available"), since(&made, "Placed")), (created.clone(), created));
+    assert_eq!(
+        since(&world.get(WEB).await, "Available"),
+        since(&made, "Available"),
+        "not the time of asking"
+    );
+    world.write(node("n1")).await;
+    assert_eq!(since(&world.get(NODE).await, "Eligible"), None, "nobody ever decided");
+    world.merge(NODE, json!({"spec": {"eligible": false}})).await;
+    let closed = since(&world.get(NODE).await, "Eligible");
+    assert!(closed.is_some());
+    world.merge(NODE, json!({"metadata": {"labels": {"a": "b"}}})).await;
+    assert_eq!(since(&world.get(NODE).await, "Eligible"), closed);
 }

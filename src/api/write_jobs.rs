@@ -11,7 +11,7 @@ use super::commit::{Change, Done, Seen, Target, change};
 use super::job_edit::{self, Edit, Wanted};
 use super::kind::{GROUP_VERSION, Kind};
 use super::ownership;
-use super::patch::{self, Patch};
+use super::patch::{self, APPLY, Patch};
 use super::refusal::Refusal;
 use super::resources::catalog;
 use super::scale;
@@ -67,20 +67,44 @@ pub(super) async fn patch(
         let changed = match patch {
             Patch::Merge(patch) => patch::merge(&current.ok_or_else(missing)?, patch),
             Patch::Json(patch) => patch::json(&current.ok_or_else(missing)?, patch)?,
-            Patch::Apply(config) => {
-                let mut warnings = Vec::new();
-                let old = stored.map(|stored| &stored.value);
-                let whole = ownership::applied(server, manner, (name, old), config, &mut warnings)?;
-                let seen = Seen::of(&whole["metadata"])?;
-                let mut admitted = admission::job(whole, name, manner.validation)?;
-                admitted.warnings.splice(0..0, warnings);
-                return Ok(Wish { is_applied: true, ..wanted(admitted, seen, None) });
-            }
+            Patch::Apply(config) => return applied(server, name, stored, (config, manner)),
         };
         let seen = Seen::of(&changed["metadata"])?;
         Ok(wanted(admission::job(changed, name, manner.validation)?, seen, None))
     })
     .await
+}
+
+/// What an apply wants of a job.
+fn applied(
+    server: &Server,
+    name: &Name,
+    stored: Option<&Stored<Job>>,
+    (config, manner): (&Value, &Manner),
+) -> Result<Wish, Refusal> {
+    let mut warnings = Vec::new();
+    let old = stored.map(|stored| &stored.value);
+    let whole = ownership::applied(server, manner, (name, old), config, &mut warnings)?;
+    let seen = Seen::of(&whole["metadata"])?;
+    let mut admitted = admission::job(whole, name, manner.validation)?;
+    admitted.warnings.splice(0..0, warnings);
+    Ok(Wish { is_applied: true, ..wanted(admitted, seen, None) })
+}
+
+/// What sending a job would write: by apply if that is what was sent, else as the whole that it should be.
+pub(super) fn planned(
+    server: &Server,
+    name: &Name,
+    stored: Option<&Stored<Job>>,
+    (sent, manner): (&Sent, &Manner),
+) -> Result<Change<Job>, Refusal> {
+    let body = sent.document()?;
+    let wish = if sent.media == APPLY {
+        applied(server, name, stored, (&body, manner))?
+    } else {
+        wanted(admission::job(body, name, manner.validation)?, Seen::default(), submission(sent))
+    };
+    Ok(edited(server, stored, wish, manner))
 }
 
 /// Asks for a job's deletion.
@@ -145,18 +169,21 @@ async fn run(
     let key = Key::job(&name.namespace, &name.name);
     let target = Target { kind: Kind::Job, name, key: &key, dry_run: manner.dry_run };
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
-    let done = change(server, &target, cached, |stored| {
-        let Wish { mut wanted, seen, warnings, is_applied } = make(stored)?;
-        if !is_applied {
-            let old = stored.map(|stored| &stored.value);
-            wanted.job.metadata.managed_fields = ownership::updated(server, manner, old, &wanted.job);
-        }
-        let now = server.now();
-        let Edit { job, writes } = server.look(|scene| job_edit::edit(scene.view, stored, wanted, now));
-        Ok(Change { document: job, writes, seen, warnings })
-    })
-    .await?;
+    let done =
+        change(server, &target, cached, |stored| Ok(edited(server, stored, make(stored)?, manner))).await?;
     Ok(show(server, name, done, manner.dry_run))
+}
+
+/// What a wish makes of a job.
+fn edited(server: &Server, stored: Option<&Stored<Job>>, wish: Wish, manner: &Manner) -> Change<Job> {
+    let Wish { mut wanted, seen, warnings, is_applied } = wish;
+    if !is_applied {
+        let old = stored.map(|stored| &stored.value);
+        wanted.job.metadata.managed_fields = ownership::updated(server, manner, old, &wanted.job);
+    }
+    let now = server.now();
+    let Edit { job, writes } = server.look(|scene| job_edit::edit(scene.view, stored, wanted, now));
+    Change { document: job, writes, seen, warnings }
 }
 
 fn show(server: &Server, name: &Name, done: Done<Job>, dry_run: bool) -> Done<Value> {

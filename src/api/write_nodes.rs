@@ -3,7 +3,7 @@
 use plan::Write;
 use plan::view::Stored;
 use schemas::key::Key;
-use schemas::node::Node;
+use schemas::node::{Node, NodeSpec};
 use serde_json::{Value, json};
 
 use super::admission;
@@ -70,12 +70,15 @@ async fn run(
         let seen = Seen::of(&made["metadata"])?;
         let parts = admission::split(Kind::Node, made, name)?;
         let mut warnings = Vec::new();
-        let spec = admission::decode(parts.spec, "spec", &name.name, (manner.validation, &mut warnings))?;
+        let spec: NodeSpec =
+            admission::decode(parts.spec, "spec", &name.name, (manner.validation, &mut warnings))?;
         let mut metadata = admission::metadata(Kind::Node, parts.metadata, name)?;
         // These follow from the fingerprint and are not stored.
         metadata.labels.retain(|label, _| !label.starts_with("encamp.dev/"));
         metadata.creation_timestamp = Some(old.metadata.creation_timestamp.unwrap_or(now));
-        let node = Node { metadata, spec };
+        let is_kept = spec.eligible == old.spec.eligible;
+        let eligible_since = if is_kept { old.eligible_since } else { Some(now) };
+        let node = Node { metadata, spec, eligible_since };
         let is_same = stored.is_some_and(|stored| stored.value == node);
         let writes = if is_same { Vec::new() } else { vec![Write::put(key.clone(), &node)] };
         Ok(Change { document: node, writes, seen, warnings })

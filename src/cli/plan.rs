@@ -7,7 +7,7 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::connection::{Ask, CliError};
+use super::connection::{Ask, CliError, FIELD_MANAGER};
 use super::tree::{FileArgs, Global};
 use super::{apply, files, print};
 
@@ -28,6 +28,9 @@ pub(super) struct PlanArgs {
     /// Every detail, which is always shown; taken for Nomad's sake.
     #[arg(long, hide = true)]
     verbose: bool,
+    /// Plan to take over fields that another manager owns.
+    #[arg(long)]
+    force_conflicts: bool,
 }
 
 /// Shows the plan; an error exits with 255 so that it cannot be taken for a change.
@@ -47,7 +50,15 @@ async fn changes(global: &Global, args: &PlanArgs) -> Result<bool, CliError> {
     let mut found = false;
     for document in files::read(std::slice::from_ref(&args.file), &args.variables)? {
         let target = document.target(&connection, global).await?;
-        let ask = Ask::path(format!("{}/plan", target.path())).json("application/json", &document.value);
+        let mut value = document.value.clone();
+        value["metadata"]["namespace"] = Value::from(target.namespace.clone());
+        // What `run` would send.
+        let path = format!(
+            "{}/plan?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force={}",
+            target.path(),
+            args.force_conflicts
+        );
+        let ask = Ask::path(path).json("application/apply-patch+yaml", &value);
         let answer = connection.value(Method::POST, ask).await.map_err(|error| document.explained(error))?;
         found |= answer["changes"] == true;
         if output != print::Output::Table {

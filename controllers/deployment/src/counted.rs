@@ -11,7 +11,7 @@ use schemas::roster::{Index, Roster, Slot, SlotState};
 use crate::fate::{Fate, Fates};
 use crate::reschedule;
 use crate::rolling::{Member, Pace, choose};
-use crate::target::Target;
+use crate::target::{TakingOver, Target};
 
 /// When the question is asked.
 pub(crate) struct Moment<'a> {
@@ -38,13 +38,14 @@ pub(crate) fn group(
     moment: &Moment<'_>,
 ) -> Answer {
     let count = if target.is_stopped { 0 } else { group.count() };
+    let mut taking_over = TakingOver::new(target, group);
     let mut members = BTreeMap::new();
     for (number, slot) in roster.into_iter().flat_map(Roster::numbered).filter(|(number, _)| *number < count)
     {
         let index = Index::Number(number);
         let fate = fates.fate(&index, slot);
         let slot = moved_on(target, group, slot, fate, moment.now);
-        let (slot, is_old) = target.updated(group, slot);
+        let (slot, is_old) = taking_over.slot(slot);
         let fate = fates.fate(&index, &slot);
         members.insert(index, Member { slot, fate, is_old });
     }

@@ -12,7 +12,7 @@ use schemas::roster::{EveryNode, Index, Roster, Slot, SlotState};
 use crate::counted::{Answer, first, successor};
 use crate::fate::{Fate, Fates};
 use crate::rolling::{Member, Pace, choose};
-use crate::target::Target;
+use crate::target::{TakingOver, Target};
 
 /// The roster of one group.
 pub(crate) fn group(
@@ -28,7 +28,8 @@ pub(crate) fn group(
     let Some(every) = roster.and_then(|roster| roster.every_node.as_ref()) else {
         return answer(EveryNode { default: first(target), nodes: BTreeMap::new() });
     };
-    let (default, is_default_old) = target.updated(group, every.default.clone());
+    let mut taking_over = TakingOver::new(target, group);
+    let (default, is_default_old) = taking_over.slot(every.default.clone());
     let slot_of = |node: &str| every.nodes.get(node).unwrap_or(&every.default);
     let is_evicted = |(node, version, attempt): &(&str, u64, u32)| {
         let slot = slot_of(node);
@@ -41,7 +42,7 @@ pub(crate) fn group(
             let index = Index::Node(node.to_owned());
             let slot = slot_of(node).clone();
             let slot = settled(target, slot.clone(), fates.fate(&index, &slot));
-            let (slot, is_old) = target.updated(group, slot);
+            let (slot, is_old) = taking_over.slot(slot);
             let fate = fates.fate(&index, &slot);
             (index, Member { slot, fate, is_old })
         })

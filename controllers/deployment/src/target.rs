@@ -1,5 +1,7 @@
 //! Which specification a job should run now.
 
+use std::collections::BTreeMap;
+
 use plan::View;
 use plan::view::JobRef;
 use schemas::deployment::DeploymentStatus;
@@ -48,7 +50,7 @@ impl<'a> Target<'a> {
 
     /// What going from an earlier version to the target does to a group. Of a version that is forgotten
     /// nothing is known, so its allocations are replaced.
-    pub(crate) fn effect(&self, from: u64, group: &Group) -> Effect {
+    fn effect(&self, from: u64, group: &Group) -> Effect {
         if from == self.runs {
             return Effect::Unchanged;
         }
@@ -60,20 +62,6 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// A slot that takes the target over in place if it can, and whether it must be replaced instead.
-    pub(crate) fn updated(&self, group: &Group, slot: Slot) -> (Slot, bool) {
-        match self.effect(slot.spec, group) {
-            // One that was given up has nothing to take a change over: a new version is a new chance.
-            Effect::Unchanged | Effect::InPlace { .. }
-                if slot.state == SlotState::Failed && slot.spec != self.runs =>
-            {
-                (slot, true)
-            }
-            Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: self.runs, ..slot }, false),
-            Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
-        }
-    }
-
     /// Which way a rollout leads.
     pub(crate) fn course(&self) -> Course {
         if self.runs == self.version { Course::Forward } else { Course::Back }
@@ -82,6 +70,34 @@ impl<'a> Target<'a> {
     /// Whether replacing is done in steps, watched by a rollout.
     pub(crate) fn is_rolled(&self, group: &Group) -> bool {
         !self.spec.job_type.is_batch() && group.update.is_some_and(|update| update.max_parallel() > 0)
+    }
+}
+
+/// How slots of one group take the target over. Most come from few versions: each is compared once.
+pub(crate) struct TakingOver<'t, 'a> {
+    target: &'t Target<'a>,
+    group: &'t Group,
+    effects: BTreeMap<u64, Effect>,
+}
+
+impl<'t, 'a> TakingOver<'t, 'a> {
+    pub(crate) fn new(target: &'t Target<'a>, group: &'t Group) -> TakingOver<'t, 'a> {
+        TakingOver { target, group, effects: BTreeMap::new() }
+    }
+
+    /// A slot that takes the target over in place if it can, and whether it must be replaced instead.
+    pub(crate) fn slot(&mut self, slot: Slot) -> (Slot, bool) {
+        let TakingOver { target, group, effects } = self;
+        match effects.entry(slot.spec).or_insert_with(|| target.effect(slot.spec, group)) {
+            // One that was given up has nothing to take a change over: a new version is a new chance.
+            Effect::Unchanged | Effect::InPlace { .. }
+                if slot.state == SlotState::Failed && slot.spec != target.runs =>
+            {
+                (slot, true)
+            }
+            Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: target.runs, ..slot }, false),
+            Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
+        }
     }
 }
 

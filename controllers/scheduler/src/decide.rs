@@ -9,7 +9,7 @@ use schemas::group::Group;
 use schemas::job::JobSpec;
 use schemas::key::Key;
 use schemas::placement::{Placement, Wish};
-use schemas::roster::{Roster, Slot};
+use schemas::roster::{Index, Roster, Slot};
 
 use crate::demand::Demand;
 use crate::feasible::belongs;
@@ -21,18 +21,26 @@ use crate::successor::{Succession, Successors};
 /// What to do now.
 pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
     let mut draft = Draft::new(view);
-    let stopping = settle_strays(view, &mut draft);
+    let settled = settle_strays(view, &mut draft);
     history::forget(view, &mut draft);
     // A place may be filled again only after its last instance was told to stop.
     draft.close();
-    let notes = pending::place(view, &stopping, &mut draft, now);
+    let notes = pending::place(view, &settled, &mut draft, now);
     Plan { steps: draft.steps(), wake_at: None, notes }
 }
 
-/// Stops placements that no slot wants and updates those whose slot has a newer version in place. Gives back
-/// which were stopped.
-fn settle_strays(view: &View, draft: &mut Draft) -> BTreeSet<Key> {
-    let mut stopping = BTreeSet::new();
+/// What became of placements that no slot wants as they are.
+#[derive(Default)]
+pub(crate) struct Settled {
+    /// Those that this plan stops.
+    pub(crate) stopping: BTreeSet<Key>,
+    /// Places that keep what they have until there is room for its successor.
+    pub(crate) held: BTreeSet<(GroupRef, Index)>,
+}
+
+/// Stops placements that no slot wants and updates those whose slot has a newer version in place.
+fn settle_strays(view: &View, draft: &mut Draft) -> Settled {
+    let mut settled = Settled::default();
     let mut successors = None;
     for key in view.open.stray() {
         let Some(placement) = view.placements.get(key) else { continue };
@@ -42,19 +50,33 @@ fn settle_strays(view: &View, draft: &mut Draft) -> BTreeSet<Key> {
         match verdict(view, key, (placement, slot), &mut successors) {
             Verdict::Stop { reason, unfit } => {
                 next.wish = Wish::Stop { reason, unfit };
-                stopping.insert(key.clone());
+                settled.stopping.insert(key.clone());
             }
             Verdict::Update(version) => next.spec = version,
+            Verdict::Hold => {
+                settled.held.insert((group_of(key, placement), placement.index.clone()));
+                continue;
+            }
             Verdict::Leave => continue,
         }
         draft.add(&[roster_key], [Write::put(key.clone(), &next)]);
     }
-    stopping
+    settled
+}
+
+/// The group of a placement.
+pub(crate) fn group_of(key: &Key, placement: &Placement) -> GroupRef {
+    GroupRef {
+        namespace: key.segment(2).to_owned(),
+        job: placement.job.clone(),
+        group: placement.group.clone(),
+    }
 }
 
 enum Verdict {
     Stop { reason: String, unfit: bool },
     Update(u64),
+    Hold,
     Leave,
 }
 
@@ -89,7 +111,7 @@ fn verdict<'v>(
             let reason = format!("{reason}, which the node does not fit");
             Verdict::Stop { reason, unfit: true }
         }
-        Succession::Hold => Verdict::Leave,
+        Succession::Hold => Verdict::Hold,
     }
 }
 

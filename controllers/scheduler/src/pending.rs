@@ -12,7 +12,7 @@ use schemas::report::ClientState;
 use schemas::roster::{Index, Slot, allocation_name};
 
 use crate::crowd::{Crowd, Neighbours};
-use crate::decide::{group_at, roster_of};
+use crate::decide::{Settled, group_at, roster_of};
 use crate::demand::Demand;
 use crate::explain::explain_on;
 use crate::feasible::may_take;
@@ -30,19 +30,21 @@ struct Found {
 struct Waiting<'v> {
     index: &'v Index,
     slot: &'v Slot,
+    /// Its predecessor runs on until there is room.
+    is_held: bool,
 }
 
 /// What one plan shares between the groups it places.
 struct Round<'v> {
     view: &'v View,
     sites: Sites<'v>,
-    stopping: &'v BTreeSet<Key>,
+    settled: &'v Settled,
     now: Timestamp,
     notes: Vec<Note>,
 }
 
 /// Places what waits; says what still waits and why.
-pub(crate) fn place(view: &View, stopping: &BTreeSet<Key>, draft: &mut Draft, now: Timestamp) -> Vec<Note> {
+pub(crate) fn place(view: &View, settled: &Settled, draft: &mut Draft, now: Timestamp) -> Vec<Note> {
     let mut groups: Vec<&GroupRef> = view.open.pending().map(|(group, _)| group).collect();
     if groups.is_empty() {
         return Vec::new();
@@ -51,7 +53,7 @@ pub(crate) fn place(view: &View, stopping: &BTreeSet<Key>, draft: &mut Draft, no
         view.jobs.get(&Key::job(&group.namespace, &group.job)).map_or(0, |job| job.spec.priority)
     };
     groups.sort_by_cached_key(|group| (Reverse(priority(group)), *group));
-    let mut round = Round { view, sites: Sites::of(view), stopping, now, notes: Vec::new() };
+    let mut round = Round { view, sites: Sites::of(view), settled, now, notes: Vec::new() };
     for groups in groups.chunk_by(|one, next| one.namespace == next.namespace && one.job == next.job) {
         round.place_job(groups, draft);
     }
@@ -63,7 +65,7 @@ impl<'v> Round<'v> {
     fn place_job(&mut self, groups: &[&'v GroupRef], draft: &mut Draft) {
         let job = JobRef { namespace: groups[0].namespace.clone(), job: groups[0].job.clone() };
         let key = Key::job(&job.namespace, &job.job);
-        let mut neighbours = Neighbours::of(self.view, &job, &self.sites, self.stopping);
+        let mut neighbours = Neighbours::of(self.view, &job, &self.sites, &self.settled.stopping);
         let mut found: Vec<(&GroupRef, Found)> = Vec::new();
         let mut missing = 0;
         for group in groups {
@@ -91,7 +93,11 @@ impl<'v> Round<'v> {
         let mut by_version: BTreeMap<u64, Vec<Waiting>> = BTreeMap::new();
         for index in self.view.open.pending_of(group) {
             let Some(slot) = roster.slot_at(index) else { continue };
-            by_version.entry(slot.spec).or_default().push(Waiting { index, slot });
+            by_version.entry(slot.spec).or_default().push(Waiting {
+                index,
+                slot,
+                is_held: self.settled.held.contains(&((*group).clone(), index.clone())),
+            });
         }
         let mut found = Vec::new();
         for (version, waiting) in by_version {
@@ -121,10 +127,11 @@ impl<'v> Round<'v> {
         let mut race = Race::new(demand, crowd, &self.sites);
         let (failed, nowhere) = (self.failed_on(group), BTreeSet::new());
         let mut left = 0_u32;
-        for Waiting { index, slot } in waiting {
+        for Waiting { index, slot, is_held } in waiting {
             let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
             let avoid = failed.get(index).unwrap_or(&nowhere);
-            match race.place(&mut self.sites, &name, avoid) {
+            let best = if *is_held { None } else { race.place(&mut self.sites, &name, avoid) };
+            match best {
                 Some((site, claim)) => {
                     neighbours.add(&group.group, site);
                     let placement = self.placement(group, index, slot, &claim);
@@ -147,7 +154,7 @@ impl<'v> Round<'v> {
         waiting: &[Waiting],
         found: &mut Vec<Found>,
     ) {
-        for Waiting { index, slot } in waiting {
+        for Waiting { index, slot, is_held } in waiting {
             let Index::Node(node) = index else { continue };
             let Some(number) = self.sites.position(node) else { continue };
             let site = &mut self.sites.0[number];
@@ -156,6 +163,9 @@ impl<'v> Round<'v> {
             }
             if let Err(unfit) = site.fits(demand) {
                 self.note(&format!("{}.{}", group.job, group.group), format!("waits for {node}: {unfit}"));
+                continue;
+            }
+            if *is_held {
                 continue;
             }
             let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);

@@ -9,15 +9,15 @@ use plan::View;
 use plan::view::{GroupRef, JobRef};
 use schemas::key::Key;
 use schemas::node::NodeState;
-use schemas::placement::Placement;
+use schemas::placement::{Placement, Wish};
 use schemas::roster::{Index, Slot, SlotState, allocation_name};
 
 use crate::crowd::{Crowd, Neighbours};
-use crate::decide::group_at;
+use crate::decide::{group_at, group_of, roster_of};
 use crate::demand::Demand;
 use crate::explain::judge;
 use crate::feasible::may_take;
-use crate::site::Sites;
+use crate::site::{Site, Sites};
 
 /// What becomes of an instance that another shall follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,26 +34,68 @@ pub(crate) enum Succession {
 pub(crate) struct Successors<'v> {
     view: &'v View,
     sites: Sites<'v>,
+    foreseen: BTreeSet<JobRef>,
     asked: BTreeMap<(GroupRef, u64), Option<Asked<'v>>>,
 }
 
 struct Asked<'v> {
     demand: Demand<'v>,
     crowd: Crowd,
+    /// No node took one more when that was asked last: only what is given back could change it.
+    is_full: bool,
 }
 
 impl<'v> Successors<'v> {
     pub(crate) fn of(view: &'v View) -> Successors<'v> {
-        Successors { view, sites: Sites::of(view), asked: BTreeMap::new() }
+        Successors { view, sites: Sites::of(view), foreseen: BTreeSet::new(), asked: BTreeMap::new() }
+    }
+
+    /// Sees what a job was promised before: what was told to stop gives back its room, and what waits without a
+    /// predecessor that could be kept takes some.
+    fn foresee(&mut self, job: &JobRef) {
+        if !self.foreseen.insert(job.clone()) {
+            return;
+        }
+        let mut kept: BTreeSet<(&str, &Index)> = BTreeSet::new();
+        for key in self.view.indexes.placements_of_job(job).filter(|key| !self.view.indexes.is_gone(key)) {
+            let Some(placement) = self.view.placements.get(key) else { continue };
+            match (&placement.wish, self.sites.position(key.segment(1))) {
+                (Wish::Run, _) => drop(kept.insert((&placement.group, &placement.index))),
+                (Wish::Stop { .. }, Some(site)) => self.sites.0[site].release(placement),
+                (Wish::Stop { .. }, None) => {}
+            }
+        }
+        let of_job = |group: &GroupRef| group.namespace == job.namespace && group.job == job.job;
+        for (group, places) in self.view.open.pending().filter(|(group, _)| of_job(group)) {
+            let places = places.iter().filter(|index| !kept.contains(&(group.group.as_str(), *index)));
+            places.for_each(|index| self.promise(group, index));
+        }
+    }
+
+    /// Takes room for a place that waits, where there is any.
+    fn promise(&mut self, group: &GroupRef, index: &Index) {
+        let roster = roster_of(self.view, group);
+        let Some(slot) = roster.and_then(|(_, roster)| roster.slot_at(index)) else { return };
+        let known = (&self.sites, &mut self.asked);
+        let asked = asked(self.view, known, group.clone(), slot.spec);
+        let Some(Asked { demand, is_full, .. }) = asked.filter(|asked| !asked.is_full) else { return };
+        let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
+        let takes = |site: &&mut Site| {
+            let is_its_own = match index {
+                Index::Number(_) => true,
+                Index::Node(node) => site.name == node,
+            };
+            is_its_own && may_take(demand, site).is_ok() && site.fits(demand).is_ok()
+        };
+        match self.sites.0.iter_mut().find(takes) {
+            Some(site) => drop(site.take(demand, &name)),
+            None => *is_full = matches!(index, Index::Number(_)),
+        }
     }
 
     /// What becomes of a placement whose slot means another allocation now.
     pub(crate) fn judge(&mut self, key: &Key, placement: &Placement, slot: &Slot) -> Succession {
-        let group = GroupRef {
-            namespace: key.segment(2).to_owned(),
-            job: placement.job.clone(),
-            group: placement.group.clone(),
-        };
+        let group = group_of(key, placement);
         let node = key.segment(1);
         let health = self.view.health.get(&Key::health(node)).map(|health| health.state);
         let name = allocation_name(&group.job, &group.group, &placement.index, slot.version, slot.attempt);
@@ -61,13 +103,12 @@ impl<'v> Successors<'v> {
         if slot.state != SlotState::Run || is_placed {
             return Succession::Stop;
         }
-        let (view, sites) = (self.view, &self.sites);
-        let asked = self
-            .asked
-            .entry((group, slot.spec))
-            .or_insert_with_key(|(group, spec)| ask(view, sites, group, *spec));
+        self.foresee(&JobRef { namespace: group.namespace.clone(), job: group.job.clone() });
+        let known = (&self.sites, &mut self.asked);
         // Of a version that is forgotten nothing is known; nothing is kept for its sake.
-        let Some(Asked { demand, crowd }) = asked else { return Succession::Stop };
+        let Some(Asked { demand, crowd, is_full }) = asked(self.view, known, group, slot.spec) else {
+            return Succession::Stop;
+        };
         let Some(own) = self.sites.position(node) else { return Succession::Stop };
         let is_bound = matches!(placement.index, Index::Node(_));
         if is_bound && may_take(demand, &self.sites.0[own]).is_err() {
@@ -78,17 +119,29 @@ impl<'v> Successors<'v> {
             return Succession::Stop;
         }
         self.sites.0[own].release(placement);
-        let others = if is_bound { 0..0 } else { 0..self.sites.0.len() };
+        let others = if is_bound || *is_full { 0..0 } else { 0..self.sites.0.len() };
         let fitting = std::iter::once(own)
             .chain(others)
             .find(|site| judge(demand, crowd, &self.sites.0[*site], *site).is_ok());
         let Some(site) = fitting else {
             self.sites.0[own].take_back(placement);
+            *is_full = !is_bound;
             return Succession::Hold;
         };
         self.sites.0[site].take(demand, &name);
         Succession::Stop
     }
+}
+
+/// What one version of a group asks for; asked once.
+fn asked<'a, 'v>(
+    view: &'v View,
+    (sites, known): (&Sites<'v>, &'a mut BTreeMap<(GroupRef, u64), Option<Asked<'v>>>),
+    group: GroupRef,
+    spec: u64,
+) -> Option<&'a mut Asked<'v>> {
+    let asked = known.entry((group, spec));
+    asked.or_insert_with_key(|(group, spec)| ask(view, sites, group, *spec)).as_mut()
 }
 
 /// What one version of a group asks for, among instances of the job that stay: those that others follow are
@@ -100,5 +153,5 @@ fn ask<'v>(view: &'v View, sites: &Sites<'v>, group: &GroupRef, spec: u64) -> Op
     let leaving: BTreeSet<Key> = view.open.stray().cloned().collect();
     let neighbours = Neighbours::of(view, &job, sites, &leaving);
     let crowd = Crowd::new(&demand, &neighbours, sites);
-    Some(Asked { demand, crowd })
+    Some(Asked { demand, crowd, is_full: false })
 }

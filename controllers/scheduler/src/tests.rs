@@ -94,6 +94,19 @@ fn nothing_stops_for_a_successor_without_room() {
         note web.api: 1 wait: considered 2 nodes: 1 short of memory, 1 not ready; nearest n2: 10 MB of memory short
         ");
     assert_snapshot!(decide(&format!("{} · job web v2 stop · roster web.api", picture(160))), @r"stop web.api.0-v1.0 on n1: the job is stopped");
+    let shared =
+        "node n1 memory=300 · version web v1 count=3 memory=60 · job web v2 count=3 image=2 memory=130
+        roster web.api 0-2=v2.0 · place web.api.0-v1.0 on n1 · place web.api.1-v1.0 on n1
+        place web.api.2-v1.0 on n1 · report web.api.0-v1.0 running · report web.api.1-v1.0 running
+        report web.api.2-v1.0 running";
+    assert_snapshot!(decide(shared), @r"
+        stop web.api.0-v1.0 on n1: replaced by v2
+        note web.api: 3 wait: considered 1 nodes: 1 short of memory; nearest n1: 10 MB of memory short
+        ");
+    assert_snapshot!(decide(&format!("{shared} · place web.api.0-v1.0 on n1 stop=x · report web.api.0-v1.0 complete")), @r"
+        + web.api.0-v2.0 on n1
+        note web.api: 2 wait: considered 1 nodes: 1 short of memory; nearest n1: 80 MB of memory short
+        ");
     let port =
         "node n1 · version web v1 ports=http:80 · job web v2 image=2 ports=http:80 · roster web.api 0=v2.0
         place web.api.0-v1.0 on n1 port.http=80 · report web.api.0-v1.0 running";

@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
-use schemas::deployment::Deployment;
 use schemas::job::JobSpec;
 use schemas::meta::ObjectMeta;
 use schemas::node::NodeSpec;
@@ -12,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::kind::Kind;
 use crate::api::resources::allocations::{AllocationSpec, AllocationStatus};
-use crate::api::resources::deployments::DeploymentSpec;
+use crate::api::resources::deployments::{DeploymentSpec, DeploymentView};
 use crate::api::resources::jobs::JobStatus;
 use crate::api::resources::nodes::NodeStatus;
 use crate::api::resources::versions::JobVersionSpec;
@@ -69,7 +68,7 @@ fn root(generator: &mut SchemaGenerator, kind: Kind) -> Value {
         ),
         Kind::Deployment => (
             "One rollout of one version of a job.",
-            vec![part::<DeploymentSpec>(generator, "spec"), part::<Deployment>(generator, "status")],
+            vec![part::<DeploymentSpec>(generator, "spec"), part::<DeploymentView>(generator, "status")],
         ),
         Kind::Node => (
             "A machine that runs tasks.",

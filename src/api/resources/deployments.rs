@@ -1,9 +1,10 @@
 //! Deployments: the rollouts of job versions.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use schemas::deployment::Deployment;
+use schemas::deployment::{Deployment, DeploymentStatus};
 use schemas::key::Key;
-use schemas::meta::ObjectMeta;
+use schemas::meta::{Condition, ObjectMeta};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,6 +21,17 @@ pub(in crate::api) struct DeploymentSpec {
     pub job: String,
     /// Its version.
     pub version: u64,
+}
+
+/// How a rollout goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::api) struct DeploymentView {
+    /// The rollout as it is stored.
+    #[serde(flatten)]
+    pub rollout: Deployment,
+    /// `Progressing` and `Successful`.
+    pub conditions: Vec<Condition>,
 }
 
 const fn total(name: &'static str, description: &'static str, cell: Cell) -> Column {
@@ -93,5 +105,57 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         ..ObjectMeta::default()
     };
     let spec = DeploymentSpec { job: job.to_owned(), version };
-    Some(document(Kind::Deployment, &metadata, &[("spec", part(&spec)), ("status", part(rollout))]))
+    let conditions = vec![progressing(rollout, version), successful(rollout, version)];
+    let status = DeploymentView { rollout: rollout.clone(), conditions };
+    Some(document(Kind::Deployment, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
+}
+
+pub(in crate::api) fn progress(deployment: &Deployment) -> String {
+    let (mut healthy, mut desired) = (0, 0);
+    for group in deployment.groups.values() {
+        healthy += group.healthy;
+        desired += group.desired;
+    }
+    format!("{healthy} of {desired} are healthy")
+}
+
+/// Whether a rollout gets on: since it began, or not since it was over without success.
+pub(in crate::api) fn progressing(rollout: &Deployment, version: u64) -> Condition {
+    let (holds, reason, since) = match rollout.status {
+        DeploymentStatus::Running => (true, "RollingOut", rollout.created_at),
+        DeploymentStatus::Successful => (true, "RolledOut", rollout.created_at),
+        DeploymentStatus::Failed => (false, "RolloutFailed", rollout.updated_at),
+        DeploymentStatus::Cancelled => (false, "RolloutCancelled", rollout.updated_at),
+    };
+    condition("Progressing", if holds { "True" } else { "False" }, (reason, since), (rollout, version))
+}
+
+/// Whether a rollout has reached its end: unknown as long as it is under way.
+fn successful(rollout: &Deployment, version: u64) -> Condition {
+    let (status, since) = match rollout.status {
+        DeploymentStatus::Running => ("Unknown", rollout.created_at),
+        DeploymentStatus::Successful => ("True", rollout.updated_at),
+        DeploymentStatus::Failed | DeploymentStatus::Cancelled => ("False", rollout.updated_at),
+    };
+    let reason = format!("{:?}", rollout.status);
+    condition("Successful", status, (&reason, since), (rollout, version))
+}
+
+fn condition(
+    kind: &str,
+    status: &str,
+    (reason, since): (&str, Option<Timestamp>),
+    (rollout, version): (&Deployment, u64),
+) -> Condition {
+    Condition {
+        kind: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: match rollout.description.as_str() {
+            "" => format!("version {version} is being rolled out, {}", progress(rollout)),
+            told => told.to_owned(),
+        },
+        last_transition_time: since,
+        observed_generation: Some(version),
+    }
 }

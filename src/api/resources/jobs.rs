@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::counts::{self, Counts};
+use super::deployments;
+use super::since::{Question, since};
 use crate::api::kind::Kind;
 use crate::api::preview;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
@@ -57,15 +59,6 @@ pub(in crate::api) struct Rollout {
     pub description: String,
     /// How many of its instances are healthy, for people.
     pub progress: String,
-}
-
-fn progress(deployment: &Deployment) -> String {
-    let (mut healthy, mut desired) = (0, 0);
-    for group in deployment.groups.values() {
-        healthy += group.healthy;
-        desired += group.desired;
-    }
-    format!("{healthy} of {desired} are healthy")
 }
 
 /// The columns of `get jobs`.
@@ -200,7 +193,7 @@ fn status(scene: &Scene<'_>, job: &Job, deployment: Option<&Deployment>) -> JobS
         version: generation,
         status: deployment.status,
         description: deployment.description.clone(),
-        progress: progress(deployment),
+        progress: deployments::progress(deployment),
     });
     JobStatus {
         phase: phase(scene, job, &all).to_owned(),
@@ -208,7 +201,7 @@ fn status(scene: &Scene<'_>, job: &Job, deployment: Option<&Deployment>) -> JobS
         replicas: all.desired,
         ready: format!("{ready}/{}", all.desired),
         selector: format!("encamp.dev/job={}", job.metadata.name),
-        conditions: conditions(scene, job, &groups, rollout.as_ref()),
+        conditions: conditions(scene, job, &groups, deployment),
         counts: all,
         groups,
         deployment: rollout,
@@ -262,17 +255,16 @@ fn conditions(
     scene: &Scene<'_>,
     job: &Job,
     groups: &BTreeMap<String, Counts>,
-    rollout: Option<&Rollout>,
+    deployment: Option<&Deployment>,
 ) -> Vec<Condition> {
     let counts = sum(groups);
-    let observed_generation = Some(job.version);
-    let condition = |kind: &str, holds: bool, reason: &str, message: String| Condition {
-        kind: kind.to_owned(),
+    let condition = |question: Question, holds: bool, reason: &str, message: String| Condition {
+        kind: format!("{question:?}"),
         status: if holds { "True" } else { "False" }.to_owned(),
         reason: reason.to_owned(),
         message,
-        last_transition_time: None,
-        observed_generation,
+        last_transition_time: since(scene.view, job, question, holds),
+        observed_generation: Some(job.version),
     };
     let Counts { desired, unplaced, complete, failed, .. } = counts;
     let mut conditions = Vec::new();
@@ -286,24 +278,12 @@ fn conditions(
             "Running"
         };
         let message = format!("{complete} of {desired} allocations are complete, {failed} failed");
-        conditions.push(condition("Complete", is_complete, reason, message));
+        conditions.push(condition(Question::Complete, is_complete, reason, message));
     } else {
         let (reason, message) = availability(job, &counts);
-        conditions.push(condition("Available", reason == "Healthy", reason, message));
+        conditions.push(condition(Question::Available, reason == "Healthy", reason, message));
     }
-    if let Some(rollout) = rollout {
-        let (holds, reason) = match rollout.status {
-            DeploymentStatus::Running => (true, "RollingOut"),
-            DeploymentStatus::Successful => (true, "RolledOut"),
-            DeploymentStatus::Failed => (false, "RolloutFailed"),
-            DeploymentStatus::Cancelled => (false, "RolloutCancelled"),
-        };
-        let message = match rollout.description.as_str() {
-            "" => format!("version {} is being rolled out, {}", rollout.version, rollout.progress),
-            told => told.to_owned(),
-        };
-        conditions.push(condition("Progressing", holds, reason, message));
-    }
+    conditions.extend(deployment.map(|deployment| deployments::progressing(deployment, job.version)));
     let (reason, message) = match unplaced {
         0 if lacks_nodes(job, &counts) => {
             let why = if scene.explains { why_unplaced(scene, job, groups) } else { String::new() };
@@ -315,7 +295,7 @@ fn conditions(
             ("Waiting", format!("{unplaced} of {desired} allocations have no node yet{why}"))
         }
     };
-    conditions.push(condition("Placed", reason == "Placed", reason, message));
+    conditions.push(condition(Question::Placed, reason == "Placed", reason, message));
     conditions
 }
 

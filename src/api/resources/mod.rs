@@ -10,4 +10,5 @@ pub(super) mod events;
 pub(super) mod jobs;
 pub(super) mod namespaces;
 pub(super) mod nodes;
+mod since;
 pub(super) mod versions;

@@ -141,7 +141,8 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         used: usage.amount,
         allocations: usage.allocations,
         server: server.unwrap_or_default(),
-        ..status(fingerprint, &heard, &spec)
+        conditions: conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since)),
+        ..status(fingerprint, &heard)
     };
     Some(document(Kind::Node, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
 }
@@ -154,7 +155,7 @@ fn labels(mut labels: BTreeMap<String, String>, found: &Fingerprint) -> BTreeMap
     labels
 }
 
-fn status(found: Fingerprint, heard: &Health, spec: &NodeSpec) -> NodeStatus {
+fn status(found: Fingerprint, heard: &Health) -> NodeStatus {
     let allocatable = found.usable();
     let Fingerprint {
         datacenter,
@@ -191,11 +192,11 @@ fn status(found: Fingerprint, heard: &Health, spec: &NodeSpec) -> NodeStatus {
         attributes,
         meta,
         host_volumes,
-        conditions: conditions(heard, spec),
+        conditions: Vec::new(),
     }
 }
 
-fn conditions(heard: &Health, spec: &NodeSpec) -> Vec<Condition> {
+fn conditions(heard: &Health, spec: &NodeSpec, eligible_since: Option<Timestamp>) -> Vec<Condition> {
     let (status, reason, said) = match heard.state {
         NodeState::Ready => ("True", "Heard", "the agent is heard"),
         NodeState::Down => ("False", "Silent", "the agent is silent"),
@@ -213,6 +214,7 @@ fn conditions(heard: &Health, spec: &NodeSpec) -> Vec<Condition> {
         kind: "Eligible".to_owned(),
         status: if spec.eligible { "True" } else { "False" }.to_owned(),
         reason: if spec.eligible { "Open" } else { "ClosedByUser" }.to_owned(),
+        last_transition_time: eligible_since,
         ..Condition::default()
     };
     vec![ready, eligible]

@@ -8,6 +8,7 @@ mod indexes;
 mod open;
 mod refold;
 mod sight;
+mod suppose;
 mod table;
 
 pub use cut::View;
