@@ -38,7 +38,7 @@ pub struct AgentArgs {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Where the agent answers servers for logs. Default: 127.0.0.1, any port.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host::address)]
     bind: Option<SocketAddr>,
     /// Allow the raw_exec driver, whose tasks have all rights of the agent.
     #[arg(long)]

@@ -54,6 +54,8 @@ struct Ports {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ServerSection {
     pub(super) enabled: Option<bool>,
+    /// Understood and without a meaning: the store decides who leads.
+    pub(super) bootstrap_expect: Option<u32>,
     /// embedded:PATH or etcd://…; the rest is for etcd alone.
     pub(super) store: Option<String>,
     pub(super) store_root: Option<String>,
@@ -110,10 +112,21 @@ pub(super) fn load(file: Option<&PathBuf>) -> Result<FileConfig, CliError> {
     let text = std::fs::read_to_string(path).map_err(|error| CliError::failed(format!("{name}: {error}")))?;
     let source = text::Source::new(name, text);
     let options = text::Options::default();
-    let (config, warnings) = text::config(&source, &options)
-        .map_err(|errors| CliError::failed(format!("\n{}", text::render(&errors, &source).trim_end())))?;
+    let (config, warnings) = text::config(&source, &options).map_err(|errors| {
+        CliError::failed(format!(
+            "the configuration is not valid\n{}",
+            text::render(&errors, &source).trim_end()
+        ))
+    })?;
     if !warnings.is_empty() {
         talk(text::render(&warnings, &source).trim_end());
+    }
+    let config: FileConfig = config;
+    if config.server.bootstrap_expect.is_some() {
+        talk(&format!(
+            "{}: `bootstrap_expect` has no meaning here: the store decides who leads",
+            source.name()
+        ));
     }
     Ok(config)
 }
@@ -181,4 +194,51 @@ fn ports(text: &str) -> Result<Vec<u16>, CliError> {
         ports.extend(number(first)?..=number(last)?);
     }
     Ok(ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_nomad_is_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.hcl");
+        let text = r#"
+            datacenter = "dc7"
+            bind_addr  = "127.0.0.1"
+            ports {
+              http = 7811
+            }
+            server {
+              bootstrap_expect = 1
+            }
+            client {
+              node_class = "big"
+              reserved {
+                reserved_ports = "22,8500-8501"
+              }
+              host_volume "pg" {
+                path      = "/srv/pg"
+                read_only = true
+              }
+              host_volume "logs" {
+                path = "/srv/logs"
+              }
+              options = {
+                "driver.raw_exec.enable" = "1"
+              }
+            }
+        "#;
+        std::fs::write(&path, text).unwrap();
+        let file = load(Some(&path)).unwrap();
+        let mut config = AgentConfig::new("n7".to_owned(), folder.path().to_owned());
+        file.over(&mut config).unwrap();
+        assert_eq!(file.api_bind().unwrap().to_string(), "127.0.0.1:7811");
+        assert_eq!(config.reserved_ports, [22, 8500, 8501]);
+        assert!(
+            config.raw_exec && config.host_volumes["pg"].read_only && !config.host_volumes["logs"].read_only
+        );
+        assert_eq!(config.class, "big");
+    }
 }

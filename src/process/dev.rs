@@ -20,7 +20,7 @@ use crate::node::{self, AgentConfig};
 #[derive(Clone, Debug, Default, Args)]
 pub struct DevArgs {
     /// Where the API listens. Default: 127.0.0.1:4646.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host::address)]
     bind: Option<SocketAddr>,
     /// Where everything is kept. Default: a new folder, removed at the end.
     #[arg(long, value_name = "DIR")]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
@@ -71,6 +71,12 @@ async fn cancel_on_signal(stop: CancellationToken) {
         }
         stop.cancel();
     }
+}
+
+/// Reads HOST:PORT; a name such as `localhost` is looked up.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text.to_socket_addrs().map_err(|error| format!("not HOST:PORT: {error}"))?;
+    found.next().ok_or_else(|| "the name has no address".to_owned())
 }
 
 /// Opens a listener.

@@ -33,7 +33,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where the API listens. Default: 127.0.0.1:4646.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host::address)]
     pub bind: Option<SocketAddr>,
     /// Where the embedded store lies.
     #[arg(long, value_name = "DIR")]

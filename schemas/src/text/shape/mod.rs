@@ -114,6 +114,10 @@ impl<'s> Shaper<'s> {
                 let element = self.structure(&block.kind, inner, &block.body);
                 self.put(field, &block.kind_span, Node::new(NodeValue::Object(element), header), entries);
             }
+            Shape::Map(of) if of.inner_struct().is_some() && block.labels.len() == 1 => {
+                let inner = of.inner_struct().unwrap_or_default();
+                self.named(field, block, inner, entries);
+            }
             Shape::Map(of) => {
                 self.no_label(block);
                 let value = self.free(&block.body, of, header);
@@ -137,6 +141,26 @@ impl<'s> Shaper<'s> {
                     .map_or("…".to_owned(), |label| self.source.slice(&label.span).to_owned());
                 let hint = format!("write `{} = {value}`", field.key);
                 self.say(self.source.error(&block.kind_span, message).hint(hint));
+            }
+        }
+    }
+
+    /// One entry of a map of structs, as `host_volume "data" { … }`.
+    fn named(&mut self, field: &Field, block: &Block, inner: &str, entries: &mut Vec<Entry>) {
+        let Some(label) = block.labels.first() else { return };
+        let value =
+            Node::new(NodeValue::Object(self.structure(&block.kind, inner, &block.body)), header(block));
+        let entry = Entry { key: label.text.clone(), key_span: label.span.clone(), value };
+        match entries.iter_mut().find(|entry| entry.key == field.property).map(|entry| &mut entry.value.value)
+        {
+            Some(NodeValue::Object(known)) if known.iter().any(|before| before.key == entry.key) => {
+                let message = format!("there are two `{}` blocks named `{}`", block.kind, label.text);
+                self.say(self.source.error(&label.span, message).hint("remove one of the two"));
+            }
+            Some(NodeValue::Object(known)) => known.push(entry),
+            Some(_) | None => {
+                let value = Node::new(NodeValue::Object(vec![entry]), header(block));
+                self.put(field, &block.kind_span, value, entries);
             }
         }
     }
