@@ -171,7 +171,6 @@ impl Cache {
             let now = self.clock.now();
             let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
             view.apply(revision, &changes);
-            view.sight.news(now);
             let beats = changes.iter().map(Change::key).filter(|key| key.kind() == "beats");
             beats.for_each(|key| view.sight.heard(key.segment(1), now));
         }

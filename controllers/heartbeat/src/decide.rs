@@ -89,8 +89,7 @@ fn server(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
         return Plan::empty();
     }
     let Some(since) = view.sight.silent_since(name, now) else {
-        return Plan::nothing(name, "this process has not seen the store for a while")
-            .wake(Some(now + GRACE));
+        return Plan::nothing(name, "no server was heard for a while").wake(Some(now + GRACE));
     };
     let until = since + GRACE;
     if now < until {
@@ -121,13 +120,12 @@ mod tests {
 
     use super::*;
 
-    /// Everything decided at `seconds`, the store having moved every second until then; beats of the
+    /// Everything decided at `seconds`, the deciding server having beaten every second until then; beats of the
     /// picture were heard at the start and those of `alive` just now.
     fn decide(picture: &str, seconds: i64, alive: &[&str]) -> String {
         let mut view = fixture::read(picture);
-        view.sight.news(fixture::at(0));
         view.beats.iter().for_each(|(key, _)| view.sight.heard(key.segment(1), fixture::at(0)));
-        (1..=seconds).for_each(|second| view.sight.news(fixture::at(second)));
+        (0..=seconds).for_each(|second| view.sight.heard("own", fixture::at(second)));
         alive.iter().for_each(|server| view.sight.heard(server, fixture::at(seconds)));
         let plans = Heartbeat.all_roots(&view);
         plans

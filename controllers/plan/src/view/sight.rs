@@ -1,14 +1,14 @@
 //! When this process last heard from each server: the one thing in a view that the store does not hold.
 //!
 //! Beats are compared by this process's own clock alone; what the machines of other servers think the time
-//! is never matters. Silence counts only while the store itself was seen to move: a process that was cut off
-//! or asleep has heard nothing, which is no news of others.
+//! is never matters. Silence counts only while somebody is heard, if only this process's own server: who was cut
+//! off or asleep has heard nothing, and in a store that takes no writes nobody can beat; neither is news of others.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Without any news for this long the process sees nothing: its own server beats once a second.
+/// Without any beat for this long the process sees nothing: its own server beats once a second.
 const BLIND_AFTER: SignedDuration = SignedDuration::from_secs(3);
 
 /// What was heard, and since when there was anything to hear.
@@ -20,17 +20,13 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// The store was seen to move.
-    pub fn news(&mut self, now: Timestamp) {
+    /// A server's beat has changed.
+    pub fn heard(&mut self, server: &str, now: Timestamp) {
         let is_gap = self.last.is_none_or(|last| now.duration_since(last) > BLIND_AFTER);
         if is_gap || self.since.is_none_or(|since| since > now) {
             self.since = Some(now);
         }
         self.last = Some(now);
-    }
-
-    /// A server's beat has changed.
-    pub fn heard(&mut self, server: &str, now: Timestamp) {
         self.heard.insert(server.to_owned(), now);
     }
 
@@ -51,18 +47,18 @@ mod tests {
     }
 
     #[test]
-    fn silence_counts_only_while_the_store_moves() {
+    fn silence_counts_only_while_somebody_is_heard() {
         let mut sight = Sight::default();
-        assert_eq!(sight.silent_since("s1", at(0)), None, "nothing seen yet");
-        sight.news(at(0));
+        assert_eq!(sight.silent_since("s1", at(0)), None, "nothing heard yet");
+        sight.heard("own", at(0));
         assert_eq!(sight.silent_since("s1", at(0)), Some(at(0)), "the grace begins with sight");
         for second in 1..=5 {
-            sight.news(at(second));
+            sight.heard("own", at(second));
         }
         sight.heard("s1", at(5));
         assert_eq!(sight.silent_since("s1", at(7)), Some(at(5)));
-        assert_eq!(sight.silent_since("s1", at(60)), None, "no news at all is blindness, not silence");
-        sight.news(at(60));
+        assert_eq!(sight.silent_since("s1", at(60)), None, "hearing nobody is blindness, not silence");
+        sight.heard("own", at(60));
         assert_eq!(sight.silent_since("s1", at(61)), Some(at(60)), "and sight begins anew after it");
     }
 }
