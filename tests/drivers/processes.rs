@@ -84,6 +84,18 @@ async fn one_supervisor_waits_for_the_next_task_and_leaves_with_its_agent() {
 }
 
 #[tokio::test]
+async fn a_supervisor_whose_folder_was_removed_leaves_with_its_task() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        let id = bed.start("brief", "exec sleep 600").await;
+        std::fs::remove_dir_all(bed.state(&id).path()).unwrap();
+        bed.stop(&id, Duration::ZERO).await;
+        bed.exit_of(&id).await;
+        bed.until_supervisors(1).await;
+    }
+}
+
+#[tokio::test]
 async fn the_process_stays_the_same_while_agents_change() {
     for kind in BOTH {
         let Some(mut bed) = Bed::new(kind).await else { return };

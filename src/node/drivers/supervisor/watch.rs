@@ -275,7 +275,8 @@ impl Watch {
         if is_new {
             self.peers.iter_mut().for_each(|peer| peer.tell(&Notice::Exited(exit.clone())));
         }
-        if saved.is_err() {
+        // A folder that was taken away is nobody's to read: there is nothing to wait for.
+        if saved.is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
             self.phase = Phase::Unsaved(exit);
             return;
         }
