@@ -81,7 +81,8 @@ async fn a_full_etcd_still_deletes() {
     let store = Etcd::open(&[server.endpoint()], &options()).await.unwrap();
     let big = |n: usize| Write::Put { key: key(&format!("/big/{n}")), value: vec![7; 1_000_000].into() };
     let mut refusal = None;
-    for n in 0..20 {
+    // etcd looks at the size of its file, which grows only when it writes its batches: ten times a second.
+    for n in 0..500 {
         match store.commit(one(big(n))).await {
             // The one that fills it is written.
             Ok(_) | Err(CommitError::Unknown) => {}
