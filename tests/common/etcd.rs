@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -63,9 +64,12 @@ impl Etcd {
         format!("127.0.0.1:{}", self.ports.client)
     }
 
-    /// Stops it in its tracks: connections stay open, nothing answers.
+    /// Stops it in its tracks: connections stay open, nothing answers. Its threads have all stopped when this
+    /// returns; the signal alone leaves them time for an answer.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
+        let state = waitpid(self.pid(), Some(WaitPidFlag::WUNTRACED));
+        assert_eq!(state, Ok(WaitStatus::Stopped(self.pid(), Signal::SIGSTOP)));
     }
 
     /// Lets it go on.
@@ -93,8 +97,11 @@ impl Etcd {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits"));
-        kill(pid, signal).expect("our own child can be signalled");
+        kill(self.pid(), signal).expect("our own child can be signalled");
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits"))
     }
 
     /// Waits for an answer; `false` once the process has ended.

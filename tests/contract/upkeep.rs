@@ -90,7 +90,7 @@ async fn an_etcd_full_of_history_is_opened_again() {
     let reopened = reopened.await;
     stop.cancel();
     within(relieving).await.unwrap();
-    // A second life: as much again as there was room for.
+    // It was made in earnest: a quarter of the quota goes in with nobody relieving any more.
     for number in 0..QUOTA_BYTES / VALUE_BYTES / 4 {
         assert!(store.commit(one(large("/big/0", number))).await.unwrap() > reopened);
     }

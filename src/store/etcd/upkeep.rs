@@ -23,8 +23,6 @@ use crate::telemetry;
 const WORK_TIME: Duration = Duration::from_secs(120);
 /// The first and the longest pause between attempts to make room.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-/// A member whose file is free to this part is worth defragmenting.
-const WORTH_PART: i64 = 8;
 
 impl Etcd {
     /// Lets etcd forget what is older than `keep` until told to stop. One server of a cluster is enough; two
@@ -117,15 +115,10 @@ impl Etcd {
     }
 }
 
-/// Gives the free pages of one member's file back, if they are worth that it stands still meanwhile.
+/// Gives the free pages of one member's file back. It stands still meanwhile, but a full one serves little anyway.
+/// Whether it is worth it cannot be asked: right after a compaction etcd still counts the freed pages as used.
 async fn defragment(client: Client) -> Result<(), etcd_client::Error> {
-    let mut maintenance = client.maintenance_client();
-    let status = maintenance.status().await?;
-    let free = status.db_size() - status.raft_used_db_size();
-    if free >= status.db_size() / WORTH_PART {
-        maintenance.defragment().await?;
-    }
-    Ok(())
+    client.maintenance_client().defragment().await.map(drop)
 }
 
 fn look(status: &StatusResponse, at: Duration) -> Option<Look> {
