@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent::{Act, AllocationId, decide_one};
+use agent::{Act, AllocationId, decide};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -26,7 +26,7 @@ impl<S: Store> Agent<S> {
             }
             // A check that a new version changed begins anew before its old result could count for that version.
             self.sync_checks(&id);
-            let plan = decide_one(&self.local, &id, self.world.clock.now());
+            let plan = decide(&self.local, &id, self.world.clock.now());
             plan.notes.iter().for_each(|note| tracing::trace!("{note}"));
             self.timers.set(&id, plan.wake_at);
             for act in plan.steps.into_iter().flat_map(|step| step.effects) {

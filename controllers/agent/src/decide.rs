@@ -1,4 +1,4 @@
-//! The decision: one allocation at a time, or all.
+//! The decision about one allocation.
 
 use jiff::{SignedDuration, Timestamp};
 use plan::{Plan, Step};
@@ -16,17 +16,8 @@ use crate::{account, health, progress, report};
 /// How long after the end of its grace a task that still runs is asked to end again.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
-/// What to do about everything.
-pub fn decide(local: &Local, now: Timestamp) -> Plan<Act> {
-    local.allocations().iter().map(|id| decide_one(local, id, now)).fold(Plan::empty(), |mut all, one| {
-        all.steps.extend(one.steps);
-        all.notes.extend(one.notes);
-        all.wake(one.wake_at)
-    })
-}
-
 /// What to do about one allocation. Allocations do not depend on each other.
-pub fn decide_one(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
+pub fn decide(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
     let memory = local.memory.get(id);
     if local.unreadable.contains(id) {
         return Plan::nothing(id.as_str(), "its placement cannot be read");

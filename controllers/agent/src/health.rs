@@ -6,8 +6,7 @@
 //! that changes nothing of it counts, so that an instance which serves does not look ill for a while.
 
 use jiff::Timestamp;
-use schemas::group::HealthCheck;
-use schemas::group::Update;
+use schemas::group::{HealthCheck, Update};
 use schemas::service::OnUpdate;
 
 use crate::lifecycle::Role;
@@ -45,7 +44,7 @@ fn verdict(
 ) -> (Option<bool>, Option<Timestamp>) {
     if let Some(ending) = &memory.ending {
         return match ending.why {
-            Why::Wished { .. } | Why::Gone | Why::EndedBefore => (memory.health.healthy, None),
+            Why::Wished { .. } | Why::EndedBefore => (memory.health.healthy, None),
             Why::TaskFailed { .. } | Why::LeaderEnded | Why::MainEnded | Why::RanTooLong => {
                 (Some(false), None)
             }

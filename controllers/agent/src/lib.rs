@@ -23,7 +23,7 @@ mod restart;
 mod scene;
 
 pub use act::Act;
-pub use decide::{decide, decide_one};
+pub use decide::decide;
 pub use lifecycle::Role;
 pub use local::{AllocationId, CheckFact, CheckStatus, Exit, Fact, Local, Observed, VersionFact, Wanted};
 pub use memory::{AllocationMemory, Ending, HealthMemory, Kill, Phase, RestartWish, TaskMemory, Why};

@@ -125,8 +125,6 @@ pub enum Why {
         /// Why, for people.
         reason: String,
     },
-    /// Its placement is gone, or was made again.
-    Gone,
     /// A task failed for good.
     TaskFailed {
         /// Which.
@@ -149,7 +147,7 @@ impl Why {
     pub fn runs_poststop(&self) -> bool {
         match self {
             Why::Wished { .. } | Why::TaskFailed { .. } | Why::LeaderEnded | Why::MainEnded => true,
-            Why::Gone | Why::RanTooLong | Why::EndedBefore => false,
+            Why::RanTooLong | Why::EndedBefore => false,
         }
     }
 }
@@ -167,6 +165,13 @@ pub struct HealthMemory {
 }
 
 impl TaskMemory {
+    /// Its turn to run has come, unless it came before.
+    pub(crate) fn take_turn(&mut self) {
+        if self.phase == Phase::Waiting {
+            self.phase = Phase::Up;
+        }
+    }
+
     /// Notes that something happened.
     pub fn event(&mut self, kind: &str, time: Timestamp, message: impl Into<String>) {
         self.events.push(TaskEvent { kind: kind.to_owned(), time: Some(time), message: message.into() });

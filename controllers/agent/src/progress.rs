@@ -31,8 +31,10 @@ pub(crate) fn bring_up(memory: &mut AllocationMemory, scene: &Scene<'_>, doings:
     let progress = Progress::of(memory, scene);
     for task in &scene.group.tasks {
         let own = memory.tasks.entry(task.name.clone()).or_default();
-        let may_start = progress.allows(Role::of(task));
-        start_if_due(own, task, may_start, scene, doings);
+        if progress.allows(Role::of(task)) {
+            own.take_turn();
+        }
+        start_if_due(own, task, scene, doings);
         let Some(fact) = scene.fact(&task.name) else { continue };
         if let Some(wish) = &own.restart_wish {
             doings.stop(&task.name, fact, own.kill.clone(), &wish.reason);
@@ -42,15 +44,9 @@ pub(crate) fn bring_up(memory: &mut AllocationMemory, scene: &Scene<'_>, doings:
     }
 }
 
-fn start_if_due(
-    own: &mut TaskMemory,
-    task: &Task,
-    may_start: bool,
-    scene: &Scene<'_>,
-    doings: &mut Doings<'_>,
-) {
+/// Starts a task whose turn has come, now or when its delay is over.
+fn start_if_due(own: &mut TaskMemory, task: &Task, scene: &Scene<'_>, doings: &mut Doings<'_>) {
     match own.phase {
-        Phase::Waiting if may_start => own.phase = Phase::Up,
         Phase::Delayed { until } if until <= scene.now => own.phase = Phase::Up,
         Phase::Delayed { until } => doings.wake(Some(until)),
         Phase::Waiting | Phase::Up | Phase::Dead { .. } => {}
@@ -115,7 +111,8 @@ pub(crate) fn wind_down(
     for task in scene.group.tasks.iter().filter(|task| Role::of(task) == Role::Poststop) {
         let own = memory.tasks.entry(task.name.clone()).or_default();
         if runs_poststop {
-            start_if_due(own, task, true, scene, doings);
+            own.take_turn();
+            start_if_due(own, task, scene, doings);
         } else {
             end_task(own, task, scene, ending, doings);
         }
@@ -158,7 +155,7 @@ fn end_task(
 /// Nomad's word for why a task is ended.
 fn kind(why: &Why) -> &'static str {
     match why {
-        Why::Wished { .. } | Why::Gone | Why::RanTooLong | Why::EndedBefore => "Killing",
+        Why::Wished { .. } | Why::RanTooLong | Why::EndedBefore => "Killing",
         Why::TaskFailed { .. } => "Sibling Task Failed",
         Why::LeaderEnded => "Leader Task Dead",
         Why::MainEnded => "Main Tasks Dead",
@@ -168,7 +165,6 @@ fn kind(why: &Why) -> &'static str {
 fn sentence(why: &Why) -> String {
     match why {
         Why::Wished { reason } => reason.clone(),
-        Why::Gone => "its placement is gone".to_owned(),
         Why::TaskFailed { task, .. } => format!("task {task} of the same group failed"),
         Why::LeaderEnded => "the leader of the group ended".to_owned(),
         Why::MainEnded => "all main tasks ended".to_owned(),

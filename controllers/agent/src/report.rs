@@ -15,7 +15,7 @@ pub(crate) fn report(memory: &AllocationMemory, scene: &Scene<'_>) -> Allocation
         return reported.clone();
     }
     let is_over = is_over(memory, scene);
-    let state = state(memory, scene, is_over);
+    let state = if is_over { end(memory) } else { progress(memory, scene) };
     if let Some(reported) = scene.reported.filter(|reported| reported.state.is_terminal())
         && reported.state != state
     {
@@ -33,7 +33,7 @@ pub(crate) fn report(memory: &AllocationMemory, scene: &Scene<'_>) -> Allocation
         since: same.map_or(Some(scene.now), |reported| reported.since),
         ran_seconds: if is_over { ran_seconds(memory, scene) } else { None },
         exit_code: if is_over { exit_code(memory, scene) } else { None },
-        reason: reason(memory, is_over),
+        reason: reason(memory, state),
     }
 }
 
@@ -42,18 +42,21 @@ fn ended_before(memory: &AllocationMemory) -> bool {
 }
 
 /// Whether nothing runs and nothing will.
-pub(crate) fn is_over(memory: &AllocationMemory, scene: &Scene<'_>) -> bool {
+fn is_over(memory: &AllocationMemory, scene: &Scene<'_>) -> bool {
     let is_dead = |task: &Task| memory.tasks.get(&task.name).is_some_and(|own| own.phase.is_dead());
     memory.ending.is_some()
         && scene.group.tasks.iter().all(is_dead)
         && scene.tasks.is_none_or(|tasks| tasks.values().all(|seen| !seen.fact.is_alive()))
 }
 
-fn state(memory: &AllocationMemory, scene: &Scene<'_>, is_over: bool) -> ClientState {
-    if is_over {
-        let failed = memory.tasks.values().any(|own| own.phase.is_failed());
-        return if failed { ClientState::Failed } else { ClientState::Complete };
-    }
+/// The state of an allocation that is over.
+fn end(memory: &AllocationMemory) -> ClientState {
+    let has_failed = memory.tasks.values().any(|own| own.phase.is_failed());
+    if has_failed { ClientState::Failed } else { ClientState::Complete }
+}
+
+/// The state of one that is not.
+fn progress(memory: &AllocationMemory, scene: &Scene<'_>) -> ClientState {
     let mut mains = scene.group.tasks.iter().filter(|task| task.is_main());
     let is_up = memory.first_started.is_some() && mains.any(|task| scene.is_alive(&task.name));
     if is_up || (memory.ending.is_some() && memory.first_started.is_some()) {
@@ -78,14 +81,7 @@ fn ran_seconds(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<u64> {
 fn exit_code(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<i32> {
     let failed = match memory.ending.as_ref().map(|ending| &ending.why) {
         Some(Why::TaskFailed { task, .. }) => Some(task.as_str()),
-        Some(
-            Why::Wished { .. }
-            | Why::Gone
-            | Why::LeaderEnded
-            | Why::MainEnded
-            | Why::RanTooLong
-            | Why::EndedBefore,
-        )
+        Some(Why::Wished { .. } | Why::LeaderEnded | Why::MainEnded | Why::RanTooLong | Why::EndedBefore)
         | None => None,
     };
     let mains = || scene.group.tasks.iter().filter(|task| task.is_main());
@@ -96,14 +92,12 @@ fn exit_code(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<i32> {
     }
 }
 
-fn reason(memory: &AllocationMemory, is_over: bool) -> String {
+fn reason(memory: &AllocationMemory, state: ClientState) -> String {
     match memory.ending.as_ref().map(|ending| &ending.why) {
         Some(Why::TaskFailed { reason, .. }) => reason.clone(),
-        Some(Why::Wished { reason }) if is_over => reason.clone(),
+        Some(Why::Wished { reason }) if state.is_terminal() => reason.clone(),
         Some(Why::RanTooLong) => "it ran for max_run_duration".to_owned(),
-        Some(Why::Wished { .. } | Why::Gone | Why::LeaderEnded | Why::MainEnded | Why::EndedBefore) => {
-            String::new()
-        }
+        Some(Why::Wished { .. } | Why::LeaderEnded | Why::MainEnded | Why::EndedBefore) => String::new(),
         None => waiting(memory),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agent::{Act, Fact, Local, VersionFact, decide_one};
+use agent::{Act, Fact, Local, VersionFact, decide};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ fn happen(mut node: Node, happening: Happening) -> Node {
 
 /// What may be stopped must have a reason: nothing is stopped while all is well.
 fn check_acts(local: &Local, now: Timestamp) {
-    let plan = decide_one(local, &id(), now);
+    let plan = decide(local, &id(), now);
     let mut started: BTreeMap<&String, u32> = BTreeMap::new();
     for act in plan.steps.iter().flat_map(|step| &step.effects) {
         match act {
@@ -182,7 +182,7 @@ proptest! {
     fn a_plan_follows_from_the_moment_alone(happenings in proptest::collection::vec(happening(), 0..10)) {
         let node = happenings.into_iter().fold(Node::new().place("batch", group()), happen);
         let later = node.now + SignedDuration::from_secs(7);
-        prop_assert_eq!(decide_one(&node.local, &id(), later), decide_one(&node.local, &id(), later));
+        prop_assert_eq!(decide(&node.local, &id(), later), decide(&node.local, &id(), later));
         let has_job = node.local.wishes.values().all(|wanted| matches!(wanted.job, VersionFact::Known(_)));
         prop_assert!(has_job);
     }

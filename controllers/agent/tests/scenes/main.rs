@@ -8,7 +8,6 @@ mod node;
 
 use agent::{CheckStatus, VersionFact};
 use insta::assert_snapshot;
-use schemas::key::Revision;
 use serde_json::json;
 
 use node::{Node, id};
@@ -212,9 +211,7 @@ fn what_is_healthy_after_the_deadline_is_healthy() {
     let group =
         json!({"update": update, "restart": {"attempts": 9, "delay": "70s"}, "tasks": [{"name": "server"}]});
     let node = Node::new().break_start("server", false).place("service", group);
-    let mut node = node.wait(90).mend();
-    node.log.clear();
-    assert_snapshot!(node.wait(120).log, @r"
+    assert_snapshot!(node.wait(90).mend().hush().wait(120).log, @r"
     157s timer:
       start default/web.api.0-v0.0/server #2
       report default/web.api.0-v0.0 pending v0 unhealthy restarts=2
@@ -281,17 +278,8 @@ fn a_memory_older_than_the_report_revives_nothing_that_has_ended() {
 fn a_memory_older_than_the_runtime_goes_on_with_what_runs() {
     let restart = json!({"attempts": 3, "delay": "1s"});
     let node = Node::new().place("service", json!({"restart": restart, "tasks": [{"name": "server"}]}));
-    let node = node.save_memory().exit("server", 1).wait(5);
+    let node = node.save_memory().exit("server", 1).wait(5).hush();
     assert_snapshot!(node.return_to_memory().wait(30).log, @r"
-    0s place:
-      start default/web.api.0-v0.0/server #0
-      report default/web.api.0-v0.0 running v0
-    0s server exits 1:
-      report default/web.api.0-v0.0 pending v0 restarts=1 (waiting to restart server)
-    1s timer:
-      start default/web.api.0-v0.0/server #1
-      report default/web.api.0-v0.0 pending v0 restarts=1
-      report default/web.api.0-v0.0 running v0 restarts=1
     11s timer:
       report default/web.api.0-v0.0 running v0 healthy restarts=1
     ");
@@ -300,14 +288,13 @@ fn a_memory_older_than_the_runtime_goes_on_with_what_runs() {
 #[test]
 fn a_task_that_turns_up_after_the_end_is_stopped_and_the_end_stays() {
     let group = json!({"restart": {"attempts": 0}, "tasks": [{"name": "server"}]});
-    let mut node = Node::new().break_start("server", false).place("service", group);
+    let node = Node::new().break_start("server", false).place("service", group);
     assert_snapshot!(node.log, @r"
     0s place:
       start default/web.api.0-v0.0/server #0
       report default/web.api.0-v0.0 failed v0 unhealthy (task server: no such program)
     ");
-    node.log.clear();
-    assert_snapshot!(node.appear("server", 0).log, @r"
+    assert_snapshot!(node.hush().appear("server", 0).log, @r"
     0s server #0 turns up:
       stop default/web.api.0-v0.0/server with SIGINT in 5s: task server of the same group failed
     ");
@@ -317,8 +304,7 @@ fn a_task_that_turns_up_after_the_end_is_stopped_and_the_end_stays() {
 fn an_earlier_start_that_still_lives_is_gone_on_with() {
     let restart = json!({"attempts": 3, "delay": "1s"});
     let group = json!({"restart": restart, "tasks": [{"name": "server"}]});
-    let mut node = Node::new().break_start("server", false).place("service", group);
-    node.log.clear();
+    let node = Node::new().break_start("server", false).place("service", group).hush();
     assert_snapshot!(node.appear("server", 0).wait(30).log, @r"
     0s server #0 turns up:
       report default/web.api.0-v0.0 running v0 restarts=1
@@ -328,25 +314,8 @@ fn an_earlier_start_that_still_lives_is_gone_on_with() {
 }
 
 #[test]
-fn a_placement_made_again_under_the_same_name_is_another_allocation() {
-    let mut node = Node::new().place("batch", json!({"tasks": [{"name": "work"}]})).exit("work", 0);
-    node.log.clear();
-    node.local.wishes.get_mut(&id()).unwrap().created = Revision(20);
-    assert_snapshot!(node.settle("made again").log, @r"
-    0s made again:
-      forget default/web.api.0-v0.0/work
-      remove the folders of default/web.api.0-v0.0
-      unreport default/web.api.0-v0.0
-      forget all of default/web.api.0-v0.0
-      start default/web.api.0-v0.0/work #0
-      report default/web.api.0-v0.0 running v0
-    ");
-}
-
-#[test]
 fn tasks_without_a_placement_end_only_when_all_placements_are_known() {
-    let mut node = Node::new().place("service", json!({"tasks": [{"name": "server"}]}));
-    node.log.clear();
+    let mut node = Node::new().place("service", json!({"tasks": [{"name": "server"}]})).hush();
     node.local.complete = false;
     let mut node = node.unplace();
     assert_eq!(node.log, "", "an outage stops nothing");

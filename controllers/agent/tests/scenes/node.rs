@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use agent::{
     Act, AllocationId, AllocationMemory, CheckFact, CheckStatus, Exit, Fact, Local, Observed, VersionFact,
-    Wanted, decide, decide_one,
+    Wanted, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 use schemas::job::JobSpec;
@@ -60,6 +60,12 @@ impl Node {
         wanted.created = Revision(wanted.created.0 + 1);
         wanted.job = VersionFact::Known(Arc::new(spec(job_type, group)));
         self.settle("made again")
+    }
+
+    /// What follows is told as if it were the beginning.
+    pub(crate) fn hush(mut self) -> Node {
+        self.log.clear();
+        self
     }
 
     /// Loses the memory without a decision in between: the agent was not running.
@@ -147,7 +153,7 @@ impl Node {
     /// Lets time pass, stopping at every wish to be woken.
     pub(crate) fn wait(mut self, seconds: i64) -> Node {
         let until = self.now + SignedDuration::from_secs(seconds);
-        while let Some(at) = decide(&self.local, self.now).wake_at.filter(|at| *at <= until) {
+        while let Some(at) = decide(&self.local, &id(), self.now).wake_at.filter(|at| *at <= until) {
             assert!(at > self.now, "a wish to be woken must lie ahead");
             self.now = at;
             self = self.settle("timer");
@@ -160,7 +166,7 @@ impl Node {
     pub(crate) fn settle(mut self, what: &str) -> Node {
         let mut lines = String::new();
         for _round in 0..20 {
-            let plan = decide_one(&self.local, &id(), self.now);
+            let plan = decide(&self.local, &id(), self.now);
             let acts: Vec<Act> = plan.steps.into_iter().flat_map(|step| step.effects).collect();
             if acts.is_empty() {
                 if !lines.is_empty() {
