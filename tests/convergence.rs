@@ -10,7 +10,7 @@ mod convergence {
 use std::collections::BTreeMap;
 
 use convergence::safety;
-use convergence::world::{Did, World};
+use convergence::world::{Did, World, is_healthy};
 use encamp::forecast::forecast;
 use plan::view::JobRef;
 use plan::{View, Write};
@@ -18,7 +18,6 @@ use proptest::prelude::*;
 use schemas::deployment::DeploymentStatus;
 use schemas::key::Key;
 use schemas::placement::Wish;
-use schemas::report::ClientState;
 
 /// What happens to the cluster.
 #[derive(Clone, Debug)]
@@ -64,9 +63,13 @@ fn apply_job(world: &mut World, job: usize, count: u32, image: &str, zone: &str)
     let (name, rest) = JOBS[job];
     let version = world.view.jobs.get(&Key::job("default", name)).map_or(0, |job| job.version) + 1;
     // A change of the constraint alone is one in place, unless the node does not meet it.
-    let rule =
-        if zone.is_empty() { String::new() } else { format!("constraint=\"${{meta.zone}} = {zone}\"") };
+    let rule = only_in(zone);
     world.say(&format!("job {name} v{version} count={count} image={image} {rest} {rule}"));
+}
+
+/// The words for a job that may only be in one zone, or anywhere.
+fn only_in(zone: &str) -> String {
+    if zone.is_empty() { String::new() } else { format!("constraint=\"${{meta.zone}} = {zone}\"") }
 }
 
 fn join(world: &mut World, node: usize) {
@@ -142,7 +145,7 @@ proptest! {
                 if world.choices.pick(2) == 0 {
                     world.act();
                 } else {
-                    world.control(true);
+                    world.control();
                 }
             }
         }
@@ -166,7 +169,7 @@ proptest! {
             happen(&mut world, event);
             for _ in 0..*turns {
                 world.act();
-                world.control(true);
+                world.control();
             }
         }
         for node in 0..NODES {
@@ -202,7 +205,7 @@ proptest! {
         prop_assert_eq!(floor > 0, first == "1");
         world.say(&job(2, "2"));
         for _ in 0..2_000 {
-            let did = (world.act(), world.control(true));
+            let did = (world.act(), world.control());
             let (serving, unproved) = (world.healthy("web").len(), unproved(&world.view, 2));
             prop_assert!(serving >= floor, "{} serve, {} must\n{}", serving, floor, world.log.join("\n"));
             prop_assert!(unproved <= parallel as usize, "{} are unproved\n{}", unproved, world.log.join("\n"));
@@ -320,11 +323,7 @@ fn version() -> impl Strategy<Value = String> {
     let zone = prop::sample::select(vec!["", "a", "b"]);
     (0_u32..7, 1_u32..3, prop::sample::select(vec![40, 60, 130]), 0_u32..4, zone).prop_map(
         |(count, image, memory, parallel, zone)| {
-            let rule = if zone.is_empty() {
-                String::new()
-            } else {
-                format!("constraint=\"${{meta.zone}} = {zone}\"")
-            };
+            let rule = only_in(zone);
             format!("count={count} image={image} memory={memory} max_parallel={parallel} {rule}")
         },
     )
@@ -340,11 +339,6 @@ fn standing(view: &View) -> BTreeMap<String, (String, u64)> {
 
 /// How many instances of a version are to run and not yet healthy.
 fn unproved(view: &View, version: u64) -> usize {
-    let is_proved = |key: &Key| {
-        view.indexes
-            .report(key)
-            .is_some_and(|report| report.state == ClientState::Running && report.healthy == Some(true))
-    };
     let of_version = view.placements.iter().filter(|(_, row)| row.value.version == version);
-    of_version.filter(|(key, row)| row.value.wish == Wish::Run && !is_proved(key)).count()
+    of_version.filter(|(key, row)| row.value.wish == Wish::Run && !is_healthy(view, key)).count()
 }

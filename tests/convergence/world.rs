@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deployment::Deployer;
 use jiff::Timestamp;
-use plan::fixture::{apply, at, commit, effects, write};
+use plan::fixture::{apply, at, effects, write};
 use plan::{Controller, Plan, View, Write};
 use scheduler::Scheduler;
 use schemas::deployment::Deployment;
@@ -41,8 +41,6 @@ pub(crate) struct World {
     pub(crate) choices: Choices,
     pub(crate) log: Vec<String>,
     finished: BTreeMap<Key, Deployment>,
-    /// Looks at every state, besides what must hold in all worlds.
-    pub(crate) watch: fn(&View) -> Result<(), String>,
 }
 
 /// Whether anything was written.
@@ -60,7 +58,6 @@ impl World {
             choices: Choices::new(choices),
             log: Vec::new(),
             finished: BTreeMap::new(),
-            watch: |_| Ok(()),
         }
     }
 
@@ -84,11 +81,11 @@ impl World {
     }
 
     /// One controller plans one root and commits all of it, or only a beginning: it may be killed.
-    pub(crate) fn control(&mut self, may_die: bool) -> Did {
+    pub(crate) fn control(&mut self) -> Did {
         let mut roots = self.roots();
         let chosen = self.choices.pick(roots.len());
         let (controller, root) = roots.swap_remove(chosen);
-        let steps = if may_die { self.choices.pick(4) } else { usize::MAX };
+        let steps = self.choices.pick(4);
         self.carry_out(controller, &root, steps)
     }
 
@@ -105,13 +102,10 @@ impl World {
     }
 
     fn commit(&mut self, plan: &Plan<Write>) {
-        let before = self.view.clone();
-        let (watch, mut wrong) = (self.watch, Vec::new());
-        let mut last = before;
+        let (mut last, mut wrong) = (self.view.clone(), Vec::new());
         let applied = apply(&mut self.view, plan, |view| {
             wrong.extend(safety::check(view).err());
             wrong.extend(safety::between(&last, view).err());
-            wrong.extend(watch(view).err());
             last = view.clone();
         });
         if let Err(broken) = applied {
@@ -224,7 +218,7 @@ impl World {
             }
             None => drop(document.allocations.remove(&name)),
         }
-        commit(&mut self.view, &[Write::put(key, &document)]);
+        self.view.suppose(&[Write::put(key, &document)]);
     }
 
     /// A running instance dies by itself.
@@ -282,13 +276,14 @@ impl World {
     /// What runs and is healthy, per group: the places.
     pub(crate) fn healthy(&self, job: &str) -> BTreeSet<String> {
         let rows = self.view.placements.iter().filter(|(_, row)| row.value.job == job);
-        rows.filter(|(key, row)| {
-            row.value.wish == Wish::Run
-                && self.view.indexes.report(key).is_some_and(|report| {
-                    report.state == ClientState::Running && report.healthy == Some(true)
-                })
-        })
-        .map(|(_, row)| format!("{}.{}", row.value.group, row.value.index))
-        .collect()
+        rows.filter(|(key, row)| row.value.wish == Wish::Run && is_healthy(&self.view, key))
+            .map(|(_, row)| format!("{}.{}", row.value.group, row.value.index))
+            .collect()
     }
+}
+
+/// Whether the agent says that a placement's instance runs and is healthy.
+pub(crate) fn is_healthy(view: &View, placement: &Key) -> bool {
+    let report = view.indexes.report(placement);
+    report.is_some_and(|report| report.state == ClientState::Running && report.healthy == Some(true))
 }

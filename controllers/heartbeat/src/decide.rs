@@ -52,23 +52,22 @@ fn node(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
         return Plan::nothing(name, "no server has heard it yet");
     };
     let Link { server, connected } = &link.value;
-    let health = view.health.stored(&Key::health(name));
-    let state = health.map(|health| health.value.state);
+    let health = view.health.stored(&Key::health(name)).map(|health| (health.value.state, health.modified));
     if !connected {
-        return match state {
-            Some(NodeState::Down) => Plan::empty(),
-            Some(NodeState::Ready | NodeState::Initializing) | None => {
+        return match health {
+            Some((NodeState::Down, _)) => Plan::empty(),
+            Some((NodeState::Ready | NodeState::Initializing, _)) | None => {
                 turn(view, name, NodeState::Down, &format!("{server} has missed three of its beats"), now)
             }
         };
     }
-    match (state, health) {
-        (Some(NodeState::Ready), _) => Plan::empty(),
+    match health {
+        Some((NodeState::Ready, _)) => Plan::empty(),
         // Down it stays until a server hears it anew: an old link is no sign of life.
-        (Some(NodeState::Down), Some(health)) if health.modified > link.modified => {
+        Some((NodeState::Down, since)) if since > link.modified => {
             Plan::nothing(name, "its link is older than its silence")
         }
-        (Some(NodeState::Down | NodeState::Initializing) | None, _) => {
+        Some((NodeState::Down | NodeState::Initializing, _)) | None => {
             turn(view, name, NodeState::Ready, &format!("{server} hears it"), now)
         }
     }

@@ -32,6 +32,7 @@ impl<'a> Draft<'a> {
         if writes.is_empty() {
             return;
         }
+        assert!(writes.len() <= STEP_LIMIT, "{} writes cannot stay together in one step", writes.len());
         let keys: BTreeSet<Key> =
             writes.iter().map(|write| write.key().clone()).chain(rests_on.iter().cloned()).collect();
         let guards = self.seen.len() + keys.difference(&self.seen).count();

@@ -29,6 +29,30 @@ pub struct GroupRef {
     pub group: String,
 }
 
+impl JobRef {
+    /// One of its groups.
+    pub fn group(&self, group: &str) -> GroupRef {
+        GroupRef { namespace: self.namespace.clone(), job: self.job.clone(), group: group.to_owned() }
+    }
+}
+
+impl GroupRef {
+    /// The group of a roster, by the roster's key.
+    pub fn of_roster(key: &Key) -> GroupRef {
+        let segment = |number| key.segment(number).to_owned();
+        GroupRef { namespace: segment(1), job: segment(2), group: segment(3) }
+    }
+    /// The group of a placement.
+    pub fn of_placement(key: &Key, placement: &Placement) -> GroupRef {
+        let (job, group) = (placement.job.clone(), placement.group.clone());
+        GroupRef { namespace: key.segment(2).to_owned(), job, group }
+    }
+    /// Its job.
+    pub fn job(&self) -> JobRef {
+        JobRef { namespace: self.namespace.clone(), job: self.job.clone() }
+    }
+}
+
 /// What is taken on a node: by every placement that has not been reported to have ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -70,9 +94,8 @@ impl Indexes {
 
     /// The placements of all groups of a job.
     pub fn placements_of_job<'a>(&'a self, job: &'a JobRef) -> impl Iterator<Item = &'a Key> {
-        let first = GroupRef { namespace: job.namespace.clone(), job: job.job.clone(), group: String::new() };
         self.placements_of_group
-            .range(first..)
+            .range(job.group("")..)
             .take_while(|(group, _)| group.namespace == job.namespace && group.job == job.job)
             .flat_map(|(_, keys)| keys)
     }
@@ -152,12 +175,15 @@ impl Indexes {
     }
 
     fn list(&mut self, key: &Key, placement: &Placement) {
-        self.placements_of_group.entry(group_of(key, placement)).or_default().insert(key.clone());
+        self.placements_of_group
+            .entry(GroupRef::of_placement(key, placement))
+            .or_default()
+            .insert(key.clone());
         self.placement_of_allocation.entry(allocation_of(key)).or_default().insert(key.clone());
     }
 
     fn unlist(&mut self, key: &Key, placement: &Placement) {
-        let group = group_of(key, placement);
+        let group = GroupRef::of_placement(key, placement);
         if let Some(keys) = self.placements_of_group.get_mut(&group) {
             keys.remove(key);
             if keys.is_empty() {
@@ -212,14 +238,6 @@ fn count(counts: &mut BTreeMap<u16, u32>, what: u16, sign: Sign) {
     *number = sign.of(*number);
     if *number == 0 {
         counts.remove(&what);
-    }
-}
-
-fn group_of(key: &Key, placement: &Placement) -> GroupRef {
-    GroupRef {
-        namespace: key.segment(2).to_owned(),
-        job: placement.job.clone(),
-        group: placement.group.clone(),
     }
 }
 

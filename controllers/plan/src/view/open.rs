@@ -56,11 +56,7 @@ impl Open {
 
     /// Judges one placement, and its place, again.
     pub(super) fn placement(&mut self, facts: &Facts, key: &Key, placement: &Placement) {
-        let group = GroupRef {
-            namespace: key.segment(2).to_owned(),
-            job: placement.job.clone(),
-            group: placement.group.clone(),
-        };
+        let group = GroupRef::of_placement(key, placement);
         let slot = slot_of(facts, &group, &placement.index);
         let (is_ended, is_stray) = match facts.placements.get(key) {
             None => (false, false),
@@ -81,11 +77,7 @@ impl Open {
 
     /// Judges all of a group again.
     pub(super) fn roster(&mut self, facts: &Facts, key: &Key) {
-        let group = GroupRef {
-            namespace: key.segment(1).to_owned(),
-            job: key.segment(2).to_owned(),
-            group: key.segment(3).to_owned(),
-        };
+        let group = GroupRef::of_roster(key);
         self.pending.remove(&group);
         for key in facts.indexes.placements_of_group(&group) {
             if let Some(placement) = facts.placements.get(key) {
@@ -109,11 +101,7 @@ impl Open {
             self.placement(facts, key, &row.value);
         }
         for key in &facts.indexes.every_node {
-            let group = GroupRef {
-                namespace: key.segment(1).to_owned(),
-                job: key.segment(2).to_owned(),
-                group: key.segment(3).to_owned(),
-            };
+            let group = GroupRef::of_roster(key);
             self.place(facts, &group, &Index::Node(node.to_owned()));
         }
     }

@@ -7,7 +7,8 @@ use super::View;
 use crate::Write;
 
 impl View {
-    /// Takes the writes in as one revision, the next, and tells what changed: only for copies of a view, to ask what would follow.
+    /// Takes the writes in as one revision, the next, and tells what changed: only for views that follow no store, such
+    /// as copies, to ask what would be then.
     pub fn suppose(&mut self, writes: &[Write]) -> Vec<Change> {
         let revision = Revision(self.revision.0 + 1);
         let changes: Vec<Change> = writes
