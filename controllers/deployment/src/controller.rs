@@ -71,7 +71,6 @@ fn keep(view: &View, job: &JobRef, document: &Job, now: Timestamp) -> Plan<Write
             counted::group(&target, group, roster, &fates, &counted::Moment { rollout, now })
         };
         plan = plan.wake(answer.wake_at);
-        plan.notes.extend(answer.notes);
         rosters.insert(group.name.clone(), answer.roster);
     }
     let verdict = rollout::judge(view, job, &target, &rosters, now);

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use plan::Note;
-use schemas::deployment::{Deployment, DeploymentStatus};
+use schemas::deployment::Deployment;
 use schemas::group::Group;
 use schemas::roster::{Index, Roster, Slot, SlotState};
 
 use crate::fate::{Fate, Fates};
 use crate::reschedule;
-use crate::rolling::{Member, Pace, choose};
+use crate::rolling::{Member, replaced};
 use crate::target::{TakingOver, Target};
 
 /// When the question is asked.
@@ -26,7 +25,6 @@ pub(crate) struct Moment<'a> {
 pub(crate) struct Answer {
     pub(crate) roster: Roster,
     pub(crate) wake_at: Option<Timestamp>,
-    pub(crate) notes: Vec<Note>,
 }
 
 /// The roster of one group.
@@ -49,14 +47,7 @@ pub(crate) fn group(
         let fate = fates.fate(&index, &slot);
         members.insert(index, Member { slot, fate, is_old });
     }
-    let replaced = if may_replace(target, group, moment.rollout) {
-        let max_parallel = group.update.map_or(count, |update| update.max_parallel());
-        let at_once = if target.is_rolled(group) { max_parallel } else { count };
-        let pace = Pace { desired: count as usize, max_parallel: at_once as usize, course: target.course() };
-        choose_all_or_some(&members, &pace, target.is_rolled(group))
-    } else {
-        Vec::new()
-    };
+    let replaced = replaced(target, group, &members, moment.rollout, count as usize);
     for index in replaced {
         if let Some(member) = members.get_mut(&index) {
             member.slot = successor(target, &member.slot);
@@ -71,7 +62,7 @@ pub(crate) fn group(
     for number in 0..count {
         slots.entry(number).or_insert_with(|| first(target));
     }
-    Answer { roster: Roster::of_numbered(slots), wake_at, notes: Vec::new() }
+    Answer { roster: Roster::of_numbered(slots), wake_at }
 }
 
 /// A slot after what happened to its allocation.
@@ -90,30 +81,6 @@ fn moved_on(target: &Target<'_>, group: &Group, slot: &Slot, fate: Fate, now: Ti
         (SlotState::Run, Fate::Lost | Fate::Evicted) => Slot { attempt: slot.attempt + 1, ..slot.clone() },
         (SlotState::Run, Fate::Unplaced | Fate::Unfit | Fate::Placed { .. })
         | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => slot.clone(),
-    }
-}
-
-/// Whether old slots may give way now: a rollout that failed, or was given up, replaces no more, unless it
-/// goes back.
-fn may_replace(target: &Target<'_>, group: &Group, rollout: Option<&Deployment>) -> bool {
-    if !target.is_rolled(group) {
-        return true;
-    }
-    match rollout.map(|rollout| rollout.status) {
-        Some(DeploymentStatus::Failed) => target.runs != target.version,
-        // A finished rollout has nothing to replace, unless a slot was brought back from an older version.
-        None
-        | Some(DeploymentStatus::Running | DeploymentStatus::Successful | DeploymentStatus::Cancelled) => {
-            true
-        }
-    }
-}
-
-fn choose_all_or_some(members: &BTreeMap<Index, Member>, pace: &Pace, is_rolled: bool) -> Vec<Index> {
-    if is_rolled {
-        choose(members, pace)
-    } else {
-        members.iter().filter(|(_, member)| member.is_old).map(|(index, _)| index.clone()).collect()
     }
 }
 

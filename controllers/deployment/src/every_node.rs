@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use schemas::deployment::{Deployment, DeploymentStatus};
+use schemas::deployment::Deployment;
 use schemas::group::Group;
 use schemas::roster::{EveryNode, Index, Roster, Slot, SlotState};
 
 use crate::counted::{Answer, first, successor};
 use crate::fate::{Fate, Fates};
-use crate::rolling::{Member, Pace, choose};
+use crate::rolling::{Member, replaced};
 use crate::target::{TakingOver, Target};
 
 /// The roster of one group.
@@ -47,7 +47,8 @@ pub(crate) fn group(
             (index, Member { slot, fate, is_old })
         })
         .collect();
-    let replaced = replaced(target, group, &members, rollout);
+    let desired = members.values().filter(|member| member.fate != Fate::Unfit).count();
+    let replaced = replaced(target, group, &members, rollout, desired);
     let mut nodes: BTreeMap<String, Slot> = BTreeMap::new();
     let mut is_any_old = false;
     for (index, member) in &members {
@@ -63,24 +64,6 @@ pub(crate) fn group(
     let default = if is_default_old && !is_any_old { successor(target, &default) } else { default };
     nodes.retain(|_, slot| *slot != default);
     answer(EveryNode { default, nodes })
-}
-
-fn replaced(
-    target: &Target<'_>,
-    group: &Group,
-    members: &BTreeMap<Index, Member>,
-    rollout: Option<&Deployment>,
-) -> Vec<Index> {
-    if !target.is_rolled(group) {
-        return members.iter().filter(|(_, member)| member.is_old).map(|(index, _)| index.clone()).collect();
-    }
-    let is_failed = rollout.is_some_and(|rollout| rollout.status == DeploymentStatus::Failed);
-    if is_failed && target.runs == target.version {
-        return Vec::new();
-    }
-    let max_parallel = group.update.map_or(1, |update| update.max_parallel());
-    let desired = members.values().filter(|member| member.fate != Fate::Unfit).count();
-    choose(members, &Pace { desired, max_parallel: max_parallel as usize, course: target.course() })
 }
 
 /// What ended has ended: a sysbatch instance for good, a system instance until the job changes. One that was

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plan::View;
-use plan::view::{GroupRef, JobRef};
+use plan::view::JobRef;
 use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::Wish;
@@ -45,11 +45,9 @@ pub(crate) struct Fates<'a> {
 impl<'a> Fates<'a> {
     /// Looks at all placements of the group.
     pub(crate) fn of(view: &'a View, job: &JobRef, group: &str) -> Fates<'a> {
-        let group =
-            GroupRef { namespace: job.namespace.clone(), job: job.job.clone(), group: group.to_owned() };
         let placed = view
             .indexes
-            .placements_of_group(&group)
+            .placements_of_group(&job.group(group))
             .filter_map(|key| {
                 let placement = view.placements.get(key)?;
                 let name = (placement.index.clone(), placement.version, placement.attempt);

@@ -10,9 +10,10 @@ use schemas::placement::Wish;
 pub(crate) fn remove(view: &View, job: &JobRef) -> Plan<Write> {
     let mut draft = Draft::new(view);
     let root = Key::job(&job.namespace, &job.job);
-    let rosters: Vec<Key> = under(view, job).filter(|key| key.kind() == "rosters").collect();
     // Without a roster there is no slot: the scheduler stops what is placed.
-    draft.add(std::slice::from_ref(&root), rosters.into_iter().map(|key| Write::Delete { key }));
+    for key in under(view, job).filter(|key| key.kind() == "rosters") {
+        draft.add(std::slice::from_ref(&root), [Write::Delete { key }]);
+    }
     let left = left(view, job);
     if left > 0 {
         let steps = draft.steps();

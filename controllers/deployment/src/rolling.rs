@@ -1,10 +1,13 @@
-//! How many slots may be replaced now. Shared by numbered and per-node groups.
+//! Which slots may be replaced now. Shared by numbered and per-node groups.
 
 use std::collections::BTreeMap;
 
+use schemas::deployment::{Deployment, DeploymentStatus};
+use schemas::group::Group;
 use schemas::roster::{Index, Slot, SlotState};
 
 use crate::fate::Fate;
+use crate::target::Target;
 
 /// One slot during a change.
 #[derive(Clone, Debug)]
@@ -28,13 +31,13 @@ pub(crate) enum Course {
 
 /// How fast slots may be replaced.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+struct Pace {
     /// How many instances there should be.
-    pub(crate) desired: usize,
+    desired: usize,
     /// How many may be under way at a time.
-    pub(crate) max_parallel: usize,
+    max_parallel: usize,
     /// Which way it goes.
-    pub(crate) course: Course,
+    course: Course,
 }
 
 /// What a member means to the next step.
@@ -76,14 +79,34 @@ impl Member {
     }
 }
 
-/// The places whose old slot gives way to a new one now.
+/// The places whose old slot gives way to a new one now: all at once, unless a rollout watches over them.
+pub(crate) fn replaced(
+    target: &Target<'_>,
+    group: &Group,
+    members: &BTreeMap<Index, Member>,
+    rollout: Option<&Deployment>,
+    desired: usize,
+) -> Vec<Index> {
+    let Some(max_parallel) = target.max_parallel(group) else {
+        return members.iter().filter(|(_, member)| member.is_old).map(|(index, _)| index.clone()).collect();
+    };
+    let course = target.course();
+    let has_failed = rollout.is_some_and(|rollout| rollout.status == DeploymentStatus::Failed);
+    match course {
+        Course::Forward if has_failed => Vec::new(),
+        // A finished rollout has nothing to replace, unless a slot was brought back from an older version.
+        Course::Forward | Course::Back => choose(members, &Pace { desired, max_parallel, course }),
+    }
+}
+
+/// The places that a rollout replaces now.
 ///
 /// Not more than `max_parallel` new ones are under way at a time, and of those that serve only so many are
 /// taken that `desired - max_parallel` go on serving. On the way forward none is replaced while one is bad
 /// news. On the way back bad news stops nothing, since waiting would only keep what is known not to work:
 /// what serves nobody goes at once, and a new one that does not come up counts as neither under way nor
 /// desired, so that there is always a next step.
-pub(crate) fn choose(members: &BTreeMap<Index, Member>, pace: &Pace) -> Vec<Index> {
+fn choose(members: &BTreeMap<Index, Member>, pace: &Pace) -> Vec<Index> {
     let Pace { desired, max_parallel, course } = *pace;
     let standings: Vec<(&Index, Standing)> =
         members.iter().map(|(index, member)| (index, member.standing())).collect();

@@ -1,6 +1,6 @@
 //! How the rollout of a version goes, told in its deployment document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plan::View;
@@ -40,17 +40,16 @@ pub(crate) fn judge(
         let fates = Fates::of(view, job, &group.name);
         let roster = rosters.get(&group.name);
         let before = deployment.groups.get(&group.name);
-        let progress = progress((target.version, group), roster, &fates, before, now);
+        let mut progress = progress(target.version, roster, &fates);
+        progress.progress_by = progress_by(&progress, group, before, now);
         deployment.groups.insert(group.name.clone(), progress);
     }
     let stable = latest_stable(view, job, target);
-    let (status, description, reverted_to) = outcome(target, &deployment, rosters, stable, now);
+    let Outcome { status, description, reverted_to } = outcome(target, &deployment, rosters, stable, now);
     if status != deployment.status {
         deployment.updated_at = Some(now);
     }
-    deployment.status = status;
-    deployment.description = description;
-    deployment.reverted_to = reverted_to;
+    deployment = Deployment { status, description, reverted_to, ..deployment };
     let unfinished = deployment.groups.values().filter(|group| group.healthy < group.desired);
     let deadlines = unfinished.filter_map(|group| group.progress_by).filter(|by| *by > now);
     let wake_at = deadlines.min().filter(|_| !status.is_terminal());
@@ -77,14 +76,8 @@ fn superseded(view: &View, job: &JobRef, version: u64, now: Timestamp) -> Vec<(u
         .collect()
 }
 
-/// How far one group is at the version that is rolled out.
-fn progress(
-    (version, group): (u64, &Group),
-    roster: Option<&Roster>,
-    fates: &Fates<'_>,
-    before: Option<&GroupProgress>,
-    now: Timestamp,
-) -> GroupProgress {
+/// How far a group is at the version that is rolled out, deadline aside.
+fn progress(version: u64, roster: Option<&Roster>, fates: &Fates<'_>) -> GroupProgress {
     let mut progress = GroupProgress::default();
     for (index, slot) in slots(roster, fates) {
         progress.desired += 1;
@@ -106,17 +99,25 @@ fn progress(
             (_, Fate::Unplaced | Fate::Unfit | Fate::Complete | Fate::Lost | Fate::Evicted) => {}
         }
     }
+    progress
+}
+
+/// Until when the next instance must be healthy. The clock starts with the first one that has a node: as long as none
+/// has one there is nothing that could be slow, and the rollout waits for room.
+fn progress_by(
+    progress: &GroupProgress,
+    group: &Group,
+    before: Option<&GroupProgress>,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let deadline = group.update.unwrap_or_default().progress_deadline();
     let has_progressed = before.is_some_and(|before| progress.healthy > before.healthy);
-    // The clock starts with the first instance that has a node: as long as none has one there is nothing that
-    // could be slow, and the rollout waits for room.
     let has_begun = progress.placed + progress.unhealthy > 0;
-    progress.progress_by = match before.and_then(|before| before.progress_by) {
+    match before.and_then(|before| before.progress_by) {
         Some(by) if !has_progressed => Some(by),
         Some(_) | None if !has_begun || deadline.is_zero() => None,
         Some(_) | None => now.saturating_add(deadline.to_signed()).ok(),
-    };
-    progress
+    }
 }
 
 /// The places of a group: its numbers, or the nodes that have an instance.
@@ -125,48 +126,59 @@ fn slots(roster: Option<&Roster>, fates: &Fates<'_>) -> Vec<(Index, Slot)> {
     match &roster.every_node {
         None => roster.numbered().map(|(number, slot)| (Index::Number(number), slot.clone())).collect(),
         Some(every) => {
-            let nodes: std::collections::BTreeSet<&str> = fates.nodes().collect();
+            let nodes: BTreeSet<&str> = fates.nodes().collect();
             let slot = |node: &str| every.nodes.get(node).unwrap_or(&every.default).clone();
             nodes.into_iter().map(|node| (Index::Node(node.to_owned()), slot(node))).collect()
         }
     }
 }
 
-/// Whether the rollout is done, lost, or under way; why; and what to go back to.
+/// Whether a rollout is done, lost, or under way.
+struct Outcome {
+    status: DeploymentStatus,
+    /// Why, for people.
+    description: String,
+    /// The version to go back to.
+    reverted_to: Option<u64>,
+}
+
 fn outcome(
     target: &Target<'_>,
     deployment: &Deployment,
     rosters: &BTreeMap<String, Roster>,
     stable: Option<u64>,
     now: Timestamp,
-) -> (DeploymentStatus, String, Option<u64>) {
+) -> Outcome {
+    let is = |status, description: &str| Outcome {
+        status,
+        description: description.to_owned(),
+        reverted_to: None,
+    };
     if target.is_stopped {
-        return (DeploymentStatus::Cancelled, "the job was stopped".to_owned(), None);
+        return is(DeploymentStatus::Cancelled, "the job was stopped");
     }
-    let unfinished = |group: &&Group| {
+    let is_unfinished = |group: &Group| {
         let is_per_node = target.spec.job_type.is_per_node();
         deployment.groups.get(&group.name).is_some_and(|progress| {
             // How many nodes fit a per-node group is not known here, but none is not all of them.
             progress.healthy < progress.desired || (is_per_node && progress.desired == 0)
         }) || rosters.get(&group.name).is_some_and(|roster| !is_all_new(roster, target.version))
     };
-    if !target.groups().any(|group| unfinished(&group)) {
-        return (DeploymentStatus::Successful, "every instance is healthy".to_owned(), None);
+    if !target.groups().any(is_unfinished) {
+        return is(DeploymentStatus::Successful, "every instance is healthy");
     }
     let Some((group, why)) =
         target.groups().find_map(|group| Some((group, lost(deployment, group, rosters, now)?)))
     else {
-        return (DeploymentStatus::Running, String::new(), None);
+        return is(DeploymentStatus::Running, "");
     };
     let why = format!("group {:?}: {why}", group.name);
-    let earlier = group.update.is_some_and(|update| update.auto_revert()).then_some(stable);
-    match earlier {
-        Some(Some(earlier)) => {
-            (DeploymentStatus::Failed, format!("{why}; going back to version {earlier}"), Some(earlier))
-        }
-        Some(None) => (DeploymentStatus::Failed, format!("{why}; no earlier version worked"), None),
-        None => (DeploymentStatus::Failed, why, None),
+    if !group.update.is_some_and(|update| update.auto_revert()) {
+        return is(DeploymentStatus::Failed, &why);
     }
+    let next = stable
+        .map_or("no earlier version worked".to_owned(), |stable| format!("going back to version {stable}"));
+    Outcome { reverted_to: stable, ..is(DeploymentStatus::Failed, &format!("{why}; {next}")) }
 }
 
 /// Why a group's part of the rollout is lost, if it is.

@@ -67,9 +67,10 @@ impl<'a> Target<'a> {
         if self.runs == self.version { Course::Forward } else { Course::Back }
     }
 
-    /// Whether replacing is done in steps, watched by a rollout.
-    pub(crate) fn is_rolled(&self, group: &Group) -> bool {
-        !self.spec.job_type.is_batch() && group.update.is_some_and(|update| update.max_parallel() > 0)
+    /// How many may be replaced at a time, if replacing is done in steps and watched by a rollout.
+    pub(crate) fn max_parallel(&self, group: &Group) -> Option<usize> {
+        let max_parallel = group.update.filter(|_| !self.spec.job_type.is_batch())?.max_parallel();
+        (max_parallel > 0).then_some(max_parallel as usize)
     }
 }
 

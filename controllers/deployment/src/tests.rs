@@ -207,26 +207,19 @@ fn a_deleted_job_goes_when_nothing_of_it_is_left() {
     delete /rosters/default/web/api
     note web: 1 allocations have not ended yet
     ");
-    assert_snapshot!(decide("job web count=1 deleted · deployment web v1 successful", 10), @r"
+    let job = "job web count=1 deleted · deployment web v1 successful";
+    let goes = decide(job, 10);
+    assert_snapshot!(goes, @r"
     delete /deployments/default/web/1
     delete /versions/default/web/1
     then
     delete /jobs/default/web
     note web: everything has ended
     ");
-}
-
-#[test]
-fn a_deleted_job_waits_until_what_is_on_a_lost_node_is_told_to_stop() {
-    let job = "job web count=1 deleted · deployment web v1 successful · node n1 down";
-    assert_snapshot!(decide(&format!("{job} · place web.api.0-v1.0 on n1"), 10), @r"note web: 1 allocations have not ended yet");
-    assert_snapshot!(decide(&format!(r#"{job} · place web.api.0-v1.0 on n1 stop="gone""#), 10), @r"
-    delete /deployments/default/web/1
-    delete /versions/default/web/1
-    then
-    delete /jobs/default/web
-    note web: everything has ended
-    ");
+    // What is on a lost node counts as gone once it is told to stop.
+    let lost = |wish: &str| decide(&format!("{job} · node n1 down · place web.api.0-v1.0 on n1 {wish}"), 10);
+    assert_snapshot!(lost(""), @"note web: 1 allocations have not ended yet");
+    assert_eq!(lost(r#"stop="gone""#), goes);
 }
 
 #[test]
@@ -269,7 +262,7 @@ fn a_new_version_is_a_new_chance_for_what_was_given_up() {
 }
 
 #[test]
-fn a_job_of_many_groups_goes_out_in_several_steps() {
+fn a_job_of_many_groups_comes_and_goes_in_several_steps() {
     let one = |number: u32| format!("group web g{number}");
     let groups = (0..105).map(one).collect::<Vec<_>>().join(" · ");
     let mut view = fixture::read(&format!("job web · {groups}"));
@@ -278,4 +271,8 @@ fn a_job_of_many_groups_goes_out_in_several_steps() {
     assert_eq!(plan.steps.len(), 2);
     fixture::apply(&mut view, &plan, |_| ()).unwrap();
     assert_eq!(view.rosters.len(), 106);
+    fixture::write(&mut view, "job web deleted");
+    let plan = Deployer.plan(&view, &root, fixture::at(0));
+    fixture::apply(&mut view, &plan, |_| ()).unwrap();
+    assert!(view.jobs.is_empty() && view.rosters.is_empty());
 }
