@@ -54,7 +54,7 @@ fn settle_strays(view: &View, draft: &mut Draft) -> Settled {
             }
             Verdict::Update(version) => next.spec = version,
             Verdict::Hold => {
-                settled.held.insert((group_of(key, placement), placement.index.clone()));
+                settled.held.insert((GroupRef::of_placement(key, placement), placement.index.clone()));
                 continue;
             }
             Verdict::Leave => continue,
@@ -62,15 +62,6 @@ fn settle_strays(view: &View, draft: &mut Draft) -> Settled {
         draft.add(&[roster_key], [Write::put(key.clone(), &next)]);
     }
     settled
-}
-
-/// The group of a placement.
-pub(crate) fn group_of(key: &Key, placement: &Placement) -> GroupRef {
-    GroupRef {
-        namespace: key.segment(2).to_owned(),
-        job: placement.job.clone(),
-        group: placement.group.clone(),
-    }
 }
 
 enum Verdict {

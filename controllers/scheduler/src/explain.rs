@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use plan::View;
-use plan::view::{GroupRef, JobRef};
+use plan::view::GroupRef;
 use schemas::job::JobSpec;
-use schemas::roster::Index;
 
 use crate::crowd::{Crowd, Neighbours};
 use crate::demand::Demand;
@@ -35,26 +34,22 @@ const NEAREST: usize = 3;
 /// What every node says to one more instance of the group at a version of its job.
 pub fn explain(view: &View, group: &GroupRef, spec: &JobSpec) -> Explanation {
     let Some(of_version) = spec.group(&group.group) else { return Explanation::default() };
-    let sites = Sites::of(view);
-    let demand = Demand::new(spec, of_version);
-    let job = JobRef { namespace: group.namespace.clone(), job: group.job.clone() };
-    let mut neighbours = Neighbours::of(view, &job, &sites, &BTreeSet::new());
-    if spec.job_type.is_per_node() {
+    let mut sites = Sites::of(view);
+    let neighbours = if spec.job_type.is_per_node() {
         // A node that has its instance is no near miss; only the others are asked.
-        let has = |site: &Site| has_instance(view, group, site.name);
-        let others: Vec<Site> = sites.0.into_iter().filter(|site| !has(site)).collect();
-        neighbours = Neighbours::default();
-        let sites = Sites(others);
-        return explain_on(&demand, &Crowd::new(&demand, &neighbours, &sites), &sites);
-    }
+        let nodes = nodes_with_instance(view, group);
+        sites.0.retain(|site| !nodes.contains(site.name));
+        Neighbours::default()
+    } else {
+        Neighbours::of(view, &group.job(), &sites, &BTreeSet::new())
+    };
+    let demand = Demand::new(spec, of_version);
     let crowd = Crowd::new(&demand, &neighbours, &sites);
     explain_on(&demand, &crowd, &sites)
 }
 
-fn has_instance(view: &View, group: &GroupRef, node: &str) -> bool {
-    let index = Index::Node(node.to_owned());
-    let mut keys = view.indexes.placements_of_group(group);
-    keys.any(|key| view.placements.get(key).is_some_and(|placement| placement.index == index))
+fn nodes_with_instance<'a>(view: &'a View, group: &GroupRef) -> BTreeSet<&'a str> {
+    view.indexes.placements_of_group(group).map(|key| key.segment(1)).collect()
 }
 
 pub(crate) fn explain_on(demand: &Demand, crowd: &Crowd, sites: &Sites) -> Explanation {

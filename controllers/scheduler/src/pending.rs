@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use plan::view::{GroupRef, JobRef};
+use plan::view::GroupRef;
 use plan::{Draft, Note, View, Write};
 use schemas::key::Key;
 use schemas::placement::{Placement, Wish};
@@ -63,7 +63,7 @@ pub(crate) fn place(view: &View, settled: &Settled, draft: &mut Draft, now: Time
 impl<'v> Round<'v> {
     /// The groups of one job; all of it or nothing if the job says so.
     fn place_job(&mut self, groups: &[&'v GroupRef], draft: &mut Draft) {
-        let job = JobRef { namespace: groups[0].namespace.clone(), job: groups[0].job.clone() };
+        let job = groups[0].job();
         let key = Key::job(&job.namespace, &job.job);
         let mut neighbours = Neighbours::of(self.view, &job, &self.sites, &self.settled.stopping);
         let mut found: Vec<(&GroupRef, Found)> = Vec::new();

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::crowd::Crowd;
 use crate::demand::Demand;
 use crate::feasible::may_take;
+use crate::rule::Term;
 use crate::score::{Counts, Scores, of_site, spread};
 use crate::site::{Claim, Sites};
 
@@ -73,7 +74,7 @@ impl<'d, 'a> Race<'d, 'a> {
             return;
         }
         let facts = site.facts();
-        let value = |term: &crate::rule::Term| term.of(facts).map(str::to_owned);
+        let value = |term: &Term| term.of(facts).map(str::to_owned);
         let properties: Option<Vec<String>> =
             self.demand.distinct_properties.iter().map(|rule| value(&rule.property)).collect();
         let Some(properties) = properties else { return };

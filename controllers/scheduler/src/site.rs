@@ -1,6 +1,6 @@
 //! Nodes as one plan sees them: what they have, what is taken, and what this plan has given away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plan::View;
 use plan::view::Usage;
@@ -23,7 +23,8 @@ pub(crate) struct Site<'a> {
     usable: Amount,
     used: Amount,
     usage: &'a Usage,
-    ports: BTreeSet<u16>,
+    /// What this plan has given away; a port perhaps to several that do not mind.
+    ports: BTreeMap<u16, u32>,
     cores: BTreeSet<u16>,
     /// What others hold by the usage and are thought away here.
     released_ports: BTreeSet<u16>,
@@ -65,7 +66,7 @@ impl<'a> Site<'a> {
             usable: fingerprint.usable(),
             used: usage.amount,
             usage,
-            ports: BTreeSet::new(),
+            ports: BTreeMap::new(),
             cores: BTreeSet::new(),
             released_ports: BTreeSet::new(),
             released_cores: BTreeSet::new(),
@@ -103,7 +104,8 @@ impl<'a> Site<'a> {
         let mut asked = BTreeSet::new();
         for port in ports {
             let Some(number) = port.static_port else { continue };
-            let is_free = port.ignore_collision || (self.is_port_free(number) && asked.insert(number));
+            let is_first = asked.insert(number);
+            let is_free = port.ignore_collision || (is_first && self.is_port_free(number));
             if !is_free {
                 return Err(Unfit::Port(number));
             }
@@ -116,7 +118,7 @@ impl<'a> Site<'a> {
 
     fn is_port_free(&self, port: u16) -> bool {
         (!self.usage.ports.contains_key(&port) || self.released_ports.contains(&port))
-            && !self.ports.contains(&port)
+            && !self.ports.contains_key(&port)
             && !self.fingerprint.reserved_ports.contains(&port)
     }
 
@@ -157,7 +159,9 @@ impl<'a> Site<'a> {
         let claim = Claim { amount, cores, ports };
         self.used = self.used.plus(amount);
         self.cores.extend(&claim.cores);
-        self.ports.extend(claim.ports.iter().map(|port| port.host_port));
+        for port in &claim.ports {
+            *self.ports.entry(port.host_port).or_default() += 1;
+        }
         claim
     }
 
@@ -165,7 +169,10 @@ impl<'a> Site<'a> {
     pub(crate) fn give_back(&mut self, claim: &Claim) {
         self.used = self.used.without(claim.amount);
         self.cores.retain(|core| !claim.cores.contains(core));
-        self.ports.retain(|port| claim.ports.iter().all(|claimed| claimed.host_port != *port));
+        for port in &claim.ports {
+            *self.ports.entry(port.host_port).or_default() -= 1;
+        }
+        self.ports.retain(|_, holders| *holders > 0);
     }
 
     /// Thinks a placement away: only to ask what would fit then.

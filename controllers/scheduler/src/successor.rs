@@ -13,7 +13,7 @@ use schemas::placement::{Placement, Wish};
 use schemas::roster::{Index, Slot, SlotState, allocation_name};
 
 use crate::crowd::{Crowd, Neighbours};
-use crate::decide::{group_at, group_of, roster_of};
+use crate::decide::{group_at, roster_of};
 use crate::demand::Demand;
 use crate::explain::judge;
 use crate::feasible::may_take;
@@ -95,7 +95,7 @@ impl<'v> Successors<'v> {
 
     /// What becomes of a placement whose slot means another allocation now.
     pub(crate) fn judge(&mut self, key: &Key, placement: &Placement, slot: &Slot) -> Succession {
-        let group = group_of(key, placement);
+        let group = GroupRef::of_placement(key, placement);
         let node = key.segment(1);
         let health = self.view.health.get(&Key::health(node)).map(|health| health.state);
         let name = allocation_name(&group.job, &group.group, &placement.index, slot.version, slot.attempt);
@@ -103,7 +103,7 @@ impl<'v> Successors<'v> {
         if slot.state != SlotState::Run || is_placed {
             return Succession::Stop;
         }
-        self.foresee(&JobRef { namespace: group.namespace.clone(), job: group.job.clone() });
+        self.foresee(&group.job());
         let known = (&self.sites, &mut self.asked);
         // Of a version that is forgotten nothing is known; nothing is kept for its sake.
         let Some(Asked { demand, crowd, is_full }) = asked(self.view, known, group, slot.spec) else {
@@ -149,9 +149,8 @@ fn asked<'a, 'v>(
 fn ask<'v>(view: &'v View, sites: &Sites<'v>, group: &GroupRef, spec: u64) -> Option<Asked<'v>> {
     let (spec, of_version) = group_at(view, group, spec)?;
     let demand = Demand::new(spec, of_version);
-    let job = JobRef { namespace: group.namespace.clone(), job: group.job.clone() };
     let leaving: BTreeSet<Key> = view.open.stray().cloned().collect();
-    let neighbours = Neighbours::of(view, &job, sites, &leaving);
+    let neighbours = Neighbours::of(view, &group.job(), sites, &leaving);
     let crowd = Crowd::new(&demand, &neighbours, sites);
     Some(Asked { demand, crowd, is_full: false })
 }

@@ -222,6 +222,25 @@ fn ports_and_cores_have_one_owner() {
 }
 
 #[test]
+fn a_port_that_may_be_shared_is_not_given_away_as_one_of_its_own() {
+    let node = "node n1 dynamic=20000-20000";
+    let both = "job web ports=http,shared:20000! · roster web.api 0=v1.0";
+    assert_snapshot!(decide(&format!("{node} · {both}")), @r"
+        note web.api: 1 wait: considered 1 nodes: 1 short of dynamic ports; nearest n1: no dynamic port is left
+        ");
+    // What is given back leaves the port to the other that shares it.
+    let shared = "job a priority=90 ports=x:8080! · roster a.api 0=v1.0";
+    let whole = "job b priority=80 all_at_once count=2 memory=5000 ports=x:8080! · roster b.api 0-1=v1.0";
+    let own = "job c ports=x:8080 · roster c.api 0=v1.0";
+    assert_snapshot!(decide(&format!("{node} · {shared} · {whole} · {own}")), @r"
+        + a.api.0-v1.0 on n1 port.x=8080
+        note b.api: 1 wait: considered 1 nodes: 1 short of memory; nearest n1: 1908 MB of memory short
+        note b: all at once: 1 instances find no room, so none starts
+        note c.api: 1 wait: considered 1 nodes: 1 short of port 8080; nearest n1: port 8080 is taken
+        ");
+}
+
+#[test]
 fn a_failed_instance_goes_elsewhere_if_it_can() {
     let failed = "node n1 · node n2 · job web count=1 · roster web.api 0=v1.1!1
         place web.api.0-v1.0 on n1 · report web.api.0-v1.0 failed";
