@@ -62,23 +62,27 @@ impl Http {
         Ok(Http { client, servers, current: Arc::default() })
     }
 
-    /// Sends to the current server, and to the others in turn after failures that allow it.
+    /// Sends to the current server, and to the others in turn after what may be repeated. Each has this time to
+    /// begin its answer.
     async fn send(
         &self,
-        may_repeat: impl Fn(&reqwest::Error) -> bool,
+        time: Duration,
+        may_repeat: &[Unanswered],
         request: impl Fn(&Client, &str) -> RequestBuilder,
-    ) -> Result<Response, reqwest::Error> {
+    ) -> Result<Response, Unanswered> {
         let mut others = self.servers.len() - 1;
         loop {
             let number = self.current.load(Ordering::Relaxed);
-            let error = match request(&self.client, &self.servers[number]).send().await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
+            let server = &self.servers[number];
+            let (unanswered, why) = match timeout(time, request(&self.client, server).send()).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) => (Unanswered::of(&error), error.to_string()),
+                Err(_) => (Unanswered::Late, format!("nothing within {time:?}")),
             };
-            debug!(server = self.servers[number], %error, "a server did not answer");
+            debug!(server, why, "a server did not answer");
             self.leave(number);
-            if others == 0 || !may_repeat(&error) {
-                return Err(error);
+            if others == 0 || !may_repeat.contains(&unanswered) {
+                return Err(unanswered);
             }
             others -= 1;
         }
@@ -91,13 +95,42 @@ impl Http {
     }
 }
 
+/// Why no answer began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unanswered {
+    /// The server surely did not hear of it.
+    Unsent,
+    /// The server may have heard of it.
+    Lost,
+    /// The server may have heard of it, and waiting took all the time there was.
+    Late,
+}
+
+/// What is no question must not be heard twice.
+const A_COMMAND: &[Unanswered] = &[Unanswered::Unsent];
+/// A question may be asked again, unless it has taken its time already.
+const A_QUESTION: &[Unanswered] = &[Unanswered::Unsent, Unanswered::Lost];
+
+impl Unanswered {
+    fn of(error: &reqwest::Error) -> Unanswered {
+        if error.is_connect() || error.is_builder() {
+            Unanswered::Unsent
+        } else if error.is_timeout() {
+            Unanswered::Late
+        } else {
+            Unanswered::Lost
+        }
+    }
+}
+
 impl Store for Http {
     async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
         let question = ListQuestion { prefix: prefix.clone() };
         let request = |client: &Client, server: &str| {
             client.post(format!("{server}{}", wire::LIST)).timeout(LIST_TIMEOUT).json(&question)
         };
-        let response = self.send(is_quick, request).await.map_err(|_| ReadError::Unavailable)?;
+        let response = self.send(LIST_TIMEOUT, A_QUESTION, request).await;
+        let response = response.map_err(|_| ReadError::Unavailable)?;
         let answer: ListAnswer =
             answer(response).await.map_err(|_: Bad<ReadError>| ReadError::Unavailable)?;
         Ok(answer.into())
@@ -109,14 +142,11 @@ impl Store for Http {
         let request = |client: &Client, server: &str| {
             client.post(format!("{server}{}", wire::COMMIT)).timeout(COMMIT_TIMEOUT).json(&question)
         };
-        let unsent = |error: reqwest::Error| {
-            if error.is_connect() || error.is_builder() {
-                CommitError::NotApplied
-            } else {
-                CommitError::Unknown
-            }
-        };
-        let response = self.send(reqwest::Error::is_connect, request).await.map_err(unsent)?;
+        let response = self.send(COMMIT_TIMEOUT, A_COMMAND, request).await;
+        let response = response.map_err(|unanswered| match unanswered {
+            Unanswered::Unsent => CommitError::NotApplied,
+            Unanswered::Lost | Unanswered::Late => CommitError::Unknown,
+        })?;
         let answer: CommitAnswer = answer(response).await.map_err(|bad| match bad {
             Bad::Refused(next_move) => next_move,
             // Turned away at the door, where no transaction is looked at.
@@ -136,22 +166,16 @@ impl Store for Http {
         let question = WatchQuestion::new(prefix, after);
         let request =
             |client: &Client, server: &str| client.get(format!("{server}{}", wire::WATCH)).query(&question);
-        let opening =
-            timeout(OPEN_TIMEOUT, self.send(is_quick, request)).await.map_err(|_| WatchError::Broken)?;
-        let response = opening.map_err(|_| WatchError::Broken)?;
+        let response = self.send(OPEN_TIMEOUT, A_QUESTION, request).await;
+        let response = response.map_err(|_| WatchError::Broken)?;
         if !response.status().is_success() {
-            return Err(match refusal(response).await {
-                Bad::Refused(error) => error,
-                Bad::Status(_) | Bad::Broken => WatchError::Broken,
+            return Err(match timeout(OPEN_TIMEOUT, refusal(response)).await {
+                Ok(Bad::Refused(error)) => error,
+                Ok(Bad::Status(_) | Bad::Broken) | Err(_) => WatchError::Broken,
             });
         }
         Ok(batches(response))
     }
-}
-
-/// A question may be asked again, unless it has taken its time already.
-fn is_quick(error: &reqwest::Error) -> bool {
-    !error.is_timeout()
 }
 
 /// What came instead of an answer.

@@ -74,6 +74,20 @@ async fn a_server_that_stops_breaks_its_watches_and_another_takes_over() {
 }
 
 #[tokio::test]
+async fn a_frozen_server_is_left_after_one_attempt() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let frozen = format!("http://{}", listener.local_addr().unwrap());
+    let alive = serve(Memory::default(), allow_all()).await;
+    let store = http(&[&frozen, &alive.address]);
+    // Nobody answers in this time, so it may fly.
+    tokio::time::pause();
+    assert_eq!(store.watch(&Prefix::all(), Revision(0)).await.err(), Some(WatchError::Broken));
+    tokio::time::resume();
+    assert!(within(store.watch(&Prefix::all(), Revision(0))).await.is_ok());
+    drop(listener);
+}
+
+#[tokio::test]
 async fn nobody_there_means_not_applied() {
     let store = http(&["http://127.0.0.1:1", "http://127.0.0.1:2"]);
     assert_eq!(store.commit(one(put("/a/x", "1"))).await, Err(CommitError::NotApplied));
