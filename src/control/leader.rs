@@ -33,20 +33,9 @@ where
     while !stop.is_cancelled() {
         let Some(term) = campaign(&store, &cache, &seat, &mut watcher, &stop).await else { return };
         tracing::info!(controller = seat.controller, %term, "leading");
-        let over = stop.child_token();
-        let guard = Guard::Term { leader: seat.key(), term };
-        {
-            let span = tracing::info_span!("lead", controller = seat.controller, %term);
-            let working = work(guard, over.clone()).instrument(span);
-            tokio::pin!(working);
-            tokio::select! { biased;
-                () = &mut working => {}
-                () = superseded(&cache, &seat, term) => {
-                    tracing::warn!(controller = seat.controller, "another server leads now");
-                    over.cancel();
-                    working.await;
-                }
-            }
+        // A view that does not show this term yet looks as if another server led.
+        if stop.run_until_cancelled(cache.reached(term)).await.is_some() {
+            serve(&cache, &seat, term, &stop, &work).await;
         }
         if stop.is_cancelled() {
             resign(&store, &seat, term).await;
@@ -84,15 +73,10 @@ async fn campaign<S: Store>(
                 let write = Write::put(seat.key(), &Leader { server: seat.server.clone() });
                 let txn = Txn { guards: vec![guard], writes: vec![write] };
                 match store.commit(txn).await {
-                    Ok(term) => {
-                        cache.reached(term).await;
-                        return Some(term);
-                    }
+                    Ok(term) => return Some(term),
                     Err(error) => tracing::debug!(controller = seat.controller, "no leadership: {error}"),
                 }
-                if pause(stop, PAUSE).await {
-                    return None;
-                }
+                stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await?;
             }
             Standing::Taken { look_again } => {
                 tokio::select! { biased;
@@ -102,6 +86,26 @@ async fn campaign<S: Store>(
                     () = tokio::time::sleep_until(look_again) => {}
                 }
             }
+        }
+    }
+}
+
+/// Works until the work is over, the process is to stop or the term is lost.
+async fn serve<F, W>(cache: &Cache, seat: &Seat, term: Revision, stop: &CancellationToken, work: &F)
+where
+    F: Fn(Guard, CancellationToken) -> W,
+    W: Future<Output = ()>,
+{
+    let over = stop.child_token();
+    let span = tracing::info_span!("lead", controller = seat.controller, %term);
+    let working = work(Guard::Term { leader: seat.key(), term }, over.clone()).instrument(span);
+    tokio::pin!(working);
+    tokio::select! { biased;
+        () = &mut working => {}
+        () = superseded(cache, seat, term) => {
+            tracing::warn!(controller = seat.controller, "another server leads now");
+            over.cancel();
+            working.await;
         }
     }
 }
@@ -168,9 +172,34 @@ async fn resign<S: Store>(store: &S, seat: &Seat, term: Revision) {
     }
 }
 
-async fn pause(stop: &CancellationToken, time: Duration) -> bool {
-    tokio::select! { biased;
-        () = stop.cancelled() => true,
-        () = tokio::time::sleep(time) => false,
+#[cfg(test)]
+mod tests {
+    use schemas::key::Prefix;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::store::Memory;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_stops_before_it_sees_its_own_term_resigns() {
+        let (store, cache) = (Memory::default(), Cache::new(Duration::from_secs(60), Clock::system()));
+        let (follow, stop) = (CancellationToken::new(), CancellationToken::new());
+        let (follower, followed, until) = (cache.clone(), store.clone(), follow.clone());
+        let following = tokio::spawn(async move { follower.run(followed, until).await });
+        cache.reached(Revision(1)).await;
+        follow.cancel();
+        following.await.unwrap();
+
+        let seat = Seat { controller: "scheduler", server: "s1".to_owned() };
+        let work = |_, _| async { panic!("a term that the view does not show is not served") };
+        let mut leading = tokio::spawn(lead(store.clone(), cache, seat.clone(), stop.clone(), work));
+        let leader = Prefix::one(&seat.key());
+        while store.list(&leader).await.unwrap().entries.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(tokio::time::timeout(PAUSE, &mut leading).await.is_err(), "it waits for the view");
+        stop.cancel();
+        tokio::time::timeout(PAUSE, leading).await.expect("it ends").unwrap();
+        assert!(store.list(&leader).await.unwrap().entries.is_empty(), "the next server need not wait");
     }
 }
