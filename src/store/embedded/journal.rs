@@ -1,8 +1,9 @@
 //! The file: every live entry and the revision they stand at, in one redb database.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -41,7 +42,7 @@ pub(super) struct Loaded {
 impl Journal {
     /// Opens or makes the journal in a folder.
     pub(super) fn open(folder: &Path) -> Result<(Journal, Loaded), OpenError> {
-        fs::create_dir_all(folder).map_err(|error| damaged(folder, &error))?;
+        make(folder).map_err(|error| damaged(folder, &error))?;
         let builder = sized_builder();
         let database = builder.create(folder.join(FILE_NAME)).map_err(|error| {
             if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
@@ -107,6 +108,17 @@ impl Journal {
     }
 }
 
+/// Makes the folder unless it is there: for our eyes alone, since jobs may hold what their owners keep secret.
+fn make(folder: &Path) -> io::Result<()> {
+    if let Some(above) = folder.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// How every journal file is opened.
 fn sized_builder() -> redb::Builder {
     let mut builder = Database::builder();
@@ -144,4 +156,24 @@ fn decode(key: &str, bytes: &[u8]) -> Option<Entry> {
     let mut counter = || counters.next()?.ok();
     let (created, modified, version) = (Revision(counter()?), Revision(counter()?), counter()?);
     Some(Entry { key, value: Bytes::copy_from_slice(value), created, modified, version })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_new_folder_is_for_our_eyes_alone_and_an_old_one_stays_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let (old, new) = (root.path().join("old"), root.path().join("above/new"));
+        DirBuilder::new().mode(0o750).create(&old).unwrap();
+        for (folder, mode) in [(&old, 0o750), (&new, 0o700)] {
+            drop(Journal::open(folder).unwrap());
+            assert_eq!(fs::metadata(folder).unwrap().mode() & 0o777, mode, "{}", folder.display());
+        }
+        let above = fs::metadata(root.path().join("above")).unwrap();
+        assert_ne!(above.mode() & 0o055, 0, "tasks find their folders through it");
+    }
 }
