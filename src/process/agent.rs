@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::task::JoinSet;
 
 use super::config::{self, FileConfig};
 use super::dev::{DevArgs, dev};
 use super::host;
+use super::storage::StoreArgs;
 use crate::cli::CliError;
 use crate::clock::Clock;
 use crate::node::disk::DataDir;
@@ -24,7 +26,7 @@ use crate::store::{Http, Store};
 #[derive(Clone, Debug, Default, Args)]
 pub struct AgentArgs {
     /// Run a server and an agent together, for development: the same as `encamp dev`.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "servers")]
     dev: bool,
     #[command(flatten)]
     node: NodeArgs,
@@ -43,6 +45,15 @@ pub struct AgentArgs {
     /// Allow the raw_exec driver, whose tasks have all rights of the agent.
     #[arg(long)]
     raw_exec: bool,
+}
+
+impl AgentArgs {
+    /// The arguments of `dev` that mean the same.
+    fn for_dev(self) -> DevArgs {
+        // There is but one server, and raw_exec is allowed anyway.
+        let AgentArgs { dev: _, node, servers: _, config, data_dir, bind, raw_exec: _ } = self;
+        DevArgs { bind, data_dir, storage: StoreArgs::default(), node, config }
+    }
 }
 
 /// What a node is called and where it belongs.
@@ -90,7 +101,7 @@ impl NodeArgs {
 /// Runs an agent until it is told to stop. Its tasks go on: the next agent finds them.
 pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
     if args.dev {
-        return dev(DevArgs::for_agent(args.bind, args.data_dir));
+        return dev(args.for_dev());
     }
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
@@ -138,7 +149,8 @@ pub(super) async fn run<S: Store>(
     config.advertise.get_or_insert(config.bind.to_string());
     let drivers = drivers::open_all(&config).await;
     let disk = DataDir::new(config.data_dir.clone());
-    let answering = tokio::spawn(node::http::serve(listener, disk.allocations(), stop.clone()));
+    let mut answering = JoinSet::new();
+    answering.spawn(node::http::serve(listener, disk.allocations(), stop.clone()));
     let world = World {
         store,
         prober: Arc::new(NetworkProber::new(drivers.clone()).map_err(|error| failed(&error))?),
@@ -149,6 +161,29 @@ pub(super) async fn run<S: Store>(
         machine: Arc::new(ThisMachine::new(&config)),
     };
     node::run(config, world, stop).await;
-    answering.abort();
+    // Whoever still follows a log is cut off.
+    answering.shutdown().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches as _};
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<AgentArgs, clap::Error> {
+        let command = AgentArgs::augment_args(Command::new("agent"));
+        AgentArgs::from_arg_matches(&command.try_get_matches_from(line.split(' '))?)
+    }
+
+    #[test]
+    fn development_minds_the_other_flags() {
+        let line = "agent --dev --node n7 --meta rack=r1 --config a.hcl --data-dir /d --bind 127.0.0.1:7000";
+        let DevArgs { bind, data_dir, storage: _, node, config } = parsed(line).unwrap().for_dev();
+        assert_eq!((node.name.as_deref(), &node.meta[..]), (Some("n7"), &["rack=r1".to_owned()][..]));
+        assert_eq!((config, data_dir), (Some("a.hcl".into()), Some("/d".into())));
+        assert_eq!(bind.map(|bind| bind.port()), Some(7000));
+        assert!(parsed("agent --dev --servers http://a:4646").is_err(), "its server is its own");
+    }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use schemas::duration::Duration;
-use schemas::node::{Amount, HostVolume};
+use schemas::node::{Amount, HostVolume, PortRange};
 use schemas::text;
 use serde::Deserialize;
 
@@ -122,16 +122,25 @@ pub(super) fn load(file: Option<&PathBuf>) -> Result<FileConfig, CliError> {
         talk(text::render(&warnings, &source).trim_end());
     }
     let config: FileConfig = config;
-    if config.server.bootstrap_expect.is_some() {
-        talk(&format!(
-            "{}: `bootstrap_expect` has no meaning here: the store decides who leads",
-            source.name()
-        ));
+    for words in config.without_meaning() {
+        talk(&format!("{}: {words}", source.name()));
     }
     Ok(config)
 }
 
 impl FileConfig {
+    /// What is understood and changes nothing.
+    fn without_meaning(&self) -> Vec<&'static str> {
+        let mut words = Vec::new();
+        if self.server.bootstrap_expect.is_some() {
+            words.push("`bootstrap_expect` has no meaning here: the store decides who leads");
+        }
+        if [self.server.enabled, self.client.enabled].contains(&Some(false)) {
+            words.push("`enabled = false` has no meaning here: the command says what runs");
+        }
+        words
+    }
+
     /// tracing's word for Nomad's.
     pub(super) fn log_level(&self) -> String {
         self.log_level.as_deref().unwrap_or("info").to_lowercase()
@@ -170,8 +179,7 @@ impl FileConfig {
         };
         config.reserved_ports = ports(&client.reserved.ports)?;
         config.max_kill_timeout = client.max_kill_timeout.unwrap_or(config.max_kill_timeout);
-        config.dynamic_ports.first = client.min_dynamic_port.unwrap_or(config.dynamic_ports.first);
-        config.dynamic_ports.last = client.max_dynamic_port.unwrap_or(config.dynamic_ports.last);
+        config.dynamic_ports = self.dynamic_ports(config.dynamic_ports)?;
         config.host_volumes = client
             .host_volume
             .iter()
@@ -180,6 +188,17 @@ impl FileConfig {
             })
             .collect();
         Ok(())
+    }
+
+    /// The ports for tasks that ask for any.
+    fn dynamic_ports(&self, default: PortRange) -> Result<PortRange, CliError> {
+        let first = self.client.min_dynamic_port.unwrap_or(default.first);
+        let last = self.client.max_dynamic_port.unwrap_or(default.last);
+        if first > last {
+            let text = format!("min_dynamic_port {first} is above max_dynamic_port {last}");
+            return Err(CliError::failed(text));
+        }
+        Ok(PortRange { first, last })
     }
 }
 
@@ -191,7 +210,11 @@ fn ports(text: &str) -> Result<Vec<u16>, CliError> {
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let number = |word: &str| word.trim().parse::<u16>().map_err(|_| wrong(part));
-        ports.extend(number(first)?..=number(last)?);
+        let range = number(first)?..=number(last)?;
+        if range.is_empty() {
+            return Err(wrong(part));
+        }
+        ports.extend(range);
     }
     Ok(ports)
 }
@@ -200,10 +223,19 @@ fn ports(text: &str) -> Result<Vec<u16>, CliError> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_file_of_nomad_is_understood() {
+    /// A file, and what it makes of an agent's defaults.
+    fn read(text: &str) -> (FileConfig, Result<AgentConfig, CliError>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.hcl");
+        std::fs::write(&path, text).unwrap();
+        let file = load(Some(&path)).unwrap();
+        let mut config = AgentConfig::new("n7".to_owned(), folder.path().to_owned());
+        let outcome = file.over(&mut config);
+        (file, outcome.map(|()| config))
+    }
+
+    #[test]
+    fn a_file_of_nomad_is_understood() {
         let text = r#"
             datacenter = "dc7"
             bind_addr  = "127.0.0.1"
@@ -230,15 +262,33 @@ mod tests {
               }
             }
         "#;
-        std::fs::write(&path, text).unwrap();
-        let file = load(Some(&path)).unwrap();
-        let mut config = AgentConfig::new("n7".to_owned(), folder.path().to_owned());
-        file.over(&mut config).unwrap();
+        let (file, config) = read(text);
+        let config = config.unwrap();
         assert_eq!(file.api_bind().unwrap().to_string(), "127.0.0.1:7811");
         assert_eq!(config.reserved_ports, [22, 8500, 8501]);
         assert!(
             config.raw_exec && config.host_volumes["pg"].read_only && !config.host_volumes["logs"].read_only
         );
         assert_eq!(config.class, "big");
+        assert_eq!(file.without_meaning().len(), 1, "bootstrap_expect");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let refused = |client: &str| {
+            let (_, config) = read(&format!("client {{\n{client}\n}}"));
+            config.unwrap_err().to_string()
+        };
+        insta::assert_snapshot!(refused("reserved {\n reserved_ports = \"22,8501-8500\"\n}"),
+            @r#"reserved_ports: "8501-8500" is neither a port nor FIRST-LAST"#);
+        insta::assert_snapshot!(refused("min_dynamic_port = 40000"),
+            @"min_dynamic_port 40000 is above max_dynamic_port 32000");
+    }
+
+    #[test]
+    fn what_the_command_decides_is_said_to_have_no_meaning() {
+        let (file, _) = read("server {\n enabled = true\n}\nclient {\n enabled = false\n}");
+        let words = ["`enabled = false` has no meaning here: the command says what runs"];
+        assert_eq!(file.without_meaning(), words);
     }
 }

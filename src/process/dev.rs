@@ -21,24 +21,17 @@ use crate::node::{self, AgentConfig};
 pub struct DevArgs {
     /// Where the API listens. Default: 127.0.0.1:4646.
     #[arg(long, value_name = "HOST:PORT", value_parser = host::address)]
-    bind: Option<SocketAddr>,
+    pub(super) bind: Option<SocketAddr>,
     /// Where everything is kept. Default: a new folder, removed at the end.
     #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
     #[command(flatten)]
-    storage: StoreArgs,
+    pub(super) storage: StoreArgs,
     #[command(flatten)]
-    node: NodeArgs,
+    pub(super) node: NodeArgs,
     /// A configuration file, HCL or YAML.
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
-impl DevArgs {
-    /// `agent -dev`.
-    pub(super) fn for_agent(bind: Option<SocketAddr>, data_dir: Option<PathBuf>) -> DevArgs {
-        DevArgs { bind, data_dir, ..DevArgs::default() }
-    }
+    pub(super) config: Option<PathBuf>,
 }
 
 /// Runs both until told to stop, then ends all tasks. With a data directory of its own, a kill -9 and a new
@@ -121,9 +114,25 @@ async fn end_all(config: &AgentConfig) {
     }
 }
 
+/// A folder that nobody has had before: neither a run that was killed nor somebody else who guessed its name.
 fn temporary_folder() -> Result<PathBuf, CliError> {
-    let folder = std::env::temp_dir().join(format!("encamp-dev-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)
+    let (word, ..) = uuid::Uuid::new_v4().as_fields();
+    let folder = std::env::temp_dir().join(format!("encamp-dev-{word:08x}"));
+    std::fs::create_dir(&folder)
         .map_err(|error| CliError::failed(format!("{}: {error}", folder.display())))?;
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_folder_is_new() {
+        let folders = [temporary_folder().unwrap(), temporary_folder().unwrap()];
+        assert_ne!(folders[0], folders[1]);
+        for folder in folders {
+            std::fs::remove_dir(folder).unwrap();
+        }
+    }
 }

@@ -34,8 +34,8 @@ where
 
 /// Logs go to stderr; `ENCAMP_LOG` takes tracing's filter language, `ENCAMP_LOG_FORMAT=json` makes lines JSON.
 fn start_logs(level: &str) {
-    let filter =
-        EnvFilter::try_from_env("ENCAMP_LOG").unwrap_or_else(|_| EnvFilter::new(format!("encamp={level}")));
+    // It says itself which words it does not understand.
+    let filter = EnvFilter::new(std::env::var("ENCAMP_LOG").unwrap_or_else(|_| format!("encamp={level}")));
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours());
     let started = if std::env::var("ENCAMP_LOG_FORMAT").is_ok_and(|format| format == "json") {

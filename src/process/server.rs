@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use plan::{Guard, Write};
-use schemas::key::Key;
+use schemas::key::{Key, Prefix};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -127,10 +127,14 @@ pub(super) async fn serve(
 /// Gives the store's history a name if it has none: agents and uids tell one store from another by it.
 async fn name_history<S: Store>(store: &S) {
     let key = Key::epoch();
+    // A full etcd refuses every put, needed or not.
+    if store.list(&Prefix::one(&key)).await.is_ok_and(|listing| !listing.entries.is_empty()) {
+        return;
+    }
     let value = format!("\"{}\"", uuid::Uuid::new_v4()).into();
     let txn = Txn { guards: vec![Guard::Absent(key.clone())], writes: vec![Write::Put { key, value }] };
     match store.commit(txn).await {
-        // It has one already.
+        // Another server was faster.
         Ok(_) | Err(CommitError::Conflict) => {}
         Err(error) => tracing::warn!("the store's history has no name yet: {error}"),
     }

@@ -16,7 +16,7 @@ const HISTORY: std::time::Duration = std::time::Duration::from_secs(30);
 const USER: &str = "ENCAMP_STORE_USER";
 const PASSWORD: &str = "ENCAMP_STORE_PASSWORD";
 
-/// What only etcd asks for.
+/// Where the documents lie; all but the address is for etcd alone.
 #[derive(Clone, Debug, Default, Args)]
 pub struct StoreArgs {
     /// embedded:PATH, etcd://HOST:PORT,HOST:PORT or, with TLS, etcds://… Default: embedded in the data directory.
@@ -46,7 +46,7 @@ pub struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// Flags over the file; without an address, a folder below the data directory.
+    /// Flags over the file.
     pub(super) fn over(&self, file: &ServerSection) -> StoreArgs {
         let args = self.clone();
         StoreArgs {
@@ -61,7 +61,7 @@ impl StoreArgs {
         }
     }
 
-    /// The store's address.
+    /// The store's address: as given, or a folder below the data directory.
     pub(super) fn address(&self, data_dir: Option<&Path>) -> Result<String, CliError> {
         match (&self.store, data_dir) {
             (Some(store), _) => Ok(store.clone()),
