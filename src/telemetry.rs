@@ -1,4 +1,4 @@
-//! Every metric and how logs are written: names and labels of the whole process stand here.
+//! Every metric of the process, with its name and labels.
 
 use std::sync::LazyLock;
 

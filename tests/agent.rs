@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use encamp::api::lifeline::Hearing;
-use encamp::control::Clock;
+use encamp::clock::Clock;
 use encamp::node::alloc_dir::AllocDir;
 use encamp::node::disk::DataDir;
 use encamp::node::drivers::process::HostOptions;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use encamp::control::Clock;
+use encamp::clock::Clock;
 use encamp::node::disk::NoDisk;
 use encamp::node::drivers::contract::{
     Ending, Event, Exit, Fingerprint, RunningTask, SignalFailure, StartError, Started, TaskState, Unavailable,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::difference::{Known, difference, learn};
 use super::digest::Digest;
-use crate::control::Clock;
+use crate::clock::Clock;
 use crate::store::{Batch, Store, WatchError};
 
 /// How many revisions a subscriber may lag behind before it must start over: a slow one costs memory.
@@ -116,13 +116,13 @@ impl Cache {
         }
         let changes = difference(known, listing.entries, listing.revision);
         self.take(known, Batch { revision: listing.revision, changes });
-        let mut broken = false;
-        while !broken {
-            let Ok(mut batches) = store.watch(&Prefix::all(), self.revision()).await else { break };
-            broken = self.drain(store, &mut batches, known).await == WatchError::Compacted;
-            if !broken {
-                tracing::info!(revision = %self.revision(), "the watch broke; resuming");
-                tokio::time::sleep(PAUSE.0).await;
+        while let Ok(mut batches) = store.watch(&Prefix::all(), self.revision()).await {
+            match self.drain(store, &mut batches, known).await {
+                WatchError::Compacted => break,
+                WatchError::Broken => {
+                    tracing::info!(revision = %self.revision(), "the watch broke; resuming");
+                    tokio::time::sleep(PAUSE.0).await;
+                }
             }
         }
         Followed::Something

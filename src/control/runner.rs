@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::{Clock, Queue};
+use super::Queue;
 use crate::cache::{Cache, Changes, Pulse};
+use crate::clock::Clock;
 use crate::store::{CommitError, Store, Txn};
 use crate::telemetry;
 

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::beat::beat;
 use crate::cache::Cache;
-use crate::control::{Clock, Runner, Seat, Settings, lead};
+use crate::clock::Clock;
+use crate::control::{Runner, Seat, Settings, lead};
 use crate::store::Store;
 
 /// A server as its peers know it.

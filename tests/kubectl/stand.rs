@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use encamp::api::{Server, serve};
 use encamp::cache::Cache;
-use encamp::control::Clock;
+use encamp::clock::Clock;
 use encamp::store::{Limits, Memory, Store, Txn};
 use plan::Write;
 use tempfile::TempDir;
