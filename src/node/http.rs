@@ -1,6 +1,7 @@
 //! What the agent answers to servers: the logs of its tasks. They never leave the node in another way.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
 
 use axum::Router;
 use axum::body::Body;
@@ -8,6 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -17,13 +19,11 @@ use super::logs::{LogChanges, LogFiles, LogReader, Origin, Stream};
 
 /// How far back the beginning of the last lines is looked for.
 const TAIL_BYTES: u64 = 16 * 1024 * 1024;
+/// How far back it is looked for at first: some hundred lines.
+const FIRST_TAIL_BYTES: u64 = 64 * 1024;
 
 /// Answers until told to stop.
-pub async fn serve(
-    listener: TcpListener,
-    allocations: PathBuf,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, allocations: PathBuf, stop: CancellationToken) -> io::Result<()> {
     let routes =
         Router::new().route("/v1/logs/{namespace}/{allocation}/{task}", get(logs)).with_state(allocations);
     axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
@@ -62,30 +62,56 @@ async fn logs(
         return (StatusCode::NOT_FOUND, text).into_response();
     }
     let files = LogFiles::new(&folder, &task, stream);
-    match open(&files, &folder, &wanted) {
-        Ok((reader, changes)) => Body::from_stream(bytes(reader, changes)).into_response(),
+    match Part::open(&files, &folder, &wanted) {
+        Ok(part) => Body::from_stream(part.bytes()).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-/// A reader at the right place, and what wakes it if the log is followed.
-fn open(
-    files: &LogFiles,
-    folder: &std::path::Path,
-    wanted: &Wanted,
-) -> std::io::Result<(LogReader, Option<LogChanges>)> {
-    let changes = wanted.follow.then(|| LogChanges::watch(folder)).transpose()?;
-    let reader = match (wanted.tail, wanted.origin.as_str()) {
-        (Some(lines), _) => files.read_from(Origin::End, last_lines(files, lines)?)?,
-        (None, "end") => files.read_from(Origin::End, wanted.offset)?,
-        (None, _) => files.read_from(Origin::Start, wanted.offset)?,
-    };
-    Ok((reader, changes))
+/// The wanted part of a log.
+struct Part {
+    /// What was read already, to find the place.
+    read: Bytes,
+    /// Where it goes on.
+    reader: LogReader,
+    /// What wakes the reader, if the log is followed.
+    changes: Option<LogChanges>,
 }
 
-/// How many bytes the last lines have.
-fn last_lines(files: &LogFiles, lines: u64) -> std::io::Result<u64> {
-    let mut window = 64 * 1024;
+impl Part {
+    fn open(files: &LogFiles, folder: &FilePath, wanted: &Wanted) -> io::Result<Part> {
+        let changes = wanted.follow.then(|| LogChanges::watch(folder)).transpose()?;
+        let (read, reader) = match (wanted.tail, wanted.origin.as_str()) {
+            (Some(lines), _) => last_lines(files, lines)?,
+            (None, "end") => (Bytes::new(), files.read_from(Origin::End, wanted.offset)?),
+            (None, _) => (Bytes::new(), files.read_from(Origin::Start, wanted.offset)?),
+        };
+        Ok(Part { read, reader, changes })
+    }
+
+    fn bytes(self) -> impl futures::Stream<Item = io::Result<Bytes>> {
+        let Part { read, mut reader, changes } = self;
+        async_stream::try_stream! {
+            if !read.is_empty() {
+                yield read;
+            }
+            loop {
+                let chunk = match &changes {
+                    Some(changes) => reader.follow(changes).await?,
+                    None => reader.next_chunk()?,
+                };
+                if chunk.is_empty() {
+                    return;
+                }
+                yield chunk;
+            }
+        }
+    }
+}
+
+/// The last lines, and a reader that goes on behind them: nothing written meanwhile is lost or cut.
+fn last_lines(files: &LogFiles, lines: u64) -> io::Result<(Bytes, LogReader)> {
+    let mut window = FIRST_TAIL_BYTES;
     loop {
         let mut reader = files.read_from(Origin::End, window)?;
         let mut bytes = Vec::new();
@@ -96,37 +122,47 @@ fn last_lines(files: &LogFiles, lines: u64) -> std::io::Result<u64> {
             }
             bytes.extend_from_slice(&chunk);
         }
-        // The newline that ends the last line does not begin another.
-        let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let mut ends = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
-        let count = usize::try_from(lines).unwrap_or(usize::MAX);
-        if count == 0 {
-            return Ok(0);
-        }
-        if let Some((at, _)) = ends.nth(count - 1) {
-            return Ok((bytes.len() - at - 1) as u64);
-        }
-        if (bytes.len() as u64) < window || window >= TAIL_BYTES {
-            return Ok(bytes.len() as u64);
+        let is_all = (bytes.len() as u64) < window || window >= TAIL_BYTES;
+        let begin = begin_of_last(&bytes, lines).or(is_all.then_some(0));
+        if let Some(begin) = begin {
+            return Ok((Bytes::from(bytes).slice(begin..), reader));
         }
         window *= 4;
     }
 }
 
-fn bytes(
-    mut reader: LogReader,
-    changes: Option<LogChanges>,
-) -> impl futures::Stream<Item = std::io::Result<bytes::Bytes>> {
-    async_stream::try_stream! {
-        loop {
-            let chunk = match &changes {
-                Some(changes) => reader.follow(changes).await?,
-                None => reader.next_chunk()?,
-            };
-            if chunk.is_empty() {
-                return;
-            }
-            yield chunk;
+/// Where the last lines begin; nothing if there are fewer.
+fn begin_of_last(bytes: &[u8], lines: u64) -> Option<usize> {
+    let Some(others) = usize::try_from(lines).unwrap_or(usize::MAX).checked_sub(1) else {
+        return Some(bytes.len());
+    };
+    // The newline that ends the last line does not begin another.
+    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let mut ends = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+    ends.nth(others).map(|(at, _)| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::logs::{LogPlan, RotatingLog};
+
+    #[test]
+    fn last_lines_are_whole_and_what_comes_later_follows_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan =
+            LogPlan { folder: folder.path().into(), task: "web".into(), max_files: 9, max_bytes: 100_000 };
+        let mut log = RotatingLog::open(&plan, Stream::Stdout).unwrap();
+        let files = LogFiles::new(folder.path(), "web", Stream::Stdout);
+        let long = "x".repeat(300_000);
+        log.write(format!("first\n{long}\nlast\n").as_bytes()).unwrap();
+        let table = [(0, String::new()), (1, "last\n".into()), (2, format!("{long}\nlast\n"))];
+        for (lines, expected) in table {
+            assert_eq!(last_lines(&files, lines).unwrap().0, expected, "{lines} lines");
         }
+        let (all, mut reader) = last_lines(&files, 99).unwrap();
+        assert!(all.starts_with(b"first\n"));
+        log.write(b"later\n").unwrap();
+        assert_eq!(reader.next_chunk().unwrap(), "later\n");
     }
 }

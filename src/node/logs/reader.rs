@@ -125,11 +125,12 @@ impl LogReader {
         Ok((count > 0).then(|| chunk.into()))
     }
 
-    /// The next bytes, waiting for them. The kernel wakes the reader; nothing is polled.
+    /// The next bytes, waiting for them; empty when the folder is gone. The kernel wakes the reader; nothing is
+    /// polled.
     pub async fn follow(&mut self, changes: &LogChanges) -> io::Result<Bytes> {
         loop {
             let bytes = self.next_chunk()?;
-            if !bytes.is_empty() {
+            if !bytes.is_empty() || !self.files.folder.exists() {
                 return Ok(bytes);
             }
             changes.wait().await?;
@@ -137,7 +138,7 @@ impl LogReader {
     }
 }
 
-/// Wakes when anything in a log folder changes. Made before the first read, it misses nothing.
+/// Wakes when anything in a log folder changes, or the folder goes. Made before the first read, it misses nothing.
 #[derive(Debug)]
 pub struct LogChanges(AsyncFd<OwnedFd>);
 
@@ -151,6 +152,13 @@ impl LogChanges {
         let descriptor = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
         let kinds = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE;
         inotify::add_watch(&descriptor, folder, kinds)?;
+        // A folder in which a reader holds a file does not tell its own end, the one above does.
+        let above = folder.parent().unwrap_or(folder);
+        inotify::add_watch(
+            &descriptor,
+            above,
+            inotify::WatchFlags::DELETE | inotify::WatchFlags::MOVED_FROM,
+        )?;
         Ok(Self(AsyncFd::new(descriptor)?))
     }
 
@@ -200,6 +208,21 @@ mod tests {
         ];
         let shown = table.map(|(origin, offset)| rest(&mut files.read_from(origin, offset).unwrap()));
         assert_eq!(shown, ["one|two|six|", "wo|six|", "", "|six|", "one|two|six|"]);
+    }
+
+    #[tokio::test]
+    async fn a_follower_ends_with_the_folder() {
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("logs");
+        fs::create_dir(&folder).unwrap();
+        log(&folder).write(b"one\n").unwrap();
+        let changes = LogChanges::watch(&folder).unwrap();
+        let mut reader = LogFiles::new(&folder, "web", Stream::Stdout).read_from(Origin::Start, 0).unwrap();
+        assert_eq!(reader.follow(&changes).await.unwrap(), "one\n");
+        let removing = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder));
+        let follow = tokio::time::timeout(std::time::Duration::from_secs(20), reader.follow(&changes));
+        assert!(follow.await.expect("it waits for ever").unwrap().is_empty());
+        removing.await.unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -123,7 +123,10 @@ impl RotatingLog {
         self.is_at_line_start = true;
         let oldest = (self.index + 1).saturating_sub(u64::from(self.plan.max_files));
         for index in indexes(&folder, &self.prefix)?.into_iter().filter(|index| *index < oldest) {
-            fs::remove_file(folder.join(format!("{}{index}", self.prefix)))?;
+            match fs::remove_file(folder.join(format!("{}{index}", self.prefix))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
         }
         Ok(())
     }
