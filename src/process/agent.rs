@@ -117,6 +117,8 @@ pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
 fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, CliError> {
     let data_dir = args.data_dir.clone().or_else(|| file.data_dir.clone());
     let data_dir = data_dir.ok_or_else(|| CliError::failed("say where allocations lie: --data-dir DIR"))?;
+    // Supervisors stand in folders of their own: a path from here would lead them elsewhere.
+    let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
     let mut config = AgentConfig::new(file.name.clone().unwrap_or_else(host::hostname), data_dir);
     file.over(&mut config)?;
     args.node.over(&mut config)?;
@@ -185,5 +187,12 @@ mod tests {
         assert_eq!((config, data_dir), (Some("a.hcl".into()), Some("/d".into())));
         assert_eq!(bind.map(|bind| bind.port()), Some(7000));
         assert!(parsed("agent --dev --servers http://a:4646").is_err(), "its server is its own");
+    }
+
+    #[test]
+    fn a_data_directory_is_named_from_here() {
+        let args = AgentArgs { data_dir: Some("data".into()), ..AgentArgs::default() };
+        let config = settings(&args, &FileConfig::default()).unwrap();
+        assert_eq!(config.data_dir, std::env::current_dir().unwrap().join("data"));
     }
 }
