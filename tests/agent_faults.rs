@@ -331,6 +331,22 @@ async fn live_through(seed: u64) {
     stop.cancel();
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_only_waits_stops_at_once() {
+    let stage = Stage::new(0);
+    stage.store.dice.mend();
+    let placement = stage.placement(0, Wish::Run);
+    let key = Key::placement("n1", "default", &placement.allocation());
+    stage.write(vec![Write::put(key, &placement)]).await;
+    let (agent, stop) = stage.live();
+    // Its job version is not there: the agent asks for it again and again.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let asked = tokio::time::Instant::now();
+    stop.cancel();
+    agent.await.unwrap();
+    assert!(asked.elapsed() < Duration::from_millis(100), "{:?}", asked.elapsed());
+}
+
 #[test]
 fn whatever_fails_the_node_comes_to_what_is_wished_and_falls_silent() {
     for seed in 0..30 {

@@ -6,7 +6,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, lchown},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -24,15 +24,6 @@ const COMMON: u32 = 0o1777;
 pub struct AllocDir {
     path: PathBuf,
     namespace: PathBuf,
-}
-
-/// What makes one task's folders its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TaskFolders {
-    /// User and group it runs as, where the driver knows them beforehand; else anybody inside may write.
-    pub owner: Option<(u32, u32)>,
-    /// Room for secrets in memory.
-    pub secrets_mb: u64,
 }
 
 impl AllocDir {
@@ -82,23 +73,17 @@ impl AllocDir {
         make(&self.logs(), 0o755)
     }
 
-    /// Makes the folders of a task; those that exist stay. Secrets lie in memory if this process may mount.
-    pub fn create_task(&self, task: &str, folders: TaskFolders) -> io::Result<TaskDirs> {
+    /// Makes the folders of a task; those that exist stay. Secrets lie in memory if this process may mount. Which
+    /// user the task runs as is known to its driver alone, so anybody inside may write.
+    pub fn create_task(&self, task: &str, secrets_mb: u64) -> io::Result<TaskDirs> {
         let dirs = self.task(task);
         make(&dirs.root, 0o755)?;
         make(&dirs.root.join("private"), 0o700)?;
-        let own = if folders.owner.is_some() { 0o755 } else { COMMON };
-        let secret = if folders.owner.is_some() { 0o700 } else { COMMON };
-        make(&dirs.local, own)?;
+        make(&dirs.local, COMMON)?;
         make(&dirs.root.join("tmp"), COMMON)?;
-        make(&dirs.secrets, secret)?;
-        if !mounts_below(&dirs.secrets)?.contains(&dirs.secrets) {
-            mount_memory(&dirs.secrets, secret, folders.secrets_mb.max(1))?;
-        }
-        if let Some((uid, gid)) = folders.owner {
-            for folder in [&dirs.local, &dirs.secrets] {
-                lchown(folder, Some(uid), Some(gid))?;
-            }
+        make(&dirs.secrets, COMMON)?;
+        if !is_mounted(&dirs.secrets)? {
+            mount_memory(&dirs.secrets, secrets_mb.max(1))?;
         }
         Ok(dirs)
     }
@@ -132,8 +117,8 @@ fn make(folder: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// Without the right to mount, secrets lie on disk in a folder with the same mode.
-fn mount_memory(folder: &Path, mode: u32, size_mb: u64) -> io::Result<()> {
-    let options = format!("mode={mode:o},size={size_mb}m");
+fn mount_memory(folder: &Path, size_mb: u64) -> io::Result<()> {
+    let options = format!("mode={COMMON:o},size={size_mb}m");
     let options = std::ffi::CString::new(options).expect("numbers hold no NUL");
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     match mount("tmpfs", folder, "tmpfs", flags, options.as_c_str()) {
@@ -158,7 +143,13 @@ pub(super) fn take_off(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where something is mounted at or below a folder, outermost first.
+/// Whether something is mounted at a folder. The kernel names mounts by their real path, which the agent's data
+/// directory need not be.
+fn is_mounted(folder: &Path) -> io::Result<bool> {
+    Ok(mounts_below(folder)?.contains(&folder.canonicalize()?))
+}
+
+/// Where something is mounted at or below a folder, outermost first, by real paths.
 fn mounts_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let folder = match folder.canonicalize() {
         Ok(folder) => folder,
@@ -207,7 +198,7 @@ mod tests {
         let folders = AllocDir::new(root.path(), "default", "web/x.api.0-v1.0");
         for _ in 0..2 {
             folders.create().unwrap();
-            folders.create_task("server", TaskFolders::default()).unwrap();
+            folders.create_task("server", 1).unwrap();
         }
         assert_eq!(
             folders.path().strip_prefix(root.path()).unwrap(),
@@ -220,6 +211,21 @@ mod tests {
         folders.remove().unwrap();
         assert_eq!(fs::read_dir(root.path().join("default")).unwrap().count(), 0);
         folders.remove().unwrap();
+    }
+
+    #[test]
+    fn secrets_stay_over_starts_although_a_link_leads_to_the_folders() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("disk")).unwrap();
+        symlink(root.path().join("disk"), root.path().join("data")).unwrap();
+        let folders = AllocDir::new(&root.path().join("data"), "default", "a");
+        folders.create().unwrap();
+        let secrets = folders.create_task("server", 1).unwrap().secrets;
+        fs::write(secrets.join("token"), "t").unwrap();
+        folders.create_task("server", 1).unwrap();
+        let token = fs::read_to_string(secrets.join("token"));
+        folders.remove().unwrap();
+        assert_eq!(token.unwrap(), "t");
     }
 
     #[test]
@@ -242,7 +248,7 @@ mod tests {
         folders.create().unwrap();
         fs::create_dir(folders.path().join("server")).unwrap();
         symlink("/etc", folders.path().join("server/local")).unwrap();
-        let refused = folders.create_task("server", TaskFolders::default()).unwrap_err();
+        let refused = folders.create_task("server", 1).unwrap_err();
         assert!(refused.to_string().contains("is no folder"), "{refused}");
         folders.remove().unwrap();
     }

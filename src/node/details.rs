@@ -12,17 +12,19 @@ use tokio::time::Instant;
 
 use super::run::Agent;
 use super::works;
-use crate::store::{MAX_OPERATIONS, Store, Txn};
+use crate::store::{Store, Txn};
 
 /// The least time between two writings.
 const GAP: Duration = Duration::from_secs(1);
+/// Documents of one writing: ten events and some checks are a few kilobytes each, and 1.5 MiB fit.
+const MOST_AT_ONCE: usize = 64;
 
 /// Which details are to be written.
 #[derive(Debug)]
 pub(super) struct DetailsWriter {
     node: String,
     dirty: BTreeSet<AllocationId>,
-    /// What was written last, as a digest.
+    /// What this agent wrote last, as a digest; its predecessors may have written more.
     written: BTreeMap<AllocationId, u64>,
     on_the_way: Vec<(AllocationId, Option<u64>)>,
     not_before: Option<Instant>,
@@ -40,11 +42,6 @@ impl DetailsWriter {
         self.not_before.get_or_insert_with(|| Instant::now() + GAP);
     }
 
-    /// An allocation is gone.
-    pub(super) fn remove(&mut self, id: &AllocationId) {
-        self.touch(id);
-    }
-
     /// When there is something to write.
     pub(super) fn due(&self) -> Option<Instant> {
         let is_waiting = !self.dirty.is_empty() && self.on_the_way.is_empty();
@@ -57,7 +54,7 @@ impl DetailsWriter {
             return None;
         }
         let mut txn = Txn::default();
-        while txn.writes.len() < MAX_OPERATIONS / 2
+        while txn.writes.len() < MOST_AT_ONCE
             && let Some(id) = self.dirty.pop_first()
         {
             let key = Key::details(&self.node, id.namespace(), id.allocation());
@@ -69,24 +66,29 @@ impl DetailsWriter {
                 }
                 None => (Write::Delete { key }, None),
             };
-            if self.written.get(&id).copied() != digest {
-                txn.writes.push(write);
-                self.on_the_way.push((id, digest));
+            if digest.is_some() && self.written.get(&id).copied() == digest {
+                continue;
             }
+            txn.writes.push(write);
+            self.on_the_way.push((id, digest));
         }
         self.not_before = Some(Instant::now() + GAP);
         (!txn.writes.is_empty()).then_some(txn)
     }
 
-    /// The writing was answered.
-    pub(super) fn answered(&mut self, is_written: bool) {
-        for (id, digest) in std::mem::take(&mut self.on_the_way) {
+    /// The writing landed.
+    pub(super) fn landed(&mut self) {
+        for (id, digest) in self.on_the_way.drain(..) {
             match digest {
-                Some(digest) if is_written => drop(self.written.insert(id, digest)),
-                None if is_written => drop(self.written.remove(&id)),
-                Some(_) | None => drop(self.dirty.insert(id)),
+                Some(digest) => drop(self.written.insert(id, digest)),
+                None => drop(self.written.remove(&id)),
             }
         }
+    }
+
+    /// The writing may not have landed: all of it is still to do.
+    pub(super) fn again(&mut self) {
+        self.dirty.extend(self.on_the_way.drain(..).map(|(id, _)| id));
     }
 }
 
@@ -107,5 +109,46 @@ impl<S: Store> Agent<S> {
         if let Some(txn) = self.details.take(details) {
             self.works.spawn(works::write_details(self.world.store.clone(), txn));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys of one writing: `+` put, `-` deleted.
+    fn written(writer: &mut DetailsWriter, details: Option<&Details>) -> Option<String> {
+        let txn = writer.take(|_| details.cloned())?;
+        let shown = txn.writes.iter().map(|write| match write {
+            Write::Put { key, .. } => format!("+{key}"),
+            Write::Delete { key } => format!("-{key}"),
+        });
+        Some(shown.collect::<Vec<_>>().join(" "))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_predecessor_wrote_is_deleted_with_its_allocation() {
+        let (mut writer, id) = (DetailsWriter::new("n1"), AllocationId::new("default", "a"));
+        writer.touch(&id);
+        assert_eq!(written(&mut writer, None), None, "it is too early");
+        tokio::time::advance(GAP).await;
+        assert_eq!(written(&mut writer, None).as_deref(), Some("-/details/n1/default/a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_reads_the_same_is_written_once_and_what_did_not_land_again() {
+        let (mut writer, id) = (DetailsWriter::new("n1"), AllocationId::new("default", "a"));
+        let details = Details::default();
+        let expected = Some("+/details/n1/default/a".to_owned());
+        writer.touch(&id);
+        tokio::time::advance(GAP).await;
+        assert_eq!(written(&mut writer, Some(&details)), expected);
+        writer.again();
+        tokio::time::advance(GAP).await;
+        assert_eq!(written(&mut writer, Some(&details)), expected);
+        writer.landed();
+        writer.touch(&id);
+        tokio::time::advance(GAP).await;
+        assert_eq!(written(&mut writer, Some(&details)), None);
     }
 }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::alloc_dir::{AllocDir, TaskFolders, take_off};
+use super::alloc_dir::{AllocDir, take_off};
 use super::drivers::TaskId;
 use super::drivers::contract::TaskDirs;
 
 /// What the agent asks of a disk.
 pub trait Disk: Send + Sync + 'static {
-    /// Makes the folders of a task, and of its allocation. Making them twice is fine.
-    fn prepare<'a>(&'a self, task: &'a TaskId, folders: TaskFolders) -> BoxFuture<'a, io::Result<TaskDirs>>;
+    /// Makes the folders of a task, with so much room for secrets, and of its allocation. Making them twice is fine.
+    fn prepare<'a>(&'a self, task: &'a TaskId, secrets_mb: u64) -> BoxFuture<'a, io::Result<TaskDirs>>;
     /// Takes the secrets of an allocation that has ended out of memory; none is fine.
     fn take_off_secrets<'a>(
         &'a self,
@@ -23,7 +23,8 @@ pub trait Disk: Send + Sync + 'static {
     fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>>;
     /// The memory as it was last saved; nothing if it was never.
     fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>>;
-    /// Saves the memory: after a crash either the old or the new one is there.
+    /// Saves the memory: after a crash of the agent either the old or the new one is there. Not synced: after a crash
+    /// of the machine no task runs that it could speak of.
     fn save(&self, memory: Vec<u8>) -> BoxFuture<'_, io::Result<()>>;
 }
 
@@ -48,18 +49,21 @@ impl DataDir {
         let allocations = self.allocations();
         off_the_loop(move || take_off(&allocations)).await
     }
+    fn own_folder(&self) -> PathBuf {
+        self.root.join("agent")
+    }
     fn memory(&self) -> PathBuf {
-        self.root.join("agent").join("memory.json")
+        self.own_folder().join("memory.json")
     }
 }
 
 impl Disk for DataDir {
-    fn prepare<'a>(&'a self, task: &'a TaskId, folders: TaskFolders) -> BoxFuture<'a, io::Result<TaskDirs>> {
+    fn prepare<'a>(&'a self, task: &'a TaskId, secrets_mb: u64) -> BoxFuture<'a, io::Result<TaskDirs>> {
         let allocation = AllocDir::new(&self.allocations(), task.namespace(), task.allocation());
         let task = task.task().to_owned();
         off_the_loop(move || {
             allocation.create()?;
-            allocation.create_task(&task, folders)
+            allocation.create_task(&task, secrets_mb)
         })
     }
 
@@ -79,14 +83,17 @@ impl Disk for DataDir {
 
     fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>> {
         let path = self.memory();
-        off_the_loop(move || absent_is_fine(std::fs::read(path).map(Some), None))
+        off_the_loop(move || match std::fs::read(path) {
+            Ok(memory) => Ok(Some(memory)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
     }
 
     fn save(&self, memory: Vec<u8>) -> BoxFuture<'_, io::Result<()>> {
-        let path = self.memory();
+        let (folder, path) = (self.own_folder(), self.memory());
         off_the_loop(move || {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            make_private(folder)?;
+            make_private(&folder)?;
             let fresh = path.with_extension("new");
             std::fs::write(&fresh, memory)?;
             std::fs::rename(fresh, path)
@@ -98,13 +105,6 @@ impl Disk for DataDir {
 fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn absent_is_fine<T>(result: io::Result<T>, otherwise: T) -> io::Result<T> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(otherwise),
-        other => other,
-    }
 }
 
 /// Runs blocking work where it blocks nobody.
@@ -121,7 +121,7 @@ pub struct NoDisk {
 }
 
 impl Disk for NoDisk {
-    fn prepare<'a>(&'a self, task: &'a TaskId, _folders: TaskFolders) -> BoxFuture<'a, io::Result<TaskDirs>> {
+    fn prepare<'a>(&'a self, task: &'a TaskId, _secrets_mb: u64) -> BoxFuture<'a, io::Result<TaskDirs>> {
         let root = Path::new("/none").join(task.as_str());
         let dirs = TaskDirs {
             shared: root.join("alloc"),

@@ -96,8 +96,18 @@ pub fn variables(facts: TaskFacts<'_>) -> BTreeMap<String, String> {
 }
 
 fn names_of(names: &TaskNames, all: &mut BTreeMap<String, String>) {
-    let TaskNames { allocation_id, allocation_name, index, task, group, job, .. } = names;
-    let TaskNames { parent_job, namespace, region, datacenter, .. } = names;
+    let TaskNames {
+        allocation_id,
+        allocation_name,
+        index,
+        task,
+        group,
+        job,
+        parent_job,
+        namespace,
+        region,
+        datacenter,
+    } = names;
     let mut set = |name: &str, value: &str| all.insert(format!("NOMAD_{name}"), value.to_owned());
     set("ALLOC_ID", allocation_id);
     set("SHORT_ALLOC_ID", allocation_id.get(..8).unwrap_or(allocation_id));

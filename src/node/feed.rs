@@ -5,13 +5,12 @@
 
 use std::time::Duration;
 
-use async_stream::stream;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use schemas::entry::Entry;
 use schemas::key::{Key, Prefix, Revision};
 use tokio::time::{Instant, timeout_at};
 
-use crate::store::{Batch, ReadError, Store, WatchError};
+use crate::store::{Batch, ReadError, Store, Watch, WatchError};
 
 /// How long to wait for an unreachable store, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -60,67 +59,119 @@ pub(crate) fn reports_of(node: &str) -> Prefix {
 }
 
 /// The news of a node's placements, for ever.
-pub(crate) fn feed<S: Store>(store: S, node: String, mut seen: Seen) -> BoxStream<'static, News> {
-    let prefix = placements_of(&node);
-    stream! {
-        let mut pause = PAUSE.0;
-        let mut list_at = Instant::now() + LIST_EVERY;
+pub(crate) fn feed<S: Store>(store: S, node: String, seen: Seen) -> BoxStream<'static, News> {
+    let (stage, rest, list_at) = (Stage::List, None, Instant::now() + LIST_EVERY);
+    let feed = Feed { store, node, seen, stage, rest, pause: PAUSE.0, list_at };
+    stream::unfold(feed, |mut feed| async {
+        let news = feed.next().await;
+        Some((news, feed))
+    })
+    .boxed()
+}
+
+/// A feed between two news.
+struct Feed<S> {
+    store: S,
+    node: String,
+    seen: Seen,
+    stage: Stage,
+    /// What to wait before the next attempt.
+    rest: Option<Duration>,
+    /// What a failure waits.
+    pause: Duration,
+    /// When to list although nothing broke.
+    list_at: Instant,
+}
+
+/// What comes next.
+enum Stage {
+    /// All of it must be listed.
+    List,
+    /// Listed, and not watched.
+    Join,
+    /// Watched.
+    Listen(Watch),
+}
+
+impl<S: Store> Feed<S> {
+    async fn next(&mut self) -> News {
         loop {
-            let whole = match list(&store, &node, &seen).await {
-                Ok(Some(whole)) => whole,
-                Ok(None) | Err(ReadError::Unavailable) => {
-                    yield News::Silence;
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE.1);
-                    continue;
-                }
+            if let Some(rest) = self.rest.take() {
+                tokio::time::sleep(rest).await;
+            }
+            let news = match &mut self.stage {
+                Stage::List => Some(self.begin().await),
+                Stage::Join => self.join().await,
+                Stage::Listen(watch) => match timeout_at(self.list_at, watch.next()).await {
+                    Ok(heard) => self.on_heard(heard),
+                    Err(_) => self.look_again().await,
+                },
             };
-            pause = PAUSE.0;
-            seen = whole.seen.clone();
-            yield News::Whole(whole);
-            loop {
-                let mut watch = match store.watch(&prefix, seen.revision).await {
-                    Ok(watch) => watch,
-                    Err(WatchError::Compacted) => break,
-                    Err(WatchError::Broken) => {
-                        yield News::Silence;
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(PAUSE.1);
-                        continue;
-                    }
-                };
-                let end = loop {
-                    let Ok(heard) = timeout_at(list_at, watch.next()).await else {
-                        list_at = Instant::now() + LIST_EVERY;
-                        if let Ok(Some(whole)) = list(&store, &node, &seen).await {
-                            seen = whole.seen.clone();
-                            yield News::Whole(whole);
-                        }
-                        continue;
-                    };
-                    match heard {
-                        Some(Ok(batch)) if batch.revision >= seen.revision => {
-                            pause = PAUSE.0;
-                            seen.revision = batch.revision;
-                            yield News::Changes(batch);
-                        }
-                        // A watch that goes back in time repeats what was seen.
-                        Some(Ok(_)) => {}
-                        Some(Err(error)) => break error,
-                        None => break WatchError::Broken,
-                    }
-                };
-                match end {
-                    WatchError::Compacted => break,
-                    WatchError::Broken => {
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(PAUSE.1);
-                    }
-                }
+            if let Some(news) = news {
+                return news;
             }
         }
     }
-    .boxed()
+
+    async fn begin(&mut self) -> News {
+        match list(&self.store, &self.node, &self.seen).await {
+            Ok(Some(whole)) => {
+                (self.stage, self.pause) = (Stage::Join, PAUSE.0);
+                self.whole(whole)
+            }
+            Ok(None) | Err(ReadError::Unavailable) => {
+                self.fail();
+                News::Silence
+            }
+        }
+    }
+
+    async fn join(&mut self) -> Option<News> {
+        match self.store.watch(&placements_of(&self.node), self.seen.revision).await {
+            Ok(watch) => self.stage = Stage::Listen(watch),
+            Err(WatchError::Compacted) => self.stage = Stage::List,
+            Err(WatchError::Broken) => {
+                self.fail();
+                return Some(News::Silence);
+            }
+        }
+        None
+    }
+
+    fn on_heard(&mut self, heard: Option<Result<Batch, WatchError>>) -> Option<News> {
+        match heard.unwrap_or(Err(WatchError::Broken)) {
+            Ok(batch) if batch.revision >= self.seen.revision => {
+                self.pause = PAUSE.0;
+                self.seen.revision = batch.revision;
+                return Some(News::Changes(batch));
+            }
+            // A watch that goes back in time repeats what was seen.
+            Ok(_) => {}
+            Err(WatchError::Compacted) => self.stage = Stage::List,
+            Err(WatchError::Broken) => {
+                self.stage = Stage::Join;
+                self.fail();
+            }
+        }
+        None
+    }
+
+    /// A listing beside a watch that goes on; a store that is out of reach is asked the next time.
+    async fn look_again(&mut self) -> Option<News> {
+        self.list_at = Instant::now() + LIST_EVERY;
+        let listed = list(&self.store, &self.node, &self.seen).await;
+        listed.ok().flatten().map(|whole| self.whole(whole))
+    }
+
+    fn whole(&mut self, whole: Whole) -> News {
+        self.seen.clone_from(&whole.seen);
+        News::Whole(whole)
+    }
+
+    fn fail(&mut self) {
+        self.rest = Some(self.pause);
+        self.pause = (self.pause * 2).min(PAUSE.1);
+    }
 }
 
 /// One listing; nothing if the store answers with an older state than was seen before.

@@ -7,52 +7,40 @@ use std::{
     path::Path,
 };
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Machine {
-    /// Facts for constraints: `cpu.arch`, `kernel.name` …
-    pub attributes: BTreeMap<String, String>,
-    /// All processors together.
-    pub cpu_mhz: u64,
-    /// How many processors.
-    pub cores: u32,
-    /// All memory.
-    pub memory_mb: u64,
-    /// What is free where allocations lie.
-    pub disk_mb: u64,
-    /// The address that others reach this machine at.
-    pub host_ip: Option<IpAddr>,
-}
+use super::machine::MachineFacts;
+
+/// The clock rate of a processor that does not tell it.
+const UNKNOWN_CLOCK_MHZ: u64 = 1000;
 
 /// Looks at the machine; `folder` is where allocations will lie. What cannot be read is left out, never guessed,
-/// but for the clock rate: 1000 MHz if the processor does not tell.
-pub fn machine(folder: &Path) -> Machine {
-    let mut found = Machine::default();
+/// but for the processor: one core of 1000 MHz is always there.
+pub(super) fn observe(folder: &Path) -> MachineFacts {
+    let mut found = MachineFacts::default();
     processors(&mut found);
     memory(&mut found);
     disk(&mut found, folder);
     system(&mut found.attributes);
-    network(&mut found);
+    if let Some(address) = outward_address() {
+        found.attributes.insert("unique.network.ip-address".to_owned(), address.to_string());
+    }
     found
 }
 
-const UNKNOWN_CLOCK_MHZ: u64 = 1000;
-
-fn processors(found: &mut Machine) {
+fn processors(found: &mut MachineFacts) {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    found.cores = u32::try_from(cores).unwrap_or(u32::MAX);
     let limit = fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq").ok();
     let limit_mhz = limit.and_then(|text| text.trim().parse::<u64>().ok()).map(|khz| khz / 1000);
     let clock = limit_mhz.or_else(|| clock_mhz(&cpuinfo)).unwrap_or(UNKNOWN_CLOCK_MHZ);
-    found.cpu_mhz = clock * u64::from(found.cores);
+    let all_mhz = clock * cores as u64;
+    found.capacity.cpu_mhz = all_mhz;
     let mut set = |name: &str, value: String| found.attributes.insert(name.to_owned(), value);
     set("cpu.arch", architecture().to_owned());
     set("cpu.numcores", cores.to_string());
     set("cpu.reservablecores", cores.to_string());
     set("cpu.frequency", clock.to_string());
-    set("cpu.totalcompute", (clock * cores as u64).to_string());
-    set("cpu.usablecompute", (clock * cores as u64).to_string());
+    set("cpu.totalcompute", all_mhz.to_string());
+    set("cpu.usablecompute", all_mhz.to_string());
     if let Some(model) = field(&cpuinfo, "model name") {
         set("cpu.modelname", model.to_owned());
     }
@@ -79,10 +67,10 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-fn memory(found: &mut Machine) {
+fn memory(found: &mut MachineFacts) {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let Some(kib) = total_memory_kib(&text) else { return };
-    found.memory_mb = kib / 1024;
+    found.capacity.memory_mb = kib / 1024;
     found.attributes.insert("memory.totalbytes".to_owned(), (kib * 1024).to_string());
 }
 
@@ -90,11 +78,11 @@ fn total_memory_kib(meminfo: &str) -> Option<u64> {
     field(meminfo, "MemTotal")?.split(' ').next()?.parse().ok()
 }
 
-fn disk(found: &mut Machine, folder: &Path) {
+fn disk(found: &mut MachineFacts, folder: &Path) {
     let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let Ok(seen) = rustix::fs::statvfs(existing) else { return };
     let free = seen.f_bavail.saturating_mul(seen.f_frsize);
-    found.disk_mb = free / (1024 * 1024);
+    found.capacity.disk_mb = free / (1024 * 1024);
     let total = seen.f_blocks.saturating_mul(seen.f_frsize);
     let mut set =
         |name: &str, value: String| found.attributes.insert(format!("unique.storage.{name}"), value);
@@ -130,16 +118,9 @@ fn release_field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     Some(value.trim_matches('"'))
 }
 
-fn network(found: &mut Machine) {
-    found.host_ip = outward_address();
-    if let Some(address) = found.host_ip {
-        found.attributes.insert("unique.network.ip-address".to_owned(), address.to_string());
-    }
-}
-
 /// The address from which the machine would speak to the world. A datagram socket only asks the routing table;
 /// nothing is sent. The destination is one that documentation reserves.
-fn outward_address() -> Option<IpAddr> {
+pub(super) fn outward_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
     let address = socket.local_addr().ok()?.ip();
@@ -148,6 +129,8 @@ fn outward_address() -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use schemas::node::Amount;
+
     use super::*;
 
     #[test]
@@ -166,8 +149,9 @@ mod tests {
 
     #[test]
     fn this_machine_is_one() {
-        let found = machine(Path::new("/no/such/folder"));
-        assert!(found.cpu_mhz > 0 && found.cores > 0 && found.memory_mb > 0 && found.disk_mb > 0);
+        let found = observe(Path::new("/no/such/folder"));
+        let Amount { cpu_mhz, memory_mb, disk_mb } = found.capacity;
+        assert!(cpu_mhz > 0 && memory_mb > 0 && disk_mb > 0);
         assert_eq!(found.attributes["kernel.name"], "linux");
         assert!(found.attributes["os.signals"].contains("SIGTERM"));
     }

@@ -5,14 +5,16 @@ use std::time::Duration;
 use agent::{AllocationId, Wanted};
 use schemas::codec;
 use schemas::entry::{Change, Entry};
-use schemas::key::Key;
+use schemas::key::{Key, Revision};
 use schemas::placement::Placement;
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
-use super::drivers::contract::{Event, StartError};
+use super::drivers::contract::{Event, RunningTask, StartError, Unavailable};
 use super::feed::{News, Whole};
 use super::reality::{allocation_of, asked_to_stop};
-use super::run::{Agent, Saving};
+use super::reports::Flight;
+use super::run::{Agent, Pace, Saving};
 use super::works::{self, Done, Pause};
 use crate::store::{CommitError, Store};
 
@@ -20,6 +22,8 @@ use crate::store::{CommitError, Store};
 pub(super) const AGAIN: Duration = Duration::from_millis(500);
 /// How long to wait before reading reports that somebody else may be writing.
 const READ_AGAIN: Duration = Duration::from_millis(20);
+/// The least time between two savings of the memory: changes of this time are saved together.
+const SAVE_GAP: Duration = Duration::from_millis(200);
 
 impl<S: Store> Agent<S> {
     pub(super) fn on_news(&mut self, news: News) {
@@ -41,7 +45,7 @@ impl<S: Store> Agent<S> {
     fn on_whole(&mut self, whole: Whole) {
         if !self.local.complete {
             self.local.reports = self.reports.adopt(&whole.reports);
-        } else if matches!(self.report_pace, super::run::Pace::From(_)) {
+        } else if matches!(self.report_pace, Pace::From(_)) {
             // A store that was restored may hold what this node said long ago.
             self.reports.compare(&whole.reports);
         }
@@ -110,7 +114,8 @@ impl<S: Store> Agent<S> {
                 if matches!(answer, Err(StartError::StillAlive(_)))
                     && let Some(driver) = self.reality.driver_of(&id)
                 {
-                    self.works.spawn(works::after(AGAIN, Pause::Look(driver.to_owned())));
+                    let driver = driver.to_owned();
+                    self.pause(AGAIN, Pause::Look(driver));
                 }
                 let now = self.world.clock.now();
                 self.reality.started(&mut self.local.tasks, (&id, incarnation), answer, now);
@@ -125,7 +130,7 @@ impl<S: Store> Agent<S> {
             Done::Stopped { id, answer: Err(error) } => {
                 tracing::warn!(task = %id, "was not stopped: {error}");
                 asked_to_stop(&mut self.local.tasks, &id, None);
-                self.works.spawn(works::after(AGAIN, Pause::Decide(allocation_of(&id))));
+                self.pause(AGAIN, Pause::Decide(allocation_of(&id)));
             }
             Done::Forgot { id, answer: Ok(()) } => {
                 self.reality.forgotten(&mut self.local.tasks, &id);
@@ -133,7 +138,7 @@ impl<S: Store> Agent<S> {
             }
             Done::Forgot { id, answer: Err(error) } => {
                 tracing::warn!(task = %id, "was not forgotten: {error}");
-                self.works.spawn(works::after(AGAIN, Pause::Decide(allocation_of(&id))));
+                self.pause(AGAIN, Pause::Decide(allocation_of(&id)));
             }
             Done::Listed { driver, asked, answer } => self.on_listed(&driver, asked, answer),
             Done::Version { key, answer } => self.on_version_read(key, answer),
@@ -142,27 +147,17 @@ impl<S: Store> Agent<S> {
                 self.reports.compare(&entries);
                 self.may_report();
             }
-            Done::ReportsRead(Err(_)) => {
-                self.works.spawn(works::after(AGAIN, Pause::ReadReports));
+            Done::ReportsRead(Err(_)) => self.pause(AGAIN, Pause::ReadReports),
+            Done::Saved => self.pause(SAVE_GAP, Pause::Save),
+            Done::Detailed(Ok(_)) => self.details.landed(),
+            Done::Detailed(Err(error)) => {
+                tracing::debug!("details were not written: {error}");
+                self.details.again();
             }
-            Done::Passed(pause) => self.on_passed(pause),
-            Done::Saved => {
-                let dirty = self.saving == Saving::BusyAndDirty;
-                self.saving = Saving::Idle;
-                if dirty {
-                    self.save();
-                }
-            }
-            Done::Detailed(answer) => self.details.answered(answer.is_ok()),
         }
     }
 
-    fn on_listed(
-        &mut self,
-        driver: &str,
-        asked: u64,
-        answer: Result<Vec<super::drivers::contract::RunningTask>, super::drivers::contract::Unavailable>,
-    ) {
+    fn on_listed(&mut self, driver: &str, asked: u64, answer: Result<Vec<RunningTask>, Unavailable>) {
         self.unasked.remove(driver);
         match answer {
             Ok(listing) => {
@@ -181,36 +176,35 @@ impl<S: Store> Agent<S> {
                 *failures += 1;
                 let pause = AGAIN.saturating_mul(1 << (*failures).min(6));
                 if self.local.blind.contains(driver) {
-                    self.works.spawn(works::after(pause, Pause::Look(driver.to_owned())));
+                    self.pause(pause, Pause::Look(driver.to_owned()));
                 }
             }
         }
     }
 
-    fn on_reported(
-        &mut self,
-        flight: &super::reports::Flight,
-        answer: Result<schemas::key::Revision, CommitError>,
-    ) {
+    fn on_reported(&mut self, flight: &Flight, answer: Result<Revision, CommitError>) {
         match answer {
             Ok(revision) => {
                 self.reports.landed(&flight.buckets, revision, &flight.txn);
+                self.are_reports_stuck = false;
                 self.may_report();
             }
-            Err(CommitError::NotApplied | CommitError::Full) => {
-                tracing::warn!("reports were not written and will be sent again");
+            Err(error @ (CommitError::NotApplied | CommitError::Full)) => {
+                if !std::mem::replace(&mut self.are_reports_stuck, true) {
+                    tracing::warn!("reports are sent again until they are written: {error}");
+                }
                 self.reports.again(&flight.buckets);
-                self.report_pace = super::run::Pace::From(tokio::time::Instant::now() + AGAIN);
+                self.report_pace = Pace::From(Instant::now() + AGAIN);
             }
             Err(error @ (CommitError::Conflict | CommitError::Unknown | CommitError::TooLarge)) => {
                 tracing::warn!("reading this node's reports again: {error}");
                 self.reports.again(&flight.buckets);
-                self.works.spawn(works::after(READ_AGAIN, Pause::ReadReports));
+                self.pause(READ_AGAIN, Pause::ReadReports);
             }
         }
     }
 
-    fn on_passed(&mut self, pause: Pause) {
+    pub(super) fn on_passed(&mut self, pause: Pause) {
         match pause {
             Pause::Look(driver) => self.look(&driver),
             Pause::Decide(id) => {
@@ -221,6 +215,11 @@ impl<S: Store> Agent<S> {
                 self.works.spawn(works::read_reports(store, node));
             }
             Pause::Fetch(key) => self.fetch_again(key),
+            Pause::Save => {
+                if std::mem::replace(&mut self.saving, Saving::Idle) == Saving::BusyAndDirty {
+                    self.save();
+                }
+            }
         }
     }
 }

@@ -8,7 +8,6 @@ use schemas::node::Fingerprint;
 use schemas::placement::Placement;
 use schemas::task::Task;
 
-use super::alloc_dir::TaskFolders;
 use super::config::AgentConfig;
 use super::drivers::contract::{Limits, LogPolicy, PortMap, TaskDirs};
 use super::drivers::{Launch, TaskId};
@@ -82,9 +81,9 @@ impl Ask {
         Some(Ask { id, allocation, incarnation, placement, task, meta })
     }
 
-    /// What makes the task's folders its own.
-    pub(crate) fn folders(&self) -> TaskFolders {
-        TaskFolders { owner: None, secrets_mb: self.task.resources.secrets.unwrap_or(1) }
+    /// How much room its secrets have.
+    pub(crate) fn secrets_mb(&self) -> u64 {
+        self.task.resources.secrets.unwrap_or(1)
     }
 
     /// What the driver is told, with every reference resolved.

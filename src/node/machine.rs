@@ -13,9 +13,9 @@ use super::fingerprint;
 /// What a look at the machine gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MachineFacts {
-    /// Facts under Nomad's names.
+    /// Facts for constraints, under Nomad's names: `cpu.arch`, `kernel.name` …
     pub attributes: BTreeMap<String, String>,
-    /// All that the machine has.
+    /// All that the machine has; of the disk, what is free where allocations lie.
     pub capacity: Amount,
 }
 
@@ -49,16 +49,14 @@ impl Machine for FixedMachine {
 #[derive(Clone, Debug)]
 pub struct ThisMachine {
     folder: PathBuf,
-    capacity: Option<Amount>,
     ip: IpAddr,
 }
 
 impl ThisMachine {
-    /// As an agent's configuration has it: where allocations lie, and what it says over what is measured.
+    /// With the folder for allocations and the address of an agent's configuration.
     pub fn new(config: &AgentConfig) -> ThisMachine {
-        let found = || fingerprint::machine(&config.data_dir).host_ip;
-        let ip = config.host_ip.or_else(found).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        ThisMachine { folder: config.data_dir.clone(), capacity: config.capacity, ip }
+        let ip = config.host_ip.or_else(fingerprint::outward_address);
+        ThisMachine { folder: config.data_dir.clone(), ip: ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)) }
     }
 }
 
@@ -66,11 +64,8 @@ impl Machine for ThisMachine {
     fn observe(&self) -> BoxFuture<'_, MachineFacts> {
         Box::pin(async {
             let folder = self.folder.clone();
-            let looked = tokio::task::spawn_blocking(move || fingerprint::machine(&folder)).await;
-            let found = looked.unwrap_or_default();
-            let measured =
-                Amount { cpu_mhz: found.cpu_mhz, memory_mb: found.memory_mb, disk_mb: found.disk_mb };
-            MachineFacts { attributes: found.attributes, capacity: self.capacity.unwrap_or(measured) }
+            let looked = tokio::task::spawn_blocking(move || fingerprint::observe(&folder)).await;
+            looked.expect("nothing there panics: what cannot be read is left out")
         })
     }
     fn host_ip(&self) -> IpAddr {

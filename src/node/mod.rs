@@ -10,7 +10,7 @@ mod drain;
 pub mod drivers;
 pub mod environment;
 mod feed;
-pub mod fingerprint;
+mod fingerprint;
 mod hear;
 pub mod http;
 pub mod interpolate;
@@ -25,6 +25,7 @@ mod reports;
 mod run;
 mod saved;
 mod settle;
+mod timers;
 mod versions;
 mod works;
 

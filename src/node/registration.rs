@@ -1,6 +1,7 @@
 //! Tells the cluster what the node is: at the start, and whenever it changes.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,22 +26,25 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Registration {
     pub(crate) config: AgentConfig,
     pub(crate) facts: MachineFacts,
+    pub(crate) host_ip: IpAddr,
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
 }
 
 impl Registration {
     /// Keeps the node's fingerprint in the store up to date until told to stop.
     pub(crate) async fn keep<S: Store>(self, store: S, first: Fingerprint, stop: CancellationToken) {
-        let host_ip = first.host_ip.parse().unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
         let (mut fingerprint, mut written) = (first, None);
+        let mut is_stuck = false;
         loop {
             let mut next = Instant::now() + LOOK_EVERY;
             if written.as_ref() != Some(&fingerprint) {
                 let write = Write::put(Key::fingerprint(&self.config.name), &fingerprint);
                 match store.commit(Txn { guards: vec![], writes: vec![write] }).await {
-                    Ok(_) => written = Some(fingerprint),
+                    Ok(_) => (written, is_stuck) = (Some(fingerprint), false),
                     Err(error) => {
-                        tracing::warn!("this node's registration was not written: {error}");
+                        if !std::mem::replace(&mut is_stuck, true) {
+                            tracing::warn!("this node's registration is sent until it is written: {error}");
+                        }
                         next = Instant::now() + AGAIN;
                     }
                 }
@@ -49,13 +53,13 @@ impl Registration {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(next) => {}
             }
-            fingerprint = self.fingerprint(host_ip).await;
+            fingerprint = self.fingerprint().await;
         }
     }
 
     /// What the node is now.
-    pub(crate) async fn fingerprint(&self, host_ip: std::net::IpAddr) -> Fingerprint {
-        let Registration { config, facts, drivers } = self;
+    pub(crate) async fn fingerprint(&self) -> Fingerprint {
+        let Registration { config, facts, host_ip, drivers } = self;
         let mut attributes = facts.attributes.clone();
         let mut healths = BTreeMap::new();
         for (name, driver) in drivers {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use agent::{AllocationId, Local};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
-use jiff::Timestamp;
 use schemas::key::Key;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::{Checks, Tested};
 use super::config::AgentConfig;
+use super::details::DetailsWriter;
 use super::disk::Disk;
 use super::drivers::Driver;
 use super::drivers::contract::Event;
@@ -30,9 +30,9 @@ use super::reality::Reality;
 use super::registration::Registration;
 use super::reports::Reports;
 use super::saved::{self, Saved};
+use super::timers::Timers;
 use super::versions::ReadVersion;
-use super::works;
-use super::works::Done;
+use super::works::{self, Done, Pause};
 use crate::clock::Clock;
 use crate::store::Store;
 
@@ -64,15 +64,12 @@ pub struct World<S> {
 /// Runs an agent until told to stop. Tasks go on running.
 pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: CancellationToken) {
     let saved = saved::load(&*world.disk).await;
-    let (told, is_told) = watch::channel(false);
+    let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
+    let registration =
+        Registration { config: config.clone(), facts, host_ip, drivers: world.drivers.clone() };
+    let first = registration.fingerprint().await;
+    let here = Here::new(&config, &first, host_ip);
     let mut beside = JoinSet::new();
-    let beats =
-        lifeline::keep_beating(world.lifeline.clone(), config.name.clone(), is_told, stop.child_token());
-    beside.spawn(beats);
-    let facts = world.machine.observe().await;
-    let registration = Registration { config: config.clone(), facts, drivers: world.drivers.clone() };
-    let first = registration.fingerprint(world.machine.host_ip()).await;
-    let here = Arc::new(Here::new(&config, &first, world.machine.host_ip()));
     beside.spawn(registration.keep(world.store.clone(), first, stop.child_token()));
     let events = world.drivers.iter().map(|(name, driver)| {
         let name = name.clone();
@@ -81,7 +78,9 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let events: Events = futures::stream::select_all(events);
     let feed = feed::feed(world.store.clone(), config.name.clone(), saved.seen.clone());
     let (checks, tested) = Checks::new(world.prober.clone());
-    let mut agent = Agent::new(config, world, saved, (checks, here, told));
+    let (lifeline, name) = (world.lifeline.clone(), config.name.clone());
+    let mut agent = Agent::new(config, world, saved, here, checks);
+    beside.spawn(lifeline::keep_beating(lifeline, name, agent.told.subscribe(), stop.child_token()));
     agent.look_at_all();
     agent.turn(Sources { events, feed, tested }, &stop).await;
     agent.leave().await;
@@ -112,10 +111,14 @@ pub(super) struct Agent<S> {
     pub(super) removing: BTreeSet<AllocationId>,
     pub(super) timers: Timers,
     pub(super) works: JoinSet<Done>,
+    /// What is only waited for: an agent that stops does not.
+    pauses: JoinSet<Pause>,
     pub(super) seen: Seen,
     pub(super) saving: Saving,
     pub(super) report_pace: Pace,
-    pub(super) details: super::details::DetailsWriter,
+    /// The reports could not be written when it was last tried.
+    pub(super) are_reports_stuck: bool,
+    pub(super) details: DetailsWriter,
     /// Drivers that were never asked what they hold.
     pub(super) unasked: BTreeSet<String>,
     pub(super) checks: Checks,
@@ -125,14 +128,14 @@ pub(super) struct Agent<S> {
     told: watch::Sender<bool>,
 }
 
-/// Whether the memory is being saved.
+/// Whether the memory is being saved, or was a moment ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Saving {
     /// Nothing has changed.
     Idle,
-    /// It is being saved.
+    /// Its last state is saved.
     Busy,
-    /// It is being saved, and has changed meanwhile.
+    /// It has changed meanwhile.
     BusyAndDirty,
 }
 
@@ -146,13 +149,7 @@ pub(super) enum Pace {
 }
 
 impl<S: Store> Agent<S> {
-    fn new(
-        config: AgentConfig,
-        world: World<S>,
-        saved: Saved,
-        own: (Checks, Arc<Here>, watch::Sender<bool>),
-    ) -> Agent<S> {
-        let (checks, here, told) = own;
+    fn new(config: AgentConfig, world: World<S>, saved: Saved, here: Here, checks: Checks) -> Agent<S> {
         let blind: BTreeSet<String> = world.drivers.keys().cloned().collect();
         let local = Local {
             memory: saved.memory,
@@ -162,7 +159,7 @@ impl<S: Store> Agent<S> {
         };
         Agent {
             reports: Reports::new(&config.name),
-            details: super::details::DetailsWriter::new(&config.name),
+            details: DetailsWriter::new(&config.name),
             config: Arc::new(config),
             world,
             local,
@@ -172,14 +169,16 @@ impl<S: Store> Agent<S> {
             removing: BTreeSet::new(),
             timers: Timers::default(),
             works: JoinSet::new(),
+            pauses: JoinSet::new(),
             seen: saved.seen,
             saving: Saving::Idle,
             report_pace: Pace::From(Instant::now()),
+            are_reports_stuck: false,
             unasked: blind,
             checks,
             look_failures: BTreeMap::new(),
-            here,
-            told,
+            here: Arc::new(here),
+            told: watch::Sender::new(false),
         }
     }
 
@@ -194,6 +193,7 @@ impl<S: Store> Agent<S> {
             tokio::select! { biased;
                 () = stop.cancelled() => return,
                 Some(done) = self.works.join_next() => self.on_done(done),
+                Some(Ok(pause)) = self.pauses.join_next() => self.on_passed(pause),
                 Some((driver, event)) = sources.events.next() => self.on_event(&driver, event),
                 Some(news) = sources.feed.next() => self.on_news(news),
                 Some(tested) = sources.tested.recv() => self.on_tested(tested),
@@ -215,6 +215,14 @@ impl<S: Store> Agent<S> {
         let Some(driver) = self.world.drivers.get(name).cloned() else { return };
         let asked = self.reality.moment();
         self.works.spawn(works::look(driver, name.to_owned(), asked));
+    }
+
+    /// Comes back to something after a while.
+    pub(super) fn pause(&mut self, time: Duration, pause: Pause) {
+        self.pauses.spawn(async move {
+            tokio::time::sleep(time).await;
+            pause
+        });
     }
 
     fn ring(&mut self) {
@@ -250,38 +258,5 @@ impl<S: Store> Agent<S> {
         if let Err(error) = self.world.disk.save(saved).await {
             tracing::warn!("the agent's memory was not saved: {error}");
         }
-    }
-}
-
-/// When which allocation is to be decided again.
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    order: BTreeSet<(Timestamp, AllocationId)>,
-    by_allocation: BTreeMap<AllocationId, Timestamp>,
-}
-
-impl Timers {
-    /// Replaces the timer of an allocation.
-    pub(super) fn set(&mut self, id: &AllocationId, at: Option<Timestamp>) {
-        if let Some(before) = self.by_allocation.remove(id) {
-            self.order.remove(&(before, id.clone()));
-        }
-        if let Some(at) = at {
-            self.by_allocation.insert(id.clone(), at);
-            self.order.insert((at, id.clone()));
-        }
-    }
-    fn next(&self) -> Option<Timestamp> {
-        self.order.first().map(|(at, _)| *at)
-    }
-    /// The allocations whose time has come.
-    fn ring(&mut self, now: Timestamp) -> Vec<AllocationId> {
-        let mut due = Vec::new();
-        while self.order.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, id)) = self.order.pop_first() else { break };
-            self.by_allocation.remove(&id);
-            due.push(id);
-        }
-        due
     }
 }

@@ -1,7 +1,5 @@
 //! From decisions to acts.
 
-use std::time::Duration;
-
 use agent::{Act, AllocationId, decide};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -12,9 +10,6 @@ use super::reality::asked_to_stop;
 use super::run::{Agent, Pace, Saving};
 use super::{saved, works};
 use crate::store::Store;
-
-/// The least time between two savings of the memory.
-const SAVE_GAP: Duration = Duration::from_millis(200);
 
 impl<S: Store> Agent<S> {
     /// Decides about every allocation that may need it, and does what was decided.
@@ -45,7 +40,7 @@ impl<S: Store> Agent<S> {
                 self.save();
             }
             Act::Remember(id, None) => {
-                self.details.remove(&id);
+                self.details.touch(&id);
                 self.local.memory.remove(&id);
                 self.local.checks.remove(&id);
                 self.save();
@@ -89,11 +84,10 @@ impl<S: Store> Agent<S> {
         tracing::info!(task = %ask.id, incarnation, "starting");
         let name = ask.task.driver.clone();
         self.reality.starting(&mut self.local.tasks, &name, &ask.id, incarnation);
-        let here = self.here.clone();
         let driver = self.world.drivers.get(&name).cloned();
-        let make = move |ask: &Ask, dirs| ask.launch(dirs, &here);
         let span = tracing::info_span!("start", task = %ask.id, incarnation);
-        self.works.spawn(works::start(driver, self.world.disk.clone(), ask, make).instrument(span));
+        let start = works::start(driver, self.world.disk.clone(), ask, self.here.clone());
+        self.works.spawn(start.instrument(span));
     }
 
     fn driver_of(&self, id: &TaskId) -> Option<std::sync::Arc<dyn super::drivers::Driver>> {
@@ -122,7 +116,7 @@ impl<S: Store> Agent<S> {
         self.saving = match self.saving {
             Saving::Idle => {
                 let bytes = saved::encode(&self.seen, &self.local.memory);
-                self.works.spawn(works::save(self.world.disk.clone(), bytes, SAVE_GAP));
+                self.works.spawn(works::save(self.world.disk.clone(), bytes));
                 Saving::Busy
             }
             Saving::Busy | Saving::BusyAndDirty => Saving::BusyAndDirty,

@@ -3,6 +3,7 @@
 //! A version never changes while its job lives. A job that is deleted and made again counts its versions from 0
 //! again, so what was read once answers for no placement that is younger, unless an older one lives beside it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use agent::{AllocationId, VersionFact, Wanted};
@@ -53,8 +54,7 @@ impl<S: Store> Agent<S> {
     pub(super) fn forget_versions(&mut self) {
         if self.versions.len() > 2 * self.local.wishes.len() + 8 {
             let wishes = self.local.wishes.iter();
-            let used: std::collections::BTreeSet<Key> =
-                wishes.map(|(id, wanted)| version_key(id, wanted)).collect();
+            let used: BTreeSet<Key> = wishes.map(|(id, wanted)| version_key(id, wanted)).collect();
             self.versions.retain(|key, _| used.contains(key));
         }
     }
@@ -65,11 +65,9 @@ impl<S: Store> Agent<S> {
             Ok((at, None)) => {
                 tracing::warn!(%key, "a placement refers to a job version that is not there");
                 self.on_version(key.clone(), VersionFact::Missing, at);
-                self.works.spawn(works::after(MISSING_AGAIN, Pause::Fetch(key)));
+                self.pause(MISSING_AGAIN, Pause::Fetch(key));
             }
-            Err(_) => {
-                self.works.spawn(works::after(AGAIN, Pause::Fetch(key)));
-            }
+            Err(ReadError::Unavailable) => self.pause(AGAIN, Pause::Fetch(key)),
         }
     }
 
@@ -88,7 +86,7 @@ impl<S: Store> Agent<S> {
         }
         if is_too_old {
             // Asked before the youngest placement was made, and perhaps before its job was.
-            self.works.spawn(works::after(SOON, Pause::Fetch(key)));
+            self.pause(SOON, Pause::Fetch(key));
         } else {
             self.versions.insert(key, ReadVersion { fact, at });
         }

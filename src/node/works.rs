@@ -11,8 +11,9 @@ use schemas::key::{Key, Prefix, Revision};
 
 use super::disk::Disk;
 use super::drivers::contract::{RunningTask, StartError, Started, Unavailable};
-use super::drivers::{Driver, Launch, Signal, TaskId};
+use super::drivers::{Driver, Signal, TaskId};
 use super::feed::reports_of;
+use super::launch::{Ask, Here};
 use super::reports::Flight;
 use super::versions::VersionAnswer;
 use crate::store::{CommitError, ReadError, Store, Txn};
@@ -37,8 +38,6 @@ pub(crate) enum Done {
     Reported { flight: Flight, answer: Result<Revision, CommitError> },
     /// The reports were read again.
     ReportsRead(Result<Vec<Entry>, ReadError>),
-    /// A moment has passed.
-    Passed(Pause),
     /// The memory was saved, or not.
     Saved,
     /// Details were sent.
@@ -55,27 +54,24 @@ pub(crate) enum Pause {
     ReadReports,
     /// To decide about an allocation again.
     Decide(AllocationId),
-}
-
-pub(crate) async fn after(time: Duration, pause: Pause) -> Done {
-    tokio::time::sleep(time).await;
-    Done::Passed(pause)
+    /// To save the memory again, if it has changed meanwhile.
+    Save,
 }
 
 /// Makes the folders, then starts the task.
 pub(crate) async fn start(
     driver: Option<Arc<dyn Driver>>,
     disk: Arc<dyn Disk>,
-    ask: super::launch::Ask,
-    make: impl FnOnce(&super::launch::Ask, super::drivers::contract::TaskDirs) -> Launch + Send,
+    ask: Ask,
+    here: Arc<Here>,
 ) -> Done {
     let (id, incarnation) = (ask.id.clone(), ask.incarnation);
     let answer = async {
         let driver = driver
             .ok_or_else(|| StartError::Fatal(format!("this node has no driver {}", ask.task.driver)))?;
-        let dirs = disk.prepare(&ask.id, ask.folders()).await;
+        let dirs = disk.prepare(&ask.id, ask.secrets_mb()).await;
         let dirs = dirs.map_err(|error| StartError::Recoverable(format!("cannot make folders: {error}")))?;
-        driver.start(make(&ask, dirs)).await
+        driver.start(ask.launch(dirs, &here)).await
     };
     let answer = answer.await;
     Done::Started { id, incarnation, answer }
@@ -149,12 +145,10 @@ pub(crate) async fn read_reports<S: Store>(store: S, node: String) -> Done {
 }
 
 /// Saves the memory.
-pub(crate) async fn save(disk: Arc<dyn Disk>, bytes: Vec<u8>, after: Duration) -> Done {
+pub(crate) async fn save(disk: Arc<dyn Disk>, bytes: Vec<u8>) -> Done {
     if let Err(error) = disk.save(bytes).await {
         tracing::warn!("the agent's memory was not saved: {error}");
     }
-    // Changes of this time are saved together.
-    tokio::time::sleep(after).await;
     Done::Saved
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use crate::common::docker::{Dockerd, IMAGE};
 use encamp::node::{
-    alloc_dir::{AllocDir, TaskFolders},
+    alloc_dir::AllocDir,
     drivers::{
         Driver, Launch, Signal, TaskId,
         contract::{Event, Exit, Limits, LogPolicy, Started, TaskState},
@@ -97,7 +97,7 @@ impl Bed {
     pub(crate) fn launch(&self, task: &str, script: &str) -> Launch {
         let folders = self.folders(task);
         folders.create().unwrap();
-        let dirs = folders.create_task(task, TaskFolders::default()).unwrap();
+        let dirs = folders.create_task(task, 1).unwrap();
         let mut config = serde_json::json!({"command": "/bin/sh", "args": ["-c", script]});
         if self.kind == Kind::Docker {
             config["image"] = IMAGE.into();
