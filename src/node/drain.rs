@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream::select_all;
 
-use super::drivers::contract::{RunningTask, TaskState};
-use super::drivers::{Driver, Signal};
+use super::drivers::contract::{TaskState, Unavailable};
+use super::drivers::{Driver, Signal, TaskId};
 
 /// How long tasks have to end by themselves.
 const GRACE: Duration = Duration::from_secs(5);
@@ -16,48 +15,47 @@ const GRACE: Duration = Duration::from_secs(5);
 const FORCE: Duration = Duration::from_secs(5);
 
 /// Ends every task of every driver and removes their records. Only after the agent's loop has stopped: it would
-/// start them again.
-pub async fn drain_all(drivers: &BTreeMap<String, Arc<dyn Driver>>) {
-    let mut events = select_all(drivers.values().map(|driver| driver.events()));
-    let mut alive = 0;
-    for driver in drivers.values() {
-        alive += ask_all_to_end(&**driver).await;
+/// start them again. Answers what may run on, in words.
+pub async fn drain_all(drivers: &BTreeMap<String, Arc<dyn Driver>>) -> Vec<String> {
+    let mut draining = Vec::new();
+    for (name, driver) in drivers {
+        // A runtime that is not there holds nothing.
+        if driver.fingerprint().await.detected {
+            draining.push(drain(name, &**driver));
+        }
+    }
+    futures::future::join_all(draining).await.concat()
+}
+
+async fn drain(name: &str, driver: &dyn Driver) -> Vec<String> {
+    let unknown = |error| vec![format!("whatever {name} holds ({error})")];
+    end_all(driver).await.map_or_else(unknown, |left| left.iter().map(ToString::to_string).collect())
+}
+
+/// Ends all tasks of a driver; the answer is those that did not end.
+async fn end_all(driver: &dyn Driver) -> Result<Vec<TaskId>, Unavailable> {
+    // Heard from before the first order: no end is missed.
+    let mut events = driver.events();
+    for id in alive(driver).await? {
+        if let Err(error) = driver.stop(&id, Signal::TERM, GRACE).await {
+            tracing::warn!(task = %id, "was not stopped: {error}");
+        }
     }
     let ends = async {
-        while alive > 0 && events.next().await.is_some() {
-            alive = 0;
-            for driver in drivers.values() {
-                alive += held(&**driver).await.iter().filter(|task| task.state == TaskState::Running).count();
-            }
-        }
+        while alive(driver).await.is_ok_and(|alive| !alive.is_empty()) && events.next().await.is_some() {}
     };
-    if tokio::time::timeout(GRACE + FORCE, ends).await.is_err() {
-        tracing::warn!("some tasks did not end");
-    }
-    for driver in drivers.values() {
-        for task in held(&**driver).await {
-            if let Err(error) = driver.forget(&task.id).await {
-                tracing::warn!(task = %task.id, "was not forgotten: {error}");
-            }
+    // Whether in time or not, what counts is who lives now.
+    tokio::time::timeout(GRACE + FORCE, ends).await.ok();
+    let left = alive(driver).await?;
+    for task in driver.running().await? {
+        if let Err(error) = driver.forget(&task.id).await {
+            tracing::warn!(task = %task.id, "was not forgotten: {error}");
         }
     }
+    Ok(left)
 }
 
-/// How many tasks were asked.
-async fn ask_all_to_end(driver: &dyn Driver) -> usize {
-    let mut asked = 0;
-    for task in held(driver).await.into_iter().filter(|task| task.state == TaskState::Running) {
-        asked += 1;
-        if let Err(error) = driver.stop(&task.id, Signal::TERM, GRACE).await {
-            tracing::warn!(task = %task.id, "was not stopped: {error}");
-        }
-    }
-    asked
-}
-
-async fn held(driver: &dyn Driver) -> Vec<RunningTask> {
-    driver.running().await.unwrap_or_else(|error| {
-        tracing::warn!("a driver does not say what it holds: {error}");
-        Vec::new()
-    })
+async fn alive(driver: &dyn Driver) -> Result<Vec<TaskId>, Unavailable> {
+    let held = driver.running().await?.into_iter();
+    Ok(held.filter(|task| task.state == TaskState::Running).map(|task| task.id).collect())
 }

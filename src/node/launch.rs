@@ -86,12 +86,12 @@ impl Ask {
         self.task.resources.secrets.unwrap_or(1)
     }
 
-    /// What the driver is told, with every reference resolved.
-    pub(crate) fn launch(&self, dirs: TaskDirs, here: &Here) -> Launch {
+    /// What the driver is told, with every reference resolved; `seen` is where the task finds its folders.
+    pub(crate) fn launch(&self, dirs: TaskDirs, seen: &SeenDirs, here: &Here) -> Launch {
         let (limits, ports) = (self.limits(), self.ports(here.host_ip));
         let facts = TaskFacts {
             names: &self.names(here),
-            dirs: &seen_dirs(&self.task.driver, &dirs),
+            dirs: seen,
             limits: &limits,
             ports: &ports,
             meta: &self.meta,
@@ -182,14 +182,6 @@ fn scope<'a>(env: &'a BTreeMap<String, String>, here: &'a Here) -> Scope<'a> {
     Scope { env, node: &here.node, attributes: &here.attributes, meta: &here.meta }
 }
 
-/// Drivers with a root of their own show the folders at fixed places.
-fn seen_dirs(driver: &str, dirs: &TaskDirs) -> SeenDirs {
-    match driver {
-        "docker" | "exec" | "java" => SeenDirs::inside(),
-        _ => SeenDirs::on_host(dirs),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -243,7 +235,8 @@ mod tests {
             secrets: folder("secrets"),
             logs: folder("logs"),
         };
-        let launch = ask.launch(dirs, &here);
+        let seen = SeenDirs::on_host(&dirs);
+        let launch = ask.launch(dirs, &seen, &here);
         assert_eq!(launch.env["WHERE"], "dc1/r7");
         assert_eq!(launch.env["NOMAD_TASK_DIR"], "/data/local");
         assert_eq!(launch.env["NOMAD_JOB_PARENT_ID"], "web");

@@ -12,6 +12,7 @@ use schemas::key::{Key, Prefix, Revision};
 use super::disk::Disk;
 use super::drivers::contract::{RunningTask, StartError, Started, Unavailable};
 use super::drivers::{Driver, Signal, TaskId};
+use super::environment::SeenDirs;
 use super::feed::reports_of;
 use super::launch::{Ask, Here};
 use super::reports::Flight;
@@ -71,7 +72,8 @@ pub(crate) async fn start(
             .ok_or_else(|| StartError::Fatal(format!("this node has no driver {}", ask.task.driver)))?;
         let dirs = disk.prepare(&ask.id, ask.secrets_mb()).await;
         let dirs = dirs.map_err(|error| StartError::Recoverable(format!("cannot make folders: {error}")))?;
-        driver.start(ask.launch(dirs, &here)).await
+        let seen = if driver.has_own_root() { SeenDirs::inside() } else { SeenDirs::on_host(&dirs) };
+        driver.start(ask.launch(dirs, &seen, &here)).await
     };
     let answer = answer.await;
     Done::Started { id, incarnation, answer }

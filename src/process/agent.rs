@@ -1,5 +1,6 @@
 //! `encamp agent`: runs tasks on this machine for a cluster somewhere.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use super::storage::StoreArgs;
 use crate::cli::CliError;
 use crate::clock::Clock;
 use crate::node::disk::DataDir;
-use crate::node::drivers;
+use crate::node::drivers::{self, Driver};
 use crate::node::lifeline::HttpLifeline;
 use crate::node::machine::ThisMachine;
 use crate::node::probe::NetworkProber;
@@ -110,7 +111,7 @@ pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
         let store = Http::new(&config.servers, reqwest::Client::new())
             .map_err(|error| CliError::failed(error.to_string()))?;
         tracing::info!(node = config.name, servers = ?config.servers, "starting the agent");
-        run(config, store, stop).await
+        run(config, store, stop).await.map(drop)
     })
 }
 
@@ -138,12 +139,13 @@ fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, CliError
     Ok(config)
 }
 
-/// Runs the agent's loop with the drivers of this machine, and answers servers that ask for logs.
+/// Runs the agent's loop with the drivers of this machine, and answers servers that ask for logs. The drivers are
+/// left to whoever wants to end what they hold.
 pub(super) async fn run<S: Store>(
     mut config: AgentConfig,
     store: S,
     stop: tokio_util::sync::CancellationToken,
-) -> Result<(), CliError> {
+) -> Result<BTreeMap<String, Arc<dyn Driver>>, CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
     let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| failed(&error))?;
     let listener = host::listen(config.bind).await?;
@@ -156,7 +158,7 @@ pub(super) async fn run<S: Store>(
     let world = World {
         store,
         prober: Arc::new(NetworkProber::new(drivers.clone()).map_err(|error| failed(&error))?),
-        drivers,
+        drivers: drivers.clone(),
         clock: Clock::system(),
         disk: Arc::new(disk),
         lifeline: Arc::new(lifeline),
@@ -165,7 +167,7 @@ pub(super) async fn run<S: Store>(
     node::run(config, world, stop).await;
     // Whoever still follows a log is cut off.
     answering.shutdown().await;
-    Ok(())
+    Ok(drivers)
 }
 
 #[cfg(test)]

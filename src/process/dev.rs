@@ -87,28 +87,30 @@ async fn both(
     let serving = server::serve(store.clone(), listener, &settings, server_stop.clone());
     let running = agent::run(config.clone(), store.clone(), stop.clone());
     tokio::pin!(serving, running);
-    tokio::select! { biased;
+    let drivers = tokio::select! { biased;
         result = &mut serving => return result,
         result = &mut running => result?,
-    }
+    };
     talk("stopping: ending all tasks");
-    {
-        let ending = end_all(&config);
-        tokio::pin!(ending);
-        tokio::select! { biased;
-            result = &mut serving => return result,
-            () = &mut ending => {}
-        }
-    }
+    let left = tokio::select! { biased;
+        result = &mut serving => return result,
+        left = node::drain_all(&drivers) => left,
+    };
     server_stop.cancel();
     serving.await?;
+    if !left.is_empty() {
+        return Err(CliError::failed(format!(
+            "the server is down, these may still run: {}",
+            left.join(", ")
+        )));
+    }
+    take_off_secrets(&config).await;
     talk("stopped: all tasks have ended, the server is down");
     Ok(())
 }
 
-/// Ends all tasks and takes away what they had in memory.
-async fn end_all(config: &AgentConfig) {
-    node::drain_all(&node::drivers::open_all(config).await).await;
+/// Takes away what tasks had in memory.
+async fn take_off_secrets(config: &AgentConfig) {
     if let Err(error) = DataDir::new(config.data_dir.clone()).take_off_all_secrets().await {
         tracing::warn!("secrets are still mounted below {}: {error}", config.data_dir.display());
     }

@@ -89,6 +89,11 @@ impl Bed {
         self.driver.as_deref().expect("the agent is there")
     }
 
+    /// The driver as an agent has it that may make no control groups.
+    pub(crate) async fn driver_without_groups(&self) -> impl Driver {
+        RawExec::open(HostOptions { cgroups: None, ..host(self.root.path()) }).await.unwrap()
+    }
+
     pub(crate) fn folders(&self, task: &str) -> AllocDir {
         AllocDir::new(&self.root.path().join("alloc"), "default", &format!("web.{task}.0-v1.0"))
     }
@@ -259,19 +264,22 @@ impl Drop for Bed {
     }
 }
 
-async fn open(kind: Kind, root: &Path, daemon: Option<&Arc<Mutex<Dockerd>>>) -> Arc<dyn Driver> {
+fn host(root: &Path) -> HostOptions {
     let program = root.join("encamp");
     if !program.exists() {
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_encamp"), &program).unwrap();
     }
-    let options = HostOptions {
+    HostOptions {
         state_root: root.join("state"),
         program,
         cgroups: Cgroups::detect(Path::new("/sys/fs/cgroup"), "encamp-tests"),
-    };
+    }
+}
+
+async fn open(kind: Kind, root: &Path, daemon: Option<&Arc<Mutex<Dockerd>>>) -> Arc<dyn Driver> {
     match kind {
-        Kind::RawExec => Arc::new(RawExec::open(options).await.unwrap()),
-        Kind::Exec => Arc::new(Exec::open(options, ExecOptions::default()).await.unwrap()),
+        Kind::RawExec => Arc::new(RawExec::open(host(root)).await.unwrap()),
+        Kind::Exec => Arc::new(Exec::open(host(root), ExecOptions::default()).await.unwrap()),
         Kind::Docker => {
             let mut options = DockerOptions::new(&root.to_string_lossy(), root.join("docker"));
             options.socket = daemon.expect("docker has a daemon").lock().unwrap().socket();

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use encamp::node::drivers::{
-    Signal,
-    contract::{Ending, TaskState},
+    Driver as _, Signal,
+    contract::{Ending, StartError, TaskState},
     process::procfs::ProcessRef,
 };
 
@@ -93,6 +93,33 @@ async fn a_supervisor_whose_folder_was_removed_leaves_with_its_task() {
         bed.exit_of(&id).await;
         bed.until_supervisors(1).await;
     }
+}
+
+#[tokio::test]
+async fn tasks_whose_folders_were_removed_are_still_known_and_can_be_ended() {
+    for kind in BOTH {
+        let Some(mut bed) = Bed::new(kind).await else { return };
+        let id = bed.start("homeless", "exec sleep 600").await;
+        std::fs::remove_dir_all(bed.state(&id).path().parent().unwrap()).unwrap();
+        assert_eq!(bed.state_of(&id).await, Some(TaskState::Running), "{kind:?}");
+        assert!(bed.driver().start(bed.launch("homeless", "exit 1")).await.unwrap().already);
+        bed.stop(&id, Duration::ZERO).await;
+        bed.exit_of(&id).await;
+        assert_eq!(bed.state_of(&id).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_fails_late_leaves_no_process() {
+    let Some(bed) = Bed::new(Kind::RawExec).await else { return };
+    // A folder in the place of the socket is found when the task runs already.
+    let launch = bed.launch("late", "exec sleep 600.1234");
+    std::fs::create_dir_all(bed.state(&launch.id).path().join("socket")).unwrap();
+    let refused = bed.driver_without_groups().await.start(launch).await.unwrap_err();
+    assert!(matches!(&refused, StartError::Recoverable(text) if text.contains("record")), "{refused:?}");
+    let commands = std::fs::read_dir("/proc").unwrap().flatten();
+    let commands = commands.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
+    assert_eq!(commands.filter(|command| command.replace('\0', " ") == "sleep 600.1234 ").count(), 0);
 }
 
 #[tokio::test]

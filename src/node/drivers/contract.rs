@@ -50,6 +50,11 @@ pub trait Driver: Send + Sync + 'static {
     /// What happens from now on. Starts and ends may come twice; [`Event::Resync`] says that some may be missing.
     fn events(&self) -> BoxStream<'static, Event>;
 
+    /// Whether tasks have a root of their own, in which their folders are `/alloc`, `/local` and `/secrets`.
+    fn has_own_root(&self) -> bool {
+        false
+    }
+
     /// Running commands inside a task, where the runtime can.
     fn as_exec(&self) -> Option<&dyn Exec> {
         None

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod contract;
 pub mod docker;
+mod events;
 pub mod exec;
 pub mod hidden;
 mod open;
@@ -11,6 +12,7 @@ pub mod raw_exec;
 pub mod signal;
 pub mod supervisor;
 pub mod task_id;
+mod turns;
 
 pub use contract::{Driver, Launch};
 pub use open::open_all;

@@ -17,11 +17,11 @@ impl Signal {
     pub const HUP: Self = Self(1);
     /// A child has changed its state.
     pub const CHLD: Self = Self(nix::sys::signal::Signal::SIGCHLD as i32);
-    /// Interrupt: how process drivers ask a task to end unless told otherwise.
+    /// Interrupt: what a terminal sends on Ctrl-C.
     pub const INT: Self = Self(2);
     /// Kill: cannot be caught.
     pub const KILL: Self = Self(9);
-    /// Terminate: how Docker asks a task to end unless told otherwise.
+    /// Terminate: the polite word.
     pub const TERM: Self = Self(15);
 
     /// The signal's number.

@@ -9,7 +9,7 @@ use bollard::models::{
 
 use super::{
     config::{Config, Logging, fatal},
-    mounts,
+    mounts::Sources,
     shared::DockerOptions,
 };
 use crate::node::{
@@ -85,6 +85,7 @@ fn host(
     port_bindings: Option<HashMap<String, Option<Vec<PortBinding>>>>,
 ) -> Result<HostConfig, StartError> {
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let sources = Sources { dirs: &launch.dirs, are_volumes_allowed: options.allow_volumes };
     let limits = &launch.limits;
     let hard_limit = config.memory_hard_limit.and_then(|mb| u64::try_from(mb).ok()).map(|mb| mb << 20);
     let memory = hard_limit.unwrap_or_else(|| limits.memory_limit_bytes());
@@ -97,7 +98,7 @@ fn host(
         memory,
         memory_swap: memory,
         memory_reservation: promised.filter(|promised| memory.is_some_and(|memory| *promised < memory)),
-        mounts: Some(mounts::all(config, &launch.dirs, options.allow_volumes)?),
+        mounts: Some(sources.mounts(config)?),
         port_bindings,
         network_mode: config.network_mode.clone(),
         log_config: Some(logging(config.logging.as_ref(), launch)?),

@@ -220,8 +220,7 @@ impl Driver for Docker {
     fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Started, StartError>> {
         async move {
             let id = launch.id.clone();
-            let turn = self.shared.turn(&id);
-            let _mine = turn.lock().await;
+            let _mine = self.shared.turns.take(&id).await;
             self.shared.starting().insert(id.clone());
             let started = self.start_once(launch).await;
             self.shared.starting().remove(&id);
@@ -249,8 +248,7 @@ impl Driver for Docker {
 
     fn forget<'a>(&'a self, id: &'a TaskId) -> BoxFuture<'a, Result<(), Unavailable>> {
         async move {
-            let turn = self.shared.turn(id);
-            let _mine = turn.lock().await;
+            let _mine = self.shared.turns.take(id).await;
             let found = self.shared.find(id).await.map_err(|error| unavailable(&error))?;
             if let Some(Found { known: Some(known), found }) = found {
                 if life(found.state.as_ref()) == Life::Running {
@@ -265,7 +263,11 @@ impl Driver for Docker {
     }
 
     fn events(&self) -> BoxStream<'static, Event> {
-        self.shared.events()
+        self.shared.events.listen()
+    }
+
+    fn has_own_root(&self) -> bool {
+        true
     }
 
     fn as_exec(&self) -> Option<&dyn Exec> {

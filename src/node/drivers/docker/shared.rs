@@ -1,28 +1,21 @@
 //! What the driver and its listeners have in common: the operator's word, the way to the daemon, the news.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use bollard::{API_DEFAULT_VERSION, Docker as Daemon, models::ContainerInspectResponse};
-use futures::{StreamExt as _, stream::BoxStream};
-use tokio::sync::{broadcast, watch};
-use tokio_stream::wrappers::BroadcastStream;
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     answer::{Known, Life, is_missing, life, unavailable},
     body,
 };
-use crate::node::drivers::{
-    TaskId,
-    contract::{Event, SignalFailure},
-};
+use crate::node::drivers::{TaskId, contract::SignalFailure, events::Events, turns::Turns};
 
-/// Events kept for a slow listener before it must resync.
-const EVENT_ROOM: usize = 1024;
 /// What one answer of the daemon may take: long enough for a busy disk, short enough to call it gone.
 const ANSWER_SECONDS: u64 = 60;
 /// The daemon's own default set of capabilities, less raw sockets.
@@ -78,10 +71,10 @@ pub(super) struct Shared {
     /// Made when the socket is first there: the client refuses one that does not exist yet.
     client: OnceLock<Daemon>,
     pub(super) options: DockerOptions,
-    events: broadcast::Sender<Event>,
+    pub(super) events: Events,
     /// Containers between their making and their start: not an end that nobody saw.
     starting: Mutex<BTreeSet<TaskId>>,
-    turns: Mutex<BTreeMap<TaskId, Arc<tokio::sync::Mutex<()>>>>,
+    pub(super) turns: Turns,
     followed: Mutex<HashMap<String, watch::Receiver<()>>>,
     pub(super) stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -90,30 +83,16 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(options: DockerOptions) -> Self {
         let stop = CancellationToken::new();
-        let (events, _) = broadcast::channel(EVENT_ROOM);
         Self {
             client: OnceLock::new(),
             options,
-            events,
+            events: Events::new(),
             starting: Mutex::default(),
-            turns: Mutex::default(),
+            turns: Turns::default(),
             followed: Mutex::default(),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
         }
-    }
-
-    /// One start at a time for each task; the map holds only tasks whose start is under way.
-    pub(super) fn turn(&self, id: &TaskId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        turns.entry(id.clone()).or_default().clone()
-    }
-
-    /// What happens from now on.
-    pub(super) fn events(&self) -> BoxStream<'static, Event> {
-        let events = BroadcastStream::new(self.events.subscribe());
-        events.map(|event| event.unwrap_or(Event::Resync)).boxed()
     }
 
     /// The way to the daemon.
@@ -124,13 +103,6 @@ impl Shared {
         let socket = self.options.socket.to_string_lossy();
         let client = Daemon::connect_with_unix(&socket, ANSWER_SECONDS, API_DEFAULT_VERSION)?;
         Ok(self.client.get_or_init(|| client))
-    }
-
-    pub(super) fn tell(&self, event: Event) {
-        // Nobody listening is fine: events are hints.
-        match self.events.send(event) {
-            Ok(_) | Err(_) => {}
-        }
     }
 
     pub(super) fn followed(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<()>>> {

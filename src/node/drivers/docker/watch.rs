@@ -59,7 +59,7 @@ async fn attend(shared: &std::sync::Weak<Shared>, since: &mut Timestamp) {
     let options = EventsOptionsBuilder::default().since(&from).filters(&filters).build();
     let mut events = Box::pin(docker.events(Some(options)));
     look_around(&driver).await;
-    driver.tell(Event::Resync);
+    driver.events.tell(Event::Resync);
     drop(driver);
     while let Some(Ok(message)) = events.next().await {
         let Some(driver) = shared.upgrade() else { return };
@@ -93,12 +93,12 @@ async fn react(driver: &std::sync::Arc<Shared>, message: &EventMessage) {
         Life::Created => {}
         Life::Running => {
             driver.follow(&known);
-            driver.tell(Event::Started { id: known.id, incarnation: known.incarnation });
+            driver.events.tell(Event::Started { id: known.id, incarnation: known.incarnation });
         }
         Life::Exited(exit) => {
             driver.follow(&known);
             driver.until_copied(container).await;
-            driver.tell(Event::Exited { id: known.id, incarnation: known.incarnation, exit });
+            driver.events.tell(Event::Exited { id: known.id, incarnation: known.incarnation, exit });
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Control {
 }
 
 /// Makes the command that becomes the first process. The caller's next child is born in a new pid namespace.
-pub fn prepare(_launch: &ProcessLaunch, jail: &Jail) -> Result<(Control, Command), Failure> {
+pub fn prepare(jail: &Jail) -> Result<(Control, Command), Failure> {
     let failure = |what: &str, error: &dyn std::fmt::Display| Failure {
         text: format!("{what}: {error}"),
         is_recoverable: true,

@@ -1,18 +1,16 @@
 //! `exec` over the shared process host.
 
-use std::{io, path::PathBuf, time::Duration};
-
-use futures::{FutureExt as _, future::BoxFuture, stream::BoxStream};
+use std::{collections::BTreeMap, io, path::PathBuf};
 
 use super::jail::{Bind, Jail};
 use crate::node::{
     drivers::{
-        Driver, Launch, Signal, TaskId, config,
-        contract::{
-            self, Event, ExecCommand, ExecSession, Fingerprint, RunningTask, SignalFailure, StartError,
-            Started, Stats, Unavailable, Usage,
+        Launch, config,
+        contract::{Fingerprint, StartError},
+        process::{
+            HostOptions, ProcessDriver, ProcessHost, ProcessKind, cgroup::CgroupLimits, enter::Walls,
+            wire::ProcessLaunch,
         },
-        process::{HostOptions, ProcessHost, cgroup::CgroupLimits, wire::ProcessLaunch},
     },
     logs::LogPlan,
 };
@@ -22,10 +20,8 @@ const MOST_PROCESSES: u64 = 1024;
 /// What a task runs as unless its job says otherwise.
 const USUAL_USER: &str = "nobody";
 
-/// The driver.
-#[derive(Clone)]
+/// Jailed processes.
 pub struct Exec {
-    host: ProcessHost,
     options: ExecOptions,
 }
 
@@ -74,44 +70,8 @@ struct Config {
 
 impl Exec {
     /// Opens the driver and attaches to the tasks of its predecessors.
-    pub async fn open(host: HostOptions, options: ExecOptions) -> io::Result<Self> {
-        Ok(Self { host: ProcessHost::open(host).await?, options })
-    }
-
-    fn plan(&self, launch: Launch) -> Result<ProcessLaunch, StartError> {
-        let config: Config = config::read("exec", &launch.config, KEYS, &[])?;
-        self.check(&config, launch.user.as_deref())?;
-        let limits = CgroupLimits {
-            cpu_shares: (launch.limits.cpu_mhz > 0).then_some(launch.limits.cpu_mhz),
-            cores: launch.limits.cores.clone(),
-            memory_bytes: Some(launch.limits.memory_limit_bytes()).filter(|bytes| *bytes > 0),
-            memory_promised_bytes: launch.limits.memory_max_mb.map(|_| launch.limits.memory_mb << 20),
-            processes: Some(MOST_PROCESSES),
-        };
-        let cgroups = self.host.options().cgroups.as_ref();
-        let cgroups = cgroups.ok_or_else(|| fatal("this node has no control groups to limit tasks with"))?;
-        let cgroup = cgroups.group(&self.host.group_name(&launch.id), &limits);
-        let hostname: String = launch.id.allocation().chars().filter(char::is_ascii).take(63).collect();
-        let mut argv = vec![config.command];
-        argv.extend(config.args);
-        let jail = Jail {
-            dirs: launch.dirs.clone(),
-            binds: self.options.binds.clone(),
-            hostname: hostname.replace(['/', '.'], "-"),
-            capabilities: config.cap_add.into_iter().filter(|cap| !is_among(cap, &config.cap_drop)).collect(),
-        };
-        Ok(ProcessLaunch {
-            log: LogPlan::of(&launch.dirs.logs, launch.id.task(), &launch.log),
-            id: launch.id,
-            incarnation: launch.incarnation,
-            argv,
-            env: config::with_path(launch.env),
-            work_dir: config.work_dir.unwrap_or_else(|| "/".into()),
-            user: Some(launch.user.unwrap_or_else(|| USUAL_USER.to_owned())),
-            cgroup: Some((cgroup, limits)),
-            oom_score_adj: config.oom_score_adj.and_then(|score| i32::try_from(score).ok()),
-            jail: Some(jail),
-        })
+    pub async fn open(host: HostOptions, options: ExecOptions) -> io::Result<ProcessDriver> {
+        ProcessDriver::open(host, Box::new(Self { options })).await
     }
 
     fn check(&self, config: &Config, user: Option<&str>) -> Result<(), StartError> {
@@ -139,6 +99,62 @@ impl Exec {
     }
 }
 
+impl ProcessKind for Exec {
+    fn walls(&self) -> Walls {
+        Walls::Jail
+    }
+
+    fn fingerprint(&self, host: &ProcessHost) -> Fingerprint {
+        let is_root = nix::unistd::Uid::effective().is_root();
+        let missing = match (is_root, host.options().cgroups.is_some()) {
+            (true, true) => None,
+            (false, _) => Some("needs to run as root"),
+            (true, false) => Some("needs control groups"),
+        };
+        let is_fine = missing.is_none();
+        let attribute = is_fine.then(|| ("driver.exec".to_owned(), "1".to_owned()));
+        let attributes = BTreeMap::from_iter(attribute);
+        let reason = missing.unwrap_or("Healthy").to_owned();
+        Fingerprint { detected: is_fine, healthy: is_fine, reason, attributes }
+    }
+
+    fn plan(&self, launch: Launch, host: &ProcessHost) -> Result<ProcessLaunch, StartError> {
+        let config: Config = config::read("exec", &launch.config, KEYS, &[])?;
+        self.check(&config, launch.user.as_deref())?;
+        let limits = CgroupLimits {
+            cpu_shares: (launch.limits.cpu_mhz > 0).then_some(launch.limits.cpu_mhz),
+            cores: launch.limits.cores.clone(),
+            memory_bytes: Some(launch.limits.memory_limit_bytes()).filter(|bytes| *bytes > 0),
+            memory_promised_bytes: launch.limits.memory_max_mb.map(|_| launch.limits.memory_mb << 20),
+            processes: Some(MOST_PROCESSES),
+        };
+        let cgroups = host.options().cgroups.as_ref();
+        let cgroups = cgroups.ok_or_else(|| fatal("this node has no control groups to limit tasks with"))?;
+        let cgroup = cgroups.group(&host.group_name(&launch.id), &limits);
+        let hostname: String = launch.id.allocation().chars().filter(char::is_ascii).take(63).collect();
+        let mut argv = vec![config.command];
+        argv.extend(config.args);
+        let jail = Jail {
+            dirs: launch.dirs.clone(),
+            binds: self.options.binds.clone(),
+            hostname: hostname.replace(['/', '.'], "-"),
+            capabilities: config.cap_add.into_iter().filter(|cap| !is_among(cap, &config.cap_drop)).collect(),
+        };
+        Ok(ProcessLaunch {
+            log: LogPlan::of(&launch.dirs.logs, launch.id.task(), &launch.log),
+            id: launch.id,
+            incarnation: launch.incarnation,
+            argv,
+            env: config::with_path(launch.env),
+            work_dir: config.work_dir.unwrap_or_else(|| "/".into()),
+            user: Some(launch.user.unwrap_or_else(|| USUAL_USER.to_owned())),
+            cgroup: Some((cgroup, limits)),
+            oom_score_adj: config.oom_score_adj.and_then(|score| i32::try_from(score).ok()),
+            jail: Some(jail),
+        })
+    }
+}
+
 fn is_among(capability: &str, list: &[String]) -> bool {
     let plain = |name: &str| name.to_ascii_uppercase().trim_start_matches("CAP_").to_owned();
     list.iter().any(|name| plain(name) == plain(capability) || name.eq_ignore_ascii_case("all"))
@@ -146,77 +162,6 @@ fn is_among(capability: &str, list: &[String]) -> bool {
 
 fn fatal(text: &str) -> StartError {
     StartError::Fatal(text.to_owned())
-}
-
-impl Driver for Exec {
-    fn fingerprint(&self) -> BoxFuture<'_, Fingerprint> {
-        let is_root = nix::unistd::Uid::effective().is_root();
-        let missing = match (is_root, self.host.options().cgroups.is_some()) {
-            (true, true) => None,
-            (false, _) => Some("needs to run as root"),
-            (true, false) => Some("needs control groups"),
-        };
-        let mut attributes = std::collections::BTreeMap::new();
-        if missing.is_none() {
-            attributes.insert("driver.exec".to_owned(), "1".to_owned());
-        }
-        let reason = missing.unwrap_or("Healthy").to_owned();
-        let is_fine = missing.is_none();
-        async move { Fingerprint { detected: is_fine, healthy: is_fine, reason, attributes } }.boxed()
-    }
-
-    fn running(&self) -> BoxFuture<'_, Result<Vec<RunningTask>, Unavailable>> {
-        self.host.running().boxed()
-    }
-
-    fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Started, StartError>> {
-        async { self.host.start(self.plan(launch)?).await }.boxed()
-    }
-
-    fn signal<'a>(&'a self, id: &'a TaskId, signal: Signal) -> BoxFuture<'a, Result<(), SignalFailure>> {
-        self.host.signal(id, signal).boxed()
-    }
-
-    fn stop<'a>(
-        &'a self,
-        id: &'a TaskId,
-        signal: Signal,
-        grace: Duration,
-    ) -> BoxFuture<'a, Result<(), Unavailable>> {
-        self.host.stop(id, signal, grace).boxed()
-    }
-
-    fn forget<'a>(&'a self, id: &'a TaskId) -> BoxFuture<'a, Result<(), Unavailable>> {
-        self.host.forget(id).boxed()
-    }
-
-    fn events(&self) -> BoxStream<'static, Event> {
-        self.host.events()
-    }
-
-    fn as_exec(&self) -> Option<&dyn contract::Exec> {
-        Some(self)
-    }
-
-    fn as_stats(&self) -> Option<&dyn Stats> {
-        Some(self)
-    }
-}
-
-impl contract::Exec for Exec {
-    fn exec<'a>(
-        &'a self,
-        id: &'a TaskId,
-        command: ExecCommand,
-    ) -> BoxFuture<'a, Result<ExecSession, SignalFailure>> {
-        async { self.host.exec(id, command, true) }.boxed()
-    }
-}
-
-impl Stats for Exec {
-    fn stats<'a>(&'a self, id: &'a TaskId) -> BoxFuture<'a, Result<Usage, SignalFailure>> {
-        async { self.host.stats(id) }.boxed()
-    }
 }
 
 #[cfg(test)]

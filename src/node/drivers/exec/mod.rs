@@ -16,5 +16,5 @@ pub use control::{Control, prepare};
 pub use driver::{Exec, ExecOptions};
 pub use init::main;
 pub use jail::{Bind, Jail};
-pub use privileges::become_like;
+pub use privileges::{become_user, switch_user};
 pub use user::{TaskUser, find_user};

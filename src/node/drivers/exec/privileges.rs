@@ -12,18 +12,15 @@ use rustix::{
 use super::user::TaskUser;
 use crate::node::drivers::process::wire::Failure;
 
-/// Becomes the user with exactly the named capabilities, for good: children can never have more.
+/// Becomes the user with only the named capabilities left.
 pub(super) fn give_up(user: &TaskUser, kept: &[String]) -> Result<(), Failure> {
     let kept = parse(kept)?;
     become_user(user, kept)
         .map_err(|error| Failure { text: format!("cannot give up rights: {error}"), is_recoverable: true })
 }
 
-/// Becomes like a live task: in a jail with no right that it has not, else only its user.
-pub fn become_like(user: &TaskUser, kept: CapabilitySet, is_jailed: bool) -> std::io::Result<()> {
-    if is_jailed {
-        return become_user(user, kept);
-    }
+/// Becomes another user, or stays whoever this process is: that needs no right.
+pub fn switch_user(user: &TaskUser) -> std::io::Result<()> {
     if user.uid != Uid::effective().as_raw() || user.gid != Gid::effective().as_raw() {
         become_numbers(user)?;
     }
@@ -37,7 +34,8 @@ fn become_numbers(user: &TaskUser) -> std::io::Result<()> {
     Ok(())
 }
 
-fn become_user(user: &TaskUser, kept: CapabilitySet) -> std::io::Result<()> {
+/// Becomes the user with exactly these capabilities, for good: children can never have more.
+pub fn become_user(user: &TaskUser, kept: CapabilitySet) -> std::io::Result<()> {
     for number in 0..u64::BITS {
         let one = CapabilitySet::from_bits_retain(1 << number);
         if kept.contains(one) {

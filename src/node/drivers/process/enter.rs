@@ -40,12 +40,22 @@ pub struct EnterPlan {
     pub target: ProcessRef,
     /// The task's group.
     pub cgroup: Option<Cgroup>,
-    /// The task has namespaces of its own.
-    pub is_jailed: bool,
+    /// What stands around the task.
+    pub walls: Walls,
     /// The streams are a terminal, to be controlled by the command.
     pub is_terminal: bool,
     /// Program and arguments.
     pub argv: Vec<String>,
+}
+
+/// What stands around a task, and so around every further command in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Walls {
+    /// Nothing: it is a process like any other.
+    None,
+    /// Namespaces and a root of its own, and no rights but those that it was left.
+    Jail,
 }
 
 /// What is read from the live process.
@@ -82,7 +92,10 @@ fn run(plan: &EnterPlan) -> io::Result<u8> {
         rustix::process::ioctl_tiocsctty(io::stdin())?;
     }
     let signals = Signals::catch(&[])?;
-    let spaces = if plan.is_jailed { open_spaces(plan.target.pid)? } else { Vec::new() };
+    let spaces = match plan.walls {
+        Walls::None => Vec::new(),
+        Walls::Jail => open_spaces(plan.target.pid)?,
+    };
     // It stays there: whatever ends the task ends this as well.
     if let Some(cgroup) = &plan.cgroup {
         cgroup.enter()?.stay();
@@ -90,7 +103,10 @@ fn run(plan: &EnterPlan) -> io::Result<u8> {
     for (space, kind) in spaces {
         setns(space, kind)?;
     }
-    exec::become_like(&likeness.user, likeness.capabilities, plan.is_jailed)?;
+    match plan.walls {
+        Walls::None => exec::switch_user(&likeness.user)?,
+        Walls::Jail => exec::become_user(&likeness.user, likeness.capabilities)?,
+    }
     let (program, arguments) = plan.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(&likeness.env).current_dir(&likeness.work_dir);
@@ -137,7 +153,10 @@ impl Likeness {
     fn of(plan: &EnterPlan) -> io::Result<Self> {
         let folder = PathBuf::from(format!("/proc/{}", plan.target.pid));
         let status = fs::read_to_string(folder.join("status"))?;
-        let work_dir = if plan.is_jailed { PathBuf::from("/") } else { fs::read_link(folder.join("cwd"))? };
+        let work_dir = match plan.walls {
+            Walls::None => fs::read_link(folder.join("cwd"))?,
+            Walls::Jail => PathBuf::from("/"),
+        };
         let found = Self {
             env: environment(&fs::read(folder.join("environ"))?),
             user: user(&status).ok_or(io::ErrorKind::InvalidData)?,
@@ -176,10 +195,14 @@ fn capabilities(status: &str) -> CapabilitySet {
 }
 
 /// The process of a task whose likeness to take: in a jail the first child of its first process.
-pub fn representative(main: ProcessRef, is_jailed: bool) -> Option<ProcessRef> {
-    if !is_jailed {
-        return Some(main);
+pub fn representative(main: ProcessRef, walls: Walls) -> Option<ProcessRef> {
+    match walls {
+        Walls::None => Some(main),
+        Walls::Jail => first_child(main),
     }
+}
+
+fn first_child(main: ProcessRef) -> Option<ProcessRef> {
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", main.pid));
     let first = children.ok().and_then(|list| list.split_ascii_whitespace().next()?.parse().ok());
     first.and_then(ProcessRef::of).or_else(|| {

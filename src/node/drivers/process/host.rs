@@ -7,17 +7,12 @@ use std::{
     os::fd::{AsRawFd as _, OwnedFd},
     path::PathBuf,
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use futures::{StreamExt as _, stream::BoxStream};
-use tokio::{
-    net::UnixStream,
-    sync::{broadcast, mpsc},
-    time::timeout,
-};
-use tokio_stream::wrappers::BroadcastStream;
+use futures::stream::BoxStream;
+use tokio::{net::UnixStream, sync::mpsc, time::timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
@@ -31,7 +26,9 @@ use super::{
 use crate::node::drivers::{
     TaskId,
     contract::{Event, RunningTask, StartError, Started, Unavailable},
+    events::Events,
     task_id::digest,
+    turns::Turns,
 };
 
 /// A supervisor answers in milliseconds; a machine short of memory may need longer.
@@ -40,8 +37,6 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) const ORDER_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at a supervisor that does not listen.
 const PURSUIT_PAUSE: Duration = Duration::from_millis(20);
-/// Events kept for a slow listener before it must resync.
-const EVENT_ROOM: usize = 1024;
 /// Orders on their way to one supervisor.
 const ORDER_ROOM: usize = 16;
 
@@ -64,19 +59,19 @@ pub struct ProcessHost {
 
 pub(super) struct Inner {
     pub(super) options: HostOptions,
-    events: broadcast::Sender<Event>,
+    events: Events,
     links: Mutex<BTreeMap<TaskId, Link>>,
-    turns: Mutex<BTreeMap<TaskId, Arc<tokio::sync::Mutex<()>>>>,
+    pub(super) turns: Turns,
     /// A supervisor that waits for its task: starting one takes longer than starting most tasks.
     spare: Mutex<Option<UnixStream>>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
 }
 
-/// A connection to a supervisor.
+/// A connection to a supervisor: while it lasts, so does the task.
 #[derive(Clone)]
 pub(super) struct Link {
-    incarnation: u32,
+    record: Record,
     pub(super) orders: mpsc::Sender<Asked>,
 }
 
@@ -85,12 +80,11 @@ impl ProcessHost {
     pub async fn open(options: HostOptions) -> io::Result<Self> {
         std::fs::create_dir_all(&options.state_root)?;
         let stop = CancellationToken::new();
-        let (events, _) = broadcast::channel(EVENT_ROOM);
         let inner = Inner {
             options,
-            events,
+            events: Events::new(),
             links: Mutex::default(),
-            turns: Mutex::default(),
+            turns: Turns::default(),
             spare: Mutex::default(),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -110,7 +104,8 @@ impl ProcessHost {
         digest(&format!("{}/{id}", self.inner.options.state_root.display()))
     }
 
-    /// See [`crate::node::drivers::Driver::running`].
+    /// See [`crate::node::drivers::Driver::running`]. A task whose folder was removed by somebody else lives on; its
+    /// supervisor tells.
     pub async fn running(&self) -> Result<Vec<RunningTask>, Unavailable> {
         let root = self.inner.options.state_root.clone();
         let looked = tokio::task::spawn_blocking(move || survey::look_everywhere(&root)).await;
@@ -128,14 +123,18 @@ impl ProcessHost {
                 survey::Seen::Ended(exit) => tasks.push(survey::ended(exit)),
             }
         }
+        let links = self.links();
+        let without_folder = links.values().filter(|link| tasks.iter().all(|task| task.id != link.record.id));
+        let without_folder: Vec<_> = without_folder.map(|link| survey::alive(&link.record)).collect();
+        drop(links);
+        tasks.extend(without_folder);
         tasks.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(tasks)
     }
 
     /// See [`crate::node::drivers::Driver::start`].
     pub async fn start(&self, launch: ProcessLaunch) -> Result<Started, StartError> {
-        let turn = self.turn(&launch.id);
-        let _mine = turn.lock().await;
+        let _mine = self.inner.turns.take(&launch.id).await;
         let folder = StateFolder::of(&self.inner.options.state_root, &launch.id);
         if let Some(known) = self.known(&folder, &launch).await? {
             return Ok(known);
@@ -152,13 +151,6 @@ impl ProcessHost {
         started
     }
 
-    /// One start at a time for each task; the map holds only tasks whose start is under way.
-    pub(super) fn turn(&self, id: &TaskId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.inner.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        turns.entry(id.clone()).or_default().clone()
-    }
-
     /// Whether this launch, or one that forbids it, has been there before.
     async fn known(
         &self,
@@ -166,6 +158,11 @@ impl ProcessHost {
         launch: &ProcessLaunch,
     ) -> Result<Option<Started>, StartError> {
         let mut found = folder.look().map_err(|error| recoverable("cannot read the state folder", &error))?;
+        if matches!(found, Found::Nothing)
+            && let Some(link) = self.link(&launch.id)
+        {
+            found = Found::Supervised(Some(link.record));
+        }
         if matches!(found, Found::Orphaned(..)) {
             drop(found);
             self.settle(folder).await;
@@ -209,7 +206,7 @@ impl ProcessHost {
             Some(Notice::Running(record)) => {
                 let at = record.started;
                 self.adopt(&record, link);
-                self.tell(Event::Started { id: record.id, incarnation: record.incarnation });
+                self.inner.events.tell(Event::Started { id: record.id, incarnation: record.incarnation });
                 Ok(Started { at, already: false, address: None })
             }
             Some(Notice::Failed(failure)) if failure.is_recoverable => {
@@ -248,7 +245,7 @@ impl ProcessHost {
 
     /// Connects to a supervisor unless there is a connection.
     pub(super) async fn attach(&self, folder: &StateFolder, record: &Record) -> io::Result<()> {
-        if self.link(&record.id).is_some_and(|link| link.incarnation == record.incarnation) {
+        if self.link(&record.id).is_some_and(|link| link.record.incarnation == record.incarnation) {
             return Ok(());
         }
         // Through the descriptor, since a socket's path may have 107 bytes only.
@@ -267,7 +264,9 @@ impl ProcessHost {
                 // A look at an orphan holds its lock, so it must be over before settling looks again.
                 let supervised = match folder.look() {
                     Ok(Found::Supervised(record)) => Some(record),
-                    Ok(Found::Nothing | Found::Ended(_) | Found::Orphaned(..)) => None,
+                    Ok(Found::Ended(_) | Found::Orphaned(..)) => None,
+                    // Its folder is gone, and with it the way to tell how it ended.
+                    Ok(Found::Nothing) => return host.inner.events.tell(Event::Resync),
                     Err(_) => Some(None),
                 };
                 match supervised {
@@ -285,13 +284,24 @@ impl ProcessHost {
     }
 
     pub(super) fn link(&self, id: &TaskId) -> Option<Link> {
-        self.inner.links.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.links().get(id).cloned()
+    }
+
+    fn links(&self) -> MutexGuard<'_, BTreeMap<TaskId, Link>> {
+        self.inner.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops the connection of an incarnation that has ended.
+    pub(super) fn unlink(&self, id: &TaskId, incarnation: u32) {
+        let mut links = self.links();
+        if links.get(id).is_some_and(|link| link.record.incarnation == incarnation) {
+            links.remove(id);
+        }
     }
 
     fn adopt(&self, record: &Record, connection: Connection) {
         let (orders, asked) = mpsc::channel(ORDER_ROOM);
-        let link = Link { incarnation: record.incarnation, orders };
-        self.inner.links.lock().unwrap_or_else(PoisonError::into_inner).insert(record.id.clone(), link);
+        self.links().insert(record.id.clone(), Link { record: record.clone(), orders });
         let (inner, stop) = (Arc::downgrade(&self.inner), self.inner.stop.clone());
         let record = record.clone();
         tokio::spawn(async move {
@@ -306,12 +316,7 @@ impl ProcessHost {
     fn lost(inner: &Weak<Inner>, record: &Record, exit: Option<ExitRecord>) {
         let Some(inner) = inner.upgrade() else { return };
         let host = Self { inner };
-        {
-            let mut links = host.inner.links.lock().unwrap_or_else(PoisonError::into_inner);
-            if links.get(&record.id).is_some_and(|link| link.incarnation == record.incarnation) {
-                links.remove(&record.id);
-            }
-        }
+        host.unlink(&record.id, record.incarnation);
         match exit {
             Some(exit) => host.tell_exit(exit),
             // Its socket is closed before its lock: at this moment it may still look alive.
@@ -327,7 +332,7 @@ impl ProcessHost {
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a task without supervisor could not be cleaned up");
-                self.tell(Event::Resync);
+                self.inner.events.tell(Event::Resync);
             }
             Err(error) => tracing::error!(%error, "cleaning up panicked"),
         }
@@ -335,20 +340,12 @@ impl ProcessHost {
 
     fn tell_exit(&self, exit: ExitRecord) {
         let ExitRecord { id, incarnation, started: _, exit } = exit;
-        self.tell(Event::Exited { id, incarnation, exit });
-    }
-
-    fn tell(&self, event: Event) {
-        // Nobody listening is fine: events are hints.
-        match self.inner.events.send(event) {
-            Ok(_) | Err(_) => {}
-        }
+        self.inner.events.tell(Event::Exited { id, incarnation, exit });
     }
 
     /// See [`crate::node::drivers::Driver::events`].
     pub fn events(&self) -> BoxStream<'static, Event> {
-        let events = BroadcastStream::new(self.inner.events.subscribe());
-        events.map(|event| event.unwrap_or(Event::Resync)).boxed()
+        self.inner.events.listen()
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod cgroup;
 mod connection;
+mod driver;
 pub mod enter;
 mod host;
 mod orders;
@@ -17,4 +18,5 @@ pub(super) mod signals;
 mod survey;
 pub mod wire;
 
+pub use driver::{ProcessDriver, ProcessKind};
 pub use host::{HostOptions, ProcessHost};

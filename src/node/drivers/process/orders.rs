@@ -22,13 +22,15 @@ impl ProcessHost {
             None => self.reach(id).await?,
         };
         let (answer, answered) = oneshot::channel();
-        let unanswered = || SignalFailure::Unavailable(Unavailable("the supervisor does not answer".into()));
-        link.orders.send((order, answer)).await.map_err(|_| SignalFailure::NotRunning)?;
-        match timeout(ORDER_PATIENCE, answered).await {
+        let carried_out = async {
+            link.orders.send((order, answer)).await.map_err(|_| SignalFailure::NotRunning)?;
+            answered.await.map_err(|_| SignalFailure::NotRunning)
+        };
+        match timeout(ORDER_PATIENCE, carried_out).await {
             Ok(Ok(None)) => Ok(()),
             Ok(Ok(Some(refusal))) => Err(SignalFailure::Refused(refusal)),
-            Ok(Err(_)) => Err(SignalFailure::NotRunning),
-            Err(_) => Err(unanswered()),
+            Ok(Err(gone)) => Err(gone),
+            Err(_) => Err(Unavailable("the supervisor does not answer".into()).into()),
         }
     }
 
@@ -59,13 +61,13 @@ impl ProcessHost {
 
     /// See [`crate::node::drivers::Driver::forget`].
     pub async fn forget(&self, id: &TaskId) -> Result<(), Unavailable> {
-        let turn = self.turn(id);
-        let _mine = turn.lock().await;
-        let folder = StateFolder::of(&self.inner.options.state_root, id);
+        let _mine = self.inner.turns.take(id).await;
+        let (host, folder) = (self.clone(), StateFolder::of(&self.inner.options.state_root, id));
         let forgotten = tokio::task::spawn_blocking(move || match folder.look()? {
-            Found::Ended(_) => {
+            Found::Ended(exit) => {
                 // The supervisor leaves right after writing the exit; its folder must not vanish under it.
                 let _lock = folder.lock()?;
+                host.unlink(&exit.id, exit.incarnation);
                 folder.remove()
             }
             Found::Nothing => folder.remove(),

@@ -30,11 +30,11 @@ pub(super) fn settle(folder: &StateFolder) -> io::Result<Option<ExitRecord>> {
 }
 
 fn bury(record: &Record) -> io::Result<ExitRecord> {
-    let same_boot = record.boot == procfs::boot_id();
-    if same_boot {
+    let is_same_boot = record.boot == procfs::boot_id();
+    if is_same_boot {
         end_processes(record)?;
     }
-    let message = match (same_boot, record.task) {
+    let message = match (is_same_boot, record.task) {
         (true, Some(_)) => "the task's supervisor was killed, the task was ended with it",
         (true, None) => "the task's supervisor was killed while it started the task",
         (false, _) => "the machine was restarted",

@@ -78,12 +78,14 @@ impl StateFolder {
         Self { path }
     }
 
-    /// Every folder below `root`, sorted.
+    /// Every folder below `root`, sorted; none if somebody removed `root` itself.
     pub fn all(root: &Path) -> io::Result<Vec<Self>> {
-        let mut folders = Vec::new();
-        for entry in fs::read_dir(root)? {
-            folders.push(Self { path: entry?.path() });
-        }
+        let entries = match fs::read_dir(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let folders = entries.map(|entry| Ok(Self { path: entry?.path() }));
+        let mut folders = folders.collect::<io::Result<Vec<Self>>>()?;
         folders.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(folders)
     }
@@ -96,11 +98,6 @@ impl StateFolder {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Where the supervisor listens.
-    pub fn socket(&self) -> PathBuf {
-        self.path.join("socket")
     }
 
     /// The lock, if nobody holds it.

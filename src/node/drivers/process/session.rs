@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    enter::{EnterPlan, representative},
+    enter::{EnterPlan, Walls, representative},
     host::ProcessHost,
     procfs::ProcessRef,
 };
@@ -40,13 +40,13 @@ impl ProcessHost {
         &self,
         id: &TaskId,
         command: ExecCommand,
-        is_jailed: bool,
+        walls: Walls,
     ) -> Result<ExecSession, SignalFailure> {
         let record = self.record(id)?;
         let main = record.task.ok_or(SignalFailure::NotRunning)?;
-        let target = representative(main, is_jailed).ok_or(SignalFailure::NotRunning)?;
+        let target = representative(main, walls).ok_or(SignalFailure::NotRunning)?;
         let is_terminal = command.terminal.is_some();
-        let plan = EnterPlan { target, cgroup: record.cgroup, is_jailed, is_terminal, argv: command.argv };
+        let plan = EnterPlan { target, cgroup: record.cgroup, walls, is_terminal, argv: command.argv };
         let plan = serde_json::to_string(&plan).expect("a plan has only text keys");
         let mut enter = Command::new(&self.options().program);
         enter.arg("__enter").arg(plan).env_clear();

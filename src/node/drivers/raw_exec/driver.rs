@@ -1,26 +1,21 @@
 //! `raw_exec` over the shared process host.
 
-use std::{io, path::PathBuf, time::Duration};
-
-use futures::{FutureExt as _, future::BoxFuture, stream::BoxStream};
+use std::{io, path::PathBuf};
 
 use crate::node::{
     drivers::{
-        Driver, Launch, Signal, TaskId, config,
-        contract::{
-            self, Event, ExecCommand, ExecSession, Fingerprint, RunningTask, SignalFailure, StartError,
-            Started, Stats, Unavailable, Usage,
+        Launch, config,
+        contract::{Fingerprint, StartError},
+        process::{
+            HostOptions, ProcessDriver, ProcessHost, ProcessKind, cgroup::CgroupLimits, enter::Walls,
+            wire::ProcessLaunch,
         },
-        process::{HostOptions, ProcessHost, cgroup::CgroupLimits, wire::ProcessLaunch},
     },
     logs::LogPlan,
 };
 
-/// The driver.
-#[derive(Clone)]
-pub struct RawExec {
-    host: ProcessHost,
-}
+/// Plain processes.
+pub struct RawExec;
 
 /// The keys of `config`.
 const KEYS: &[&str] = &["command", "args", "work_dir", "oom_score_adj", "denied_envvars"];
@@ -40,11 +35,22 @@ struct Config {
 
 impl RawExec {
     /// Opens the driver and attaches to the tasks of its predecessors.
-    pub async fn open(options: HostOptions) -> io::Result<Self> {
-        Ok(Self { host: ProcessHost::open(options).await? })
+    pub async fn open(options: HostOptions) -> io::Result<ProcessDriver> {
+        ProcessDriver::open(options, Box::new(Self)).await
+    }
+}
+
+impl ProcessKind for RawExec {
+    fn walls(&self) -> Walls {
+        Walls::None
     }
 
-    fn plan(&self, launch: Launch) -> Result<ProcessLaunch, StartError> {
+    fn fingerprint(&self, _host: &ProcessHost) -> Fingerprint {
+        let attributes = [("driver.raw_exec".to_owned(), "1".to_owned())].into();
+        Fingerprint { detected: true, healthy: true, reason: "Healthy".to_owned(), attributes }
+    }
+
+    fn plan(&self, launch: Launch, host: &ProcessHost) -> Result<ProcessLaunch, StartError> {
         let config: Config = config::read("raw_exec", &launch.config, KEYS, &[])?;
         if config.command.is_empty() {
             return Err(StartError::Fatal("raw_exec config: `command` is missing".into()));
@@ -52,8 +58,8 @@ impl RawExec {
         let mut env = launch.env;
         env.retain(|name, _| !config.denied_envvars.iter().any(|pattern| matches(pattern, name)));
         let limits = CgroupLimits::default();
-        let name = self.host.group_name(&launch.id);
-        let cgroup = self.host.options().cgroups.as_ref().map(|groups| groups.group(&name, &limits));
+        let name = host.group_name(&launch.id);
+        let cgroup = host.options().cgroups.as_ref().map(|groups| groups.group(&name, &limits));
         let mut argv = vec![program(&config.command, &launch.dirs.root)];
         argv.extend(config.args);
         Ok(ProcessLaunch {
@@ -84,67 +90,6 @@ fn program(command: &str, root: &std::path::Path) -> String {
 /// `AWS_*` and the like.
 fn matches(pattern: &str, name: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix))
-}
-
-impl Driver for RawExec {
-    fn fingerprint(&self) -> BoxFuture<'_, Fingerprint> {
-        let attributes = [("driver.raw_exec".to_owned(), "1".to_owned())].into();
-        let reason = "Healthy".to_owned();
-        async { Fingerprint { detected: true, healthy: true, reason, attributes } }.boxed()
-    }
-
-    fn running(&self) -> BoxFuture<'_, Result<Vec<RunningTask>, Unavailable>> {
-        self.host.running().boxed()
-    }
-
-    fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Started, StartError>> {
-        async { self.host.start(self.plan(launch)?).await }.boxed()
-    }
-
-    fn signal<'a>(&'a self, id: &'a TaskId, signal: Signal) -> BoxFuture<'a, Result<(), SignalFailure>> {
-        self.host.signal(id, signal).boxed()
-    }
-
-    fn stop<'a>(
-        &'a self,
-        id: &'a TaskId,
-        signal: Signal,
-        grace: Duration,
-    ) -> BoxFuture<'a, Result<(), Unavailable>> {
-        self.host.stop(id, signal, grace).boxed()
-    }
-
-    fn forget<'a>(&'a self, id: &'a TaskId) -> BoxFuture<'a, Result<(), Unavailable>> {
-        self.host.forget(id).boxed()
-    }
-
-    fn events(&self) -> BoxStream<'static, Event> {
-        self.host.events()
-    }
-
-    fn as_exec(&self) -> Option<&dyn contract::Exec> {
-        Some(self)
-    }
-
-    fn as_stats(&self) -> Option<&dyn Stats> {
-        Some(self)
-    }
-}
-
-impl contract::Exec for RawExec {
-    fn exec<'a>(
-        &'a self,
-        id: &'a TaskId,
-        command: ExecCommand,
-    ) -> BoxFuture<'a, Result<ExecSession, SignalFailure>> {
-        async { self.host.exec(id, command, false) }.boxed()
-    }
-}
-
-impl Stats for RawExec {
-    fn stats<'a>(&'a self, id: &'a TaskId) -> BoxFuture<'a, Result<Usage, SignalFailure>> {
-        async { self.host.stats(id) }.boxed()
-    }
 }
 
 #[cfg(test)]

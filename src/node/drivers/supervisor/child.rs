@@ -13,7 +13,7 @@ use crate::node::drivers::{
     exec,
     process::{
         cgroup::{Cgroup, Homeward},
-        procfs::ProcessRef,
+        procfs::{self, ProcessRef},
         wire::{Failure, ProcessLaunch},
     },
     signal::Signal,
@@ -59,7 +59,7 @@ pub(super) fn spawn(launch: &ProcessLaunch) -> Result<TaskProcess, Failure> {
     let (control, mut command) = match &launch.jail {
         None => (None, plain(launch)?),
         Some(jail) => {
-            let (control, command) = exec::prepare(launch, jail)?;
+            let (control, command) = exec::prepare(jail)?;
             (Some(control), command)
         }
     };
@@ -96,6 +96,17 @@ pub(super) fn sweep_group(cgroup: &Cgroup) {
     if let Err(error) = cgroup.kill_and_remove(Duration::from_secs(2)) {
         tracing::debug!(%error, group = cgroup.path(), "control group stays behind");
     }
+}
+
+/// Kills whatever descends from this supervisor: orphans of its task do, too. Answers whether there was anything.
+pub(super) fn kill_descendants(supervisor: ProcessRef) -> bool {
+    let found = procfs::descendants(supervisor.pid);
+    for process in &found {
+        if let Err(error) = process.signal(Signal::KILL) {
+            tracing::debug!(%error, pid = process.pid, "could not be killed");
+        }
+    }
+    !found.is_empty()
 }
 
 fn plain(launch: &ProcessLaunch) -> Result<Command, Failure> {

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufRead as _, BufReader},
     os::{fd::AsFd as _, unix::net::UnixListener, unix::net::UnixStream},
     process::ExitCode,
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -23,6 +24,10 @@ use crate::node::drivers::{
     },
     signal::Signal,
 };
+
+/// Between two looks for what survives a SIGKILL for a moment, and how many there are: two seconds in all.
+const SWEEP_PAUSE: Duration = Duration::from_millis(2);
+const MOST_SWEEPS: usize = 1000;
 
 /// Runs one supervisor. It may be started long before there is a task, and leaves if its agent does.
 pub fn main() -> ExitCode {
@@ -125,10 +130,17 @@ fn take_lock(folder: &StateFolder) -> Result<std::fs::File, Failure> {
     }
 }
 
-/// Nothing was started: leave no trace that looks like a task.
+/// The start has failed: leave nothing that runs, and no trace that looks like a task.
 fn withdraw(folder: &StateFolder, record: &Record, failure: Failure) -> Failure {
     if let Some(cgroup) = &record.cgroup {
         child::sweep_group(cgroup);
+    }
+    // Without a group each look may find processes born since the last.
+    for _ in 0..MOST_SWEEPS {
+        if !child::kill_descendants(record.supervisor) {
+            break;
+        }
+        std::thread::sleep(SWEEP_PAUSE);
     }
     for file in ["running.json", "exit.json"] {
         match std::fs::remove_file(folder.path().join(file)) {

@@ -15,11 +15,15 @@ use nix::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{child::TaskProcess, peer::Peer};
+use super::{
+    child::{self, TaskProcess},
+    output::Output,
+    peer::Peer,
+};
 use crate::node::drivers::{
     contract::{Ending, Exit},
     process::{
-        procfs,
+        cgroup::Cgroup,
         record::{ExitRecord, Record, StateFolder},
         signals::Signals,
         wire::{Notice, Order},
@@ -117,7 +121,7 @@ impl Watch {
     }
 
     fn wait(&self, patience: Option<Duration>) -> io::Result<Ready> {
-        let outputs: Vec<_> = self.task.outputs.iter().map(super::output::Output::as_open_fd).collect();
+        let outputs: Vec<_> = self.task.outputs.iter().map(Output::as_open_fd).collect();
         let mut fds = vec![PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN)];
         fds.push(PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN));
         fds.extend(outputs.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
@@ -239,15 +243,10 @@ impl Watch {
 
     /// The group first; then whatever left it but still descends from here, for orphans come to this process.
     fn kill_all(&self) {
-        if let Some(Err(error)) = self.record.cgroup.as_ref().map(super::super::process::cgroup::Cgroup::kill)
-        {
+        if let Some(Err(error)) = self.record.cgroup.as_ref().map(Cgroup::kill) {
             tracing::debug!(%error, "the control group could not be killed");
         }
-        for process in procfs::descendants(self.record.supervisor.pid) {
-            if let Err(error) = process.signal(Signal::KILL) {
-                tracing::debug!(%error, pid = process.pid, "could not be killed");
-            }
-        }
+        child::kill_descendants(self.record.supervisor);
     }
 
     fn conclude(&mut self, ending: Ending) {
@@ -281,7 +280,7 @@ impl Watch {
             return;
         }
         if let Some(cgroup) = &self.record.cgroup {
-            super::child::sweep_group(cgroup);
+            child::sweep_group(cgroup);
         }
         self.phase = Phase::Over;
     }

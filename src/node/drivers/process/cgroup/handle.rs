@@ -13,7 +13,7 @@ use crate::node::drivers::{contract::Usage, process::procfs::ProcessRef, signal:
 
 /// Which of the kernel's two layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Layout {
+enum Layout {
     /// One tree per controller.
     V1,
     /// One tree.
@@ -61,8 +61,8 @@ impl Cgroups {
             Layout::V1 => fs::create_dir_all(root.join("freezer").join(parent)),
             Layout::V2 => v2::make_parent(root, parent),
         };
-        let known = root.join("freezer/tasks").exists() || layout == Layout::V2;
-        (known && made.is_ok()).then_some(groups)
+        let can_end_groups = layout == Layout::V2 || root.join("freezer/tasks").exists();
+        (can_end_groups && made.is_ok()).then_some(groups)
     }
 
     /// Names the group of a task; nothing is made yet.
@@ -73,23 +73,14 @@ impl Cgroups {
         };
         Cgroup { within: self.clone(), name: name.to_owned(), controllers }
     }
-
-    /// Which layout the machine has.
-    pub fn layout(&self) -> Layout {
-        self.layout
-    }
 }
 
 impl Cgroup {
-    fn relative(&self) -> String {
-        format!("{}/{}", self.within.parent, self.name)
-    }
-
     /// Its folder in the one tree, or in that of a controller.
     fn folder(&self, controller: &str) -> PathBuf {
         match self.within.layout {
-            Layout::V1 => self.within.root.join(controller).join(self.relative()),
-            Layout::V2 => self.within.root.join(self.relative()),
+            Layout::V1 => self.within.root.join(controller).join(self.path()),
+            Layout::V2 => self.within.root.join(self.path()),
         }
     }
 
@@ -207,9 +198,9 @@ impl Cgroup {
         }
     }
 
-    /// Where the task's group lies, for `NOMAD_PARENT_CGROUP` and for people.
+    /// Where the group lies below the root of all, the same in every tree.
     pub fn path(&self) -> String {
-        self.relative()
+        format!("{}/{}", self.within.parent, self.name)
     }
 }
 

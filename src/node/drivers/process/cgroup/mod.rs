@@ -5,4 +5,4 @@ mod handle;
 mod v1;
 mod v2;
 
-pub use handle::{Cgroup, CgroupLimits, Cgroups, Homeward, Layout};
+pub use handle::{Cgroup, CgroupLimits, Cgroups, Homeward};
