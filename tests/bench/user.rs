@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::{cluster::Cluster, stamp};
 
 const NAMESPACE: &str = "/apis/encamp.dev/v1/namespaces/default";
+/// After this long without any news there will be none: whatever is waited for here takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One user: a connection for requests and one for the watch.
 pub struct User {
@@ -36,7 +38,7 @@ impl User {
         });
         let job = json!({
             "apiVersion": "encamp.dev/v1", "kind": "Job", "metadata": {"name": name},
-            "spec": {"groups": [{"name": "group", "count": count, "tasks": [task]}]},
+            "spec": {"groups": [{"name": "group", "count": count, "ephemeralDisk": {"size": 10}, "tasks": [task]}]},
         });
         let request = self
             .http
@@ -75,7 +77,9 @@ impl User {
 
     async fn until(&mut self, is_so: impl Fn(&BTreeMap<String, String>) -> bool) {
         while !is_so(&self.phases) {
-            let line = self.lines.next().await.expect("the watch goes on");
+            let line = tokio::time::timeout(PATIENCE, self.lines.next()).await;
+            let line = line.unwrap_or_else(|_| panic!("nothing happens any more: {:?}", self.phases));
+            let line = line.expect("the watch goes on");
             let text = |pointer: &str| line.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
             let Some(name) = text("/object/metadata/name") else { continue };
             if line["type"] == "DELETED" {
