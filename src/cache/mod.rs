@@ -4,8 +4,10 @@
 //! after a break, a compaction or a lost event the difference arrives as one more batch, so nobody needs
 //! a second way to learn of changes. Revisions never go back: an older listing is refused.
 
+mod cached;
 mod difference;
 mod digest;
 mod keeper;
 
+pub use cached::Cached;
 pub use keeper::{Cache, Changes, Pulse};

@@ -18,7 +18,7 @@ use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
 use crate::api::{self, lifeline::Hearing};
-use crate::cache::Cache;
+use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
 use crate::clock::Clock;
 use crate::store::{self, AnyStore, CommitError, Store, Txn};
@@ -105,8 +105,8 @@ pub(super) async fn serve(
     keep_up(&store, &cache, settings, &stop, &mut tasks);
     let hearing = Hearing::new(store.clone(), identity.name.clone());
     tasks.spawn(hearing.clone().follow(cache.clone(), stop.clone()));
-    let server = api::Server::new(identity.name, store.clone(), cache, clock, stop.clone());
-    let face = api::store_face::router(store, api::agents::allow(), stop.clone());
+    let server = api::Server::new(identity.name, store.clone(), cache.clone(), clock, stop.clone());
+    let face = api::store_face::router(Cached::new(store, cache), api::agents::allow(), stop.clone());
     let router = server.router().merge(api::lifeline::router(hearing.clone())).merge(face);
     tasks.spawn(hearing.run(stop.clone()));
     {

@@ -1,0 +1,132 @@
+//! A store behind the cache: what never changes is answered from memory, the rest by the store.
+//!
+//! Job versions are all that never changes, as long as their job lives, and agents read one before each first start.
+//! Memory answers only while it is as young as everything that was told through here before: who asks because of what
+//! was told gets no answer from before it. Its words are this program's own: what only a newer server wrote into a
+//! version is left out, so servers are upgraded before agents.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::StreamExt as _;
+use schemas::codec;
+use schemas::entry::Entry;
+use schemas::key::{Key, Prefix, Revision};
+
+use super::Cache;
+use crate::store::{Batch, CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
+
+/// A store and the cache that follows it.
+#[derive(Clone)]
+pub struct Cached<S> {
+    store: S,
+    cache: Cache,
+    /// The youngest revision that anybody was told.
+    told: Arc<AtomicU64>,
+}
+
+impl<S: Store> Cached<S> {
+    /// The cache must follow this store.
+    pub fn new(store: S, cache: Cache) -> Cached<S> {
+        Cached { store, cache, told: Arc::default() }
+    }
+
+    /// The one job version that is asked for, if it is known well enough.
+    fn version(&self, prefix: &Prefix) -> Option<Listing> {
+        let key =
+            Key::new(prefix.as_str()).ok().filter(|key| prefix.is_exact() && key.kind() == "versions")?;
+        let view = self.cache.view();
+        if view.revision.0 < self.told.load(Ordering::Acquire) {
+            return None;
+        }
+        let known = view.versions.stored(&key)?;
+        let entry = Entry {
+            value: codec::encode(&known.value),
+            created: known.created,
+            modified: known.modified,
+            version: known.version,
+            key,
+        };
+        Some(Listing { revision: view.revision, entries: vec![entry] })
+    }
+}
+
+impl<S: Store> Store for Cached<S> {
+    async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
+        if let Some(listing) = self.version(prefix) {
+            return Ok(listing);
+        }
+        let listing = self.store.list(prefix).await?;
+        self.told.fetch_max(listing.revision.0, Ordering::AcqRel);
+        Ok(listing)
+    }
+
+    async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
+        self.store.commit(txn).await
+    }
+
+    async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, WatchError> {
+        let told = self.told.clone();
+        let note = move |batch: Result<Batch, WatchError>| {
+            let batch = batch?;
+            told.fetch_max(batch.revision.0, Ordering::AcqRel);
+            Ok(batch)
+        };
+        Ok(self.store.watch(prefix, after).await?.map(note).boxed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use plan::Write;
+    use schemas::job::Version;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::store::Memory;
+
+    async fn commit(store: &Memory, write: Write) -> Revision {
+        store.commit(Txn { guards: vec![], writes: vec![write] }).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_never_changes_is_answered_from_memory_and_all_else_by_the_store() {
+        let (store, stop) = (Memory::default(), CancellationToken::new());
+        let cache = Cache::new(Duration::from_mins(1), Clock::system());
+        let following = tokio::spawn({
+            let (cache, store, stop) = (cache.clone(), store.clone(), stop.clone());
+            async move { cache.run(store, stop).await }
+        });
+        let key = Key::version("default", "web", 1);
+        let version = Version { number: 1, ..Version::default() };
+        let made = commit(&store, Write::put(key.clone(), &version)).await;
+        cache.reached(made).await;
+        let cached = Cached::new(store.clone(), cache);
+        let (exact, all) = (Prefix::one(&key), Prefix::under("/versions/"));
+        let from_store = store.list(&exact).await.unwrap();
+        assert_eq!(cached.list(&exact).await.unwrap(), from_store, "the same words");
+
+        // The cache sees nothing any more.
+        stop.cancel();
+        following.await.unwrap();
+        let gone = commit(&store, Write::Delete { key }).await;
+        assert_eq!(cached.list(&exact).await.unwrap(), from_store, "nobody was told anything younger");
+        let mut watch = cached.watch(&all, made).await.unwrap();
+        assert_eq!(watch.next().await.unwrap().unwrap().revision, gone);
+        assert_eq!(cached.list(&exact).await.unwrap().entries, [], "now somebody was");
+    }
+
+    #[tokio::test]
+    async fn what_memory_does_not_know_is_asked_of_the_store() {
+        let (store, cache) = (Memory::default(), Cache::new(Duration::from_mins(1), Clock::system()));
+        let cached = Cached::new(store.clone(), cache);
+        let key = Key::version("default", "web", 1);
+        commit(&store, Write::put(key.clone(), &Version::default())).await;
+        for prefix in [Prefix::one(&key), Prefix::under("/versions/")] {
+            assert_eq!(cached.list(&prefix).await.unwrap(), store.list(&prefix).await.unwrap());
+        }
+    }
+}
