@@ -332,6 +332,24 @@ async fn live_through(seed: u64) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_registers_again_in_a_store_that_was_begun_anew() {
+    let stage = Stage::new(0);
+    stage.store.dice.mend();
+    let epoch = |name: &'static str| Write::Put { key: Key::epoch(), value: name.into() };
+    stage.write(vec![epoch("first")]).await;
+    let (agent, stop) = stage.live();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let key = Key::fingerprint("n1");
+    assert_eq!(stage.store.store.list(&Prefix::one(&key)).await.unwrap().entries.len(), 1);
+    stage.write(vec![Write::Delete { key: key.clone() }, epoch("second")]).await;
+    // Until the agent lists anew.
+    tokio::time::sleep(Duration::from_mins(6)).await;
+    assert_eq!(stage.store.store.list(&Prefix::one(&key)).await.unwrap().entries.len(), 1);
+    stop.cancel();
+    agent.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_agent_that_only_waits_stops_at_once() {
     let stage = Stage::new(0);
     stage.store.dice.mend();

@@ -1,7 +1,8 @@
 //! The agent's one watch: the placements of its node, as news that never goes back in time.
 //!
-//! A listing is taken once, then changes follow; a compacted history is listed anew. A listing older than what was
-//! seen before in the same epoch of the store (a stale member, a rewound cache) is not news and is asked for again.
+//! A listing is taken, then changes follow; a compacted history is listed anew, any other now and then. A listing
+//! older than what was seen before in the same epoch of the store (a stale member, a rewound cache) is not news and
+//! is asked for again.
 
 use std::time::Duration;
 

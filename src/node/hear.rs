@@ -49,6 +49,9 @@ impl<S: Store> Agent<S> {
             // A store that was restored may hold what this node said long ago.
             self.reports.compare(&whole.reports);
         }
+        if self.local.complete && self.seen.epoch != whole.seen.epoch {
+            self.another_store.notify_one();
+        }
         self.seen = whole.seen;
         self.local.wishes.clear();
         self.local.unreadable.clear();

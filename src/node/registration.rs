@@ -8,6 +8,7 @@ use std::time::Duration;
 use plan::Write;
 use schemas::key::Key;
 use schemas::node::{DriverHealth, Fingerprint};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +32,15 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Keeps the node's fingerprint in the store up to date until told to stop.
-    pub(crate) async fn keep<S: Store>(self, store: S, first: Fingerprint, stop: CancellationToken) {
+    /// Keeps the node's fingerprint in the store up to date until told to stop. `another_store` tells that the store
+    /// may have lost what was written.
+    pub(crate) async fn keep<S: Store>(
+        self,
+        store: S,
+        first: Fingerprint,
+        another_store: Arc<Notify>,
+        stop: CancellationToken,
+    ) {
         let (mut fingerprint, mut written) = (first, None);
         let mut is_stuck = false;
         loop {
@@ -51,6 +59,7 @@ impl Registration {
             }
             tokio::select! { biased;
                 () = stop.cancelled() => return,
+                () = another_store.notified() => written = None,
                 () = tokio::time::sleep_until(next) => {}
             }
             fingerprint = self.fingerprint().await;

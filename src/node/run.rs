@@ -10,7 +10,7 @@ use std::time::Duration;
 use agent::{AllocationId, Local};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use schemas::key::Key;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +70,6 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let first = registration.fingerprint().await;
     let here = Here::new(&config, &first, host_ip);
     let mut beside = JoinSet::new();
-    beside.spawn(registration.keep(world.store.clone(), first, stop.child_token()));
     let events = world.drivers.iter().map(|(name, driver)| {
         let name = name.clone();
         driver.events().map(move |event| (name.clone(), event)).boxed()
@@ -78,8 +77,9 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let events: Events = futures::stream::select_all(events);
     let feed = feed::feed(world.store.clone(), config.name.clone(), saved.seen.clone());
     let (checks, tested) = Checks::new(world.prober.clone());
-    let (lifeline, name) = (world.lifeline.clone(), config.name.clone());
+    let (store, lifeline, name) = (world.store.clone(), world.lifeline.clone(), config.name.clone());
     let mut agent = Agent::new(config, world, saved, here, checks);
+    beside.spawn(registration.keep(store, first, agent.another_store.clone(), stop.child_token()));
     beside.spawn(lifeline::keep_beating(lifeline, name, agent.told.subscribe(), stop.child_token()));
     agent.look_at_all();
     agent.turn(Sources { events, feed, tested }, &stop).await;
@@ -125,6 +125,8 @@ pub(super) struct Agent<S> {
     /// How often in a row a driver did not say what it holds.
     pub(super) look_failures: BTreeMap<String, u32>,
     pub(super) here: Arc<Here>,
+    /// Told when the store turns out to be another: restored, or begun anew.
+    pub(super) another_store: Arc<Notify>,
     told: watch::Sender<bool>,
 }
 
@@ -178,6 +180,7 @@ impl<S: Store> Agent<S> {
             checks,
             look_failures: BTreeMap::new(),
             here: Arc::new(here),
+            another_store: Arc::default(),
             told: watch::Sender::new(false),
         }
     }

@@ -1,7 +1,7 @@
 //! The agent's side: starts supervisors, finds them again, and turns what they say into events.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io,
     os::fd::{AsRawFd as _, OwnedFd},
@@ -62,6 +62,8 @@ pub(super) struct Inner {
     events: Events,
     links: Mutex<BTreeMap<TaskId, Link>>,
     pub(super) turns: Turns,
+    /// Folders of supervisors that do not listen, each watched once.
+    pursued: Mutex<BTreeSet<PathBuf>>,
     /// A supervisor that waits for its task: starting one takes longer than starting most tasks.
     spare: Mutex<Option<UnixStream>>,
     stop: CancellationToken,
@@ -85,6 +87,7 @@ impl ProcessHost {
             events: Events::new(),
             links: Mutex::default(),
             turns: Turns::default(),
+            pursued: Mutex::default(),
             spare: Mutex::default(),
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -258,21 +261,16 @@ impl ProcessHost {
 
     /// A supervisor that holds its lock but does not listen is being born or is dying: it is watched until it is clear.
     fn pursue(&self, folder: StateFolder) {
+        if !self.pursued().insert(folder.path().to_owned()) {
+            return;
+        }
         let (inner, stop) = (Arc::downgrade(&self.inner), self.inner.stop.clone());
         tokio::spawn(async move {
             while let Some(host) = inner.upgrade().map(|inner| Self { inner }) {
-                // A look at an orphan holds its lock, so it must be over before settling looks again.
-                let supervised = match folder.look() {
-                    Ok(Found::Supervised(record)) => Some(record),
-                    Ok(Found::Ended(_) | Found::Orphaned(..)) => None,
-                    // Its folder is gone, and with it the way to tell how it ended.
-                    Ok(Found::Nothing) => return host.inner.events.tell(Event::Resync),
-                    Err(_) => Some(None),
-                };
-                match supervised {
-                    None => return host.settle(&folder).await,
-                    Some(Some(record)) if host.attach(&folder, &record).await.is_ok() => return,
-                    Some(_) => {}
+                // Whoever loses a connection during the look must be able to begin another pursuit.
+                host.pursued().remove(folder.path());
+                if host.is_clear(&folder).await || !host.pursued().insert(folder.path().to_owned()) {
+                    return;
                 }
                 drop(host);
                 tokio::select! { biased;
@@ -281,6 +279,30 @@ impl ProcessHost {
                 }
             }
         });
+    }
+
+    /// Attaches to a supervisor that listens, or settles one that is gone; else it is not clear yet which it is.
+    async fn is_clear(&self, folder: &StateFolder) -> bool {
+        // A look at an orphan holds its lock, so it must be over before settling looks again.
+        let supervised = match folder.look() {
+            Ok(Found::Supervised(Some(record))) => Some(record),
+            Ok(Found::Supervised(None)) | Err(_) => return false,
+            Ok(Found::Ended(_) | Found::Orphaned(..)) => None,
+            Ok(Found::Nothing) => {
+                // Its folder is gone, and with it the way to tell how it ended.
+                self.inner.events.tell(Event::Resync);
+                return true;
+            }
+        };
+        let Some(record) = supervised else {
+            self.settle(folder).await;
+            return true;
+        };
+        self.attach(folder, &record).await.is_ok()
+    }
+
+    fn pursued(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.inner.pursued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn link(&self, id: &TaskId) -> Option<Link> {

@@ -40,7 +40,7 @@ pub enum Notice {
     Running(Record),
     /// Nothing runs, nothing will: the supervisor leaves.
     Failed(Failure),
-    /// All of the task is gone and its exit is written: the supervisor leaves.
+    /// All of the task is gone: the supervisor leaves as soon as the exit is on disk.
     Exited(ExitRecord),
     /// The order was carried out, or why it was not.
     Done(Option<String>),
