@@ -2,6 +2,7 @@
 //!
 //! No async, no clock, no I/O, no randomness. Only `text` and `validate` can fail.
 
+pub mod admission;
 #[cfg(test)]
 mod arbitrary;
 pub mod ask;

@@ -148,6 +148,7 @@ const TABLE: &[Line] = &[
     Line::error("allAtOnce", "Placing all instances or none is not built.", Uses::Job(|job| job.all_at_once)),
     Line::error("vault", "Tokens from Vault are not built.", Uses::Job(|job| job.vault.is_some())),
     Line::error("secrets", "Reading secrets is not built.", Uses::Job(|job| !job.secrets.is_empty())),
+    Line::error("update/canary", "Canaries are not built.", Uses::Job(lends_canaries)),
     Line::error("update/canary", "Canaries are not built.", Uses::Group(has_canaries)),
     Line::error(
         "networks/0/mode",
@@ -244,8 +245,14 @@ const TABLE: &[Line] = &[
     Line::error("expose", "The service mesh is not built.", Uses::Check(|check| check.expose)),
 ];
 
-fn has_canaries(job: &JobSpec, group: &Group) -> bool {
-    group.update.unwrap_or_default().or(&job.update.unwrap_or_default()).canary() > 0
+fn has_canaries(_: &JobSpec, group: &Group) -> bool {
+    group.update.is_some_and(|update| update.canary() > 0)
+}
+
+/// Groups that say nothing of their own take the job's number.
+fn lends_canaries(job: &JobSpec) -> bool {
+    let says_nothing = |group: &Group| group.update.is_none_or(|update| update.canary.is_none());
+    job.update.is_some_and(|update| update.canary() > 0) && job.groups.iter().any(says_nothing)
 }
 
 fn has_own_network(_: &JobSpec, group: &Group) -> bool {

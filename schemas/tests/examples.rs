@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use schemas::text::{self, Options, Source};
-use schemas::{support, validate};
+use schemas::admission::{self, Verdict};
+use schemas::text::{self, Checked, Options, Source};
 
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -13,20 +13,16 @@ fn examples() -> Vec<PathBuf> {
     paths
 }
 
-/// What is said about one example: nothing, when all is well.
+/// What is said about one example, as written and with its defaults filled in: nothing, when all is well.
 fn said(path: &Path) -> String {
     let name = path.file_name().expect("a file").to_string_lossy().into_owned();
     let source = Source::new(name.clone(), std::fs::read_to_string(path).expect("a text"));
-    let parsed = match text::job(&source, &Options::default()) {
-        Ok(parsed) => parsed,
-        Err(errors) => return text::render(&errors, &source),
-    };
-    let job = &parsed.job;
-    let mut said = text::render(&parsed.warnings, &source);
-    let canonical = job.spec.clone().canonicalize(&job.metadata.name);
-    for spec in [&job.spec, &canonical] {
-        let problems = validate::job(&job.metadata.name, spec).into_iter().chain(support::unbuilt(spec));
-        said.extend(problems.map(|problem| format!("{name}: {problem}\n")));
+    let Checked { names: _, errors, unbuilt, warnings } = text::jobs(&source, &Options::default());
+    let mut said = [errors, unbuilt, warnings].map(|list| text::render(&list, &source)).concat();
+    if let Ok(parsed) = text::job(&source, &Options::default()) {
+        let job = parsed.canonical();
+        let Verdict { mistakes, unbuilt } = admission::judge(&job.metadata.name, &job.spec);
+        said.extend(mistakes.iter().chain(&unbuilt).map(|problem| format!("{name}: {problem}\n")));
     }
     said
 }

@@ -1,9 +1,10 @@
 //! From a body to a job that may be stored: decoded, checked, in canonical form.
 
+use schemas::admission::{self, Verdict};
 use schemas::job::{Job, JobSpec};
 use schemas::meta::ObjectMeta;
 use schemas::unknown::{self, Wrong};
-use schemas::{support, validate};
+use schemas::validate::Problem;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -29,8 +30,8 @@ pub(super) fn job(body: Value, name: &Name, validation: FieldValidation) -> Resu
     let mut written = parts.spec;
     strip_nulls(&mut written);
     let spec: JobSpec = decode_in_place(&mut written, "spec", &metadata.name, (validation, &mut warnings))?;
-    let mut problems = validate::job(&metadata.name, &spec);
-    problems.extend(support::unbuilt(&spec));
+    let Verdict { mistakes, unbuilt } = admission::judge(&metadata.name, &spec);
+    let problems: Vec<Problem> = mistakes.into_iter().chain(unbuilt).collect();
     let causes: Vec<Cause> = problems.iter().filter(|problem| problem.is_error()).map(cause).collect();
     if !causes.is_empty() {
         return Err(Refusal::invalid(Kind::Job, &metadata.name, causes));
@@ -195,13 +196,13 @@ fn not_known(field: &str) -> Cause {
     Cause { reason: "FieldValueForbidden", message, field: field.to_owned() }
 }
 
-fn cause(problem: &validate::Problem) -> Cause {
+fn cause(problem: &Problem) -> Cause {
     let field = field_path(&problem.pointer);
     Cause { reason: "FieldValueInvalid", message: sentence(problem), field }
 }
 
 /// The message with its hint.
-fn sentence(problem: &validate::Problem) -> String {
+fn sentence(problem: &Problem) -> String {
     match &problem.hint {
         Some(hint) => format!("{}; {hint}", problem.message),
         None => problem.message.clone(),

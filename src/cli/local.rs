@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap_complete::Shell;
-use schemas::text;
+use schemas::text::{self, Checked, Source};
 use serde_json::json;
 
 use super::connection::CliError;
@@ -72,26 +72,41 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<(), CliError> {
             }
         };
         let checked = text::jobs(&source, &options);
-        failures += usize::from(!checked.errors.is_empty());
+        failures += usize::from(!checked.is_taken());
         if args.output.is_some() {
-            told.extend(checked.errors.into_iter().chain(checked.warnings));
+            let Checked { names: _, errors, unbuilt, warnings } = checked;
+            told.extend(errors.into_iter().chain(unbuilt).chain(warnings));
             continue;
         }
-        files::warn(&checked.warnings, &source);
-        if checked.errors.is_empty() {
-            let tell = |name: &String| print::out(&format!("{}: job {name:?} is valid", source.name()));
-            checked.names.iter().for_each(tell);
-        } else {
-            print::talk(text::render(&checked.errors, &source).trim_end());
-        }
+        tell(&checked, &source);
     }
     if args.output.is_some() {
         print::out(&serde_json::to_string_pretty(&told).unwrap_or_default());
     }
     match failures {
         0 => Ok(()),
-        1 => Err(CliError::failed("1 file is not valid")),
-        failures => Err(CliError::failed(format!("{failures} files are not valid"))),
+        1 => Err(CliError::failed("1 file would be refused")),
+        failures => Err(CliError::failed(format!("{failures} files would be refused"))),
+    }
+}
+
+/// Tells what is wrong with one file, or that nothing is.
+fn tell(checked: &Checked, source: &Source) {
+    let Checked { names, errors, unbuilt, warnings } = checked;
+    files::warn(warnings, source);
+    if !errors.is_empty() {
+        print::talk(text::render(errors, source).trim_end());
+    }
+    let verdict = if unbuilt.is_empty() { "is valid" } else { "is well formed" };
+    if errors.is_empty() {
+        names.iter().for_each(|name| print::out(&format!("{}: job {name:?} {verdict}", source.name())));
+    }
+    if !unbuilt.is_empty() {
+        print::talk(&format!(
+            "{}: a server refuses it, because it asks for what is not built:",
+            source.name()
+        ));
+        print::talk(text::render(unbuilt, source).trim_end());
     }
 }
 

@@ -7,7 +7,7 @@ use super::diagnostic::{Diagnostic, part};
 use super::node::{Node, NodeValue};
 use super::options::{Format, Options};
 use super::schema::Schema;
-use super::shape::Shaper;
+use super::shape::{Around, Shaper};
 use super::source::Source;
 use super::{decode, fit, hcl, json, yaml};
 
@@ -25,28 +25,32 @@ pub fn config<T: DeserializeOwned + JsonSchema>(
         Format::Hcl => {
             let document = hcl::parse(source, options, hcl::Unbound::Refuse).map_err(|error| vec![error])?;
             let mut shaper = Shaper::new(source, &schema, None);
-            let entries = shaper.structure("the file", &schema.root, &document.body);
+            let place = Around::new("the file", &schema.root, "");
+            let entries = shaper.structure(place, &document.body);
             let node = Node::new(NodeValue::Object(entries), 0..source.text().len());
             (node, [document.said, shaper.said].concat())
         }
         Format::Yaml => {
             let node = yaml::parse(source)?.into_iter().next();
             let node = node.unwrap_or_else(|| Node::new(NodeValue::Object(Vec::new()), 0..0));
-            let said = fit::check(source, &schema, &node, ("the file", ""));
-            (node, said)
+            let misfits = fit::check(source, &schema, &node, ("the file", ""));
+            (node, misfits.said)
         }
         Format::Json => {
             let node = json::parse(source)?;
-            let said = fit::check(source, &schema, &node, ("the file", ""));
-            (node, said)
+            let misfits = fit::check(source, &schema, &node, ("the file", ""));
+            (node, misfits.said)
         }
     };
     let (errors, warnings) = part(said);
     if !errors.is_empty() {
         return Err(errors);
     }
-    let decoded = decode::decode(source, &node.to_json(), &node.places(), "")?;
-    Ok((decoded, warnings))
+    let decoded = decode::decode(source, &node.to_json(), &node.places(), "");
+    match decoded.value {
+        Some(value) if decoded.errors.is_empty() => Ok((value, warnings)),
+        Some(_) | None => Err(decoded.errors),
+    }
 }
 
 #[cfg(test)]

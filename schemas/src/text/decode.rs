@@ -8,11 +8,21 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::diagnostic::Diagnostic;
+use super::gaps::Gaps;
 use super::node::{Places, join};
 use super::source::Source;
 
 /// After this many errors the rest is noise.
 const MAX_ERRORS: usize = 50;
+
+/// What could be decoded of a value.
+pub(crate) struct Decoded<T> {
+    /// The value without what is wrong in it; nothing if too much is.
+    pub(crate) value: Option<T>,
+    pub(crate) errors: Vec<Diagnostic>,
+    /// What was taken out.
+    pub(crate) gaps: Gaps,
+}
 
 /// Decodes a value whose places are known; `base` is the pointer of the value within the document.
 pub(crate) fn decode<T: DeserializeOwned>(
@@ -20,34 +30,38 @@ pub(crate) fn decode<T: DeserializeOwned>(
     value: &Value,
     places: &Places,
     base: &str,
-) -> Result<T, Vec<Diagnostic>> {
+) -> Decoded<T> {
     let mut rest = value.clone();
-    let mut errors = Vec::new();
+    let (mut errors, mut gaps) = (Vec::new(), Gaps::default());
     loop {
-        match serde_path_to_error::deserialize::<_, T>(&rest) {
-            Ok(decoded) if errors.is_empty() => return Ok(decoded),
-            Ok(_) => return Err(errors),
-            Err(error) => {
-                let (pointer, exact) = pointer_of(error.path(), &error.inner().to_string());
-                let is_echo = !errors.is_empty() && error.inner().to_string().starts_with("missing field");
-                if !is_echo {
-                    errors.push(explain(
-                        source,
-                        places,
-                        &format!("{base}{pointer}"),
-                        (&error.inner().to_string(), exact),
-                    ));
-                }
-                if errors.len() >= MAX_ERRORS || !take_out(&mut rest, &pointer) {
-                    return Err(errors);
-                }
-            }
+        let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
+            Ok(decoded) => return Decoded { value: Some(decoded), errors, gaps },
+            Err(error) => error,
+        };
+        let message = error.inner().to_string();
+        let (pointer, about) = pointer_of(error.path(), &message);
+        let is_echo = !errors.is_empty() && message.starts_with("missing field");
+        if !is_echo {
+            errors.push(explain(source, places, &format!("{base}{pointer}"), (&message, about)));
         }
+        let taken = take_out(&mut rest, &pointer);
+        let Some(taken) = taken.filter(|_| errors.len() < MAX_ERRORS) else {
+            return Decoded { value: None, errors, gaps };
+        };
+        gaps.value(format!("{base}{taken}"));
     }
 }
 
-/// The pointer of the field that an error is about, and whether it is a key that should not be there.
-fn pointer_of(path: &serde_path_to_error::Path, message: &str) -> (String, bool) {
+/// What of a field is wrong.
+#[derive(Clone, Copy)]
+enum About {
+    /// It should not be there.
+    Key,
+    Value,
+}
+
+/// The pointer of the field that an error is about.
+fn pointer_of(path: &serde_path_to_error::Path, message: &str) -> (String, About) {
     let mut pointer = String::new();
     for segment in path {
         match segment {
@@ -58,9 +72,9 @@ fn pointer_of(path: &serde_path_to_error::Path, message: &str) -> (String, bool)
     }
     let unknown = quoted(message.strip_prefix("unknown field ").unwrap_or_default());
     match unknown {
-        Some(key) if !pointer.ends_with(&join("", key)) => (join(&pointer, key), true),
-        Some(_) => (pointer, true),
-        None => (pointer, false),
+        Some(key) if !pointer.ends_with(&join("", key)) => (join(&pointer, key), About::Key),
+        Some(_) => (pointer, About::Key),
+        None => (pointer, About::Value),
     }
 }
 
@@ -68,24 +82,29 @@ fn quoted(text: &str) -> Option<&str> {
     text.strip_prefix('`')?.split_once('`').map(|(word, _)| word)
 }
 
-/// Removes a field, or the nearest field of a map around it, so that no index moves.
-fn take_out(value: &mut Value, pointer: &str) -> bool {
+/// Removes a field, or the nearest field of a map around an element of a list, so that no index moves. Gives the
+/// pointer of what was removed; nothing if nothing was there.
+pub(crate) fn take_out<'p>(value: &mut Value, pointer: &'p str) -> Option<&'p str> {
     let mut pointer = pointer;
-    while let Some((above, last)) = pointer.rsplit_once('/') {
-        let key = last.replace("~1", "/").replace("~0", "~");
-        if let Some(Value::Object(map)) = value.pointer_mut(above)
-            && map.remove(&key).is_some()
-        {
-            return true;
+    loop {
+        let (above, last) = pointer.rsplit_once('/')?;
+        match value.pointer_mut(above)? {
+            Value::Object(map) => {
+                let key = last.replace("~1", "/").replace("~0", "~");
+                return map.remove(&key).map(|_| pointer);
+            }
+            Value::Array(_) => pointer = above,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
         }
-        pointer = above;
     }
-    false
 }
 
-fn explain(source: &Source, places: &Places, pointer: &str, (message, is_key): (&str, bool)) -> Diagnostic {
+fn explain(source: &Source, places: &Places, pointer: &str, (message, about): (&str, About)) -> Diagnostic {
     let place = places.find(pointer);
-    let span = place.map_or(0..0, |place| if is_key { place.key.clone() } else { place.value.clone() });
+    let span = place.map_or(0..0, |place| match about {
+        About::Key => place.key.clone(),
+        About::Value => place.value.clone(),
+    });
     let name = pointer.rsplit('/').find(|part| part.parse::<usize>().is_err()).unwrap_or("the document");
     let words = words_of(message);
     let error = source.error(&span, sentence(name, message)).pointer(pointer);

@@ -1,13 +1,13 @@
 //! Whole documents: one or more in a text, each with its kind, its canonical form and its places.
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, part};
+use super::gaps::Gaps;
 use super::node::{Node, Places};
 use super::options::{Format, Options};
 use super::source::Source;
-use super::{decode, hcl, json, shape, yaml};
+use super::{hcl, json, shape, yaml};
 use crate::validate::nearest;
 
 /// The group and version of every document that people write.
@@ -16,7 +16,7 @@ pub const API_VERSION: &str = "encamp.dev/v1";
 /// One document of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What it is: `Job`, `Namespace` …
+    /// What it is: `Job`, `Namespace` …; empty if it does not say so, which is an error of the text.
     pub kind: String,
     /// The whole document, envelope included.
     pub value: Value,
@@ -24,6 +24,8 @@ pub struct Document {
     pub places: Places,
     /// The same as a tree, for readers that check it against a schema.
     pub(crate) node: Node,
+    /// What of it could not be read.
+    pub(crate) gaps: Gaps,
 }
 
 /// All documents of a text.
@@ -51,43 +53,45 @@ pub(crate) fn read(
 ) -> Result<(Vec<Document>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let format = options.format.unwrap_or_else(|| Format::of(source));
     let mut said = Vec::new();
-    let nodes = match format {
+    let whole = |nodes: Vec<Node>| nodes.into_iter().map(|node| (node, Gaps::default())).collect();
+    let nodes: Vec<(Node, Gaps)> = match format {
         Format::Hcl => {
             let document = hcl::parse(source, options, hcl::Unbound::Keep).map_err(|error| vec![error])?;
             said.extend(document.said);
-            let (node, more) = shape::job(source, &document.body);
-            said.extend(more);
-            Vec::from_iter(node)
+            shaped(shape::job(source, &document.body), &mut said)
         }
-        Format::Yaml => yaml::parse(source)?,
+        Format::Yaml => whole(yaml::parse(source)?),
         Format::Json => {
             let node = json::parse(source)?;
             if shape::nomad::is_one(&node) {
-                let (node, more) = shape::nomad::shape(source, &node);
-                said.extend(more);
-                vec![node]
+                shaped(shape::nomad::shape(source, &node), &mut said)
             } else {
-                vec![node]
+                whole(vec![node])
             }
         }
     };
     let documents: Vec<Document> =
-        nodes.into_iter().filter_map(|node| document(source, node, &mut said)).collect();
+        nodes.into_iter().filter_map(|(node, gaps)| document(source, node, gaps, &mut said)).collect();
     if documents.is_empty() && said.is_empty() {
         said.push(source.error(&(0..1), "the text is empty").hint("a document begins with `kind:`"));
     }
     Ok((documents, said))
 }
 
-fn document(source: &Source, node: Node, said: &mut Vec<Diagnostic>) -> Option<Document> {
+fn shaped(shaped: shape::Shaped, said: &mut Vec<Diagnostic>) -> Vec<(Node, Gaps)> {
+    said.extend(shaped.said);
+    shaped.node.map(|node| (node, shaped.gaps)).into_iter().collect()
+}
+
+fn document(source: &Source, node: Node, gaps: Gaps, said: &mut Vec<Diagnostic>) -> Option<Document> {
     if node.entries().is_none() {
         let message = format!("a document is a map with `kind`, `metadata` and `spec`, not {}", node.kind());
         said.push(source.error(&node.span, message));
         return None;
     }
     word(source, &node, "apiVersion", API_VERSION, said);
-    let kind = word(source, &node, "kind", "Job", said)?;
-    Some(Document { kind, value: node.to_json(), places: node.places(), node })
+    let kind = word(source, &node, "kind", "Job", said).unwrap_or_default();
+    Some(Document { kind, value: node.to_json(), places: node.places(), node, gaps })
 }
 
 /// The word that a key of the envelope must have.
@@ -120,12 +124,6 @@ fn word(
 }
 
 impl Document {
-    /// Decodes the field of a document at a pointer (`""` for all of it), with errors at their lines.
-    pub fn decode<T: DeserializeOwned>(&self, source: &Source, pointer: &str) -> Result<T, Vec<Diagnostic>> {
-        let value = self.value.pointer(pointer).unwrap_or(&Value::Null);
-        decode::decode(source, value, &self.places, pointer)
-    }
-
     /// Puts a diagnostic that only knows its pointer at the line of the text.
     #[must_use]
     pub fn pin(&self, source: &Source, diagnostic: Diagnostic) -> Diagnostic {

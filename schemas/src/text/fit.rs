@@ -4,27 +4,34 @@
 //! lost its zero.
 
 use super::diagnostic::Diagnostic;
+use super::gaps::Gaps;
 use super::node::{Node, NodeValue, join};
 use super::schema::{Schema, Shape, snake};
 use super::shape::misplaced;
 use super::source::{Source, Span};
+use crate::validate::nearest;
 
-/// What is wrong with a value whose shape is the struct of that name, standing at `pointer`.
-pub(crate) fn check(
-    source: &Source,
-    schema: &Schema,
-    node: &Node,
-    (name, pointer): (&str, &str),
-) -> Vec<Diagnostic> {
-    let mut check = Check { source, schema, said: Vec::new() };
+/// What does not fit.
+#[derive(Default)]
+pub(crate) struct Misfits {
+    pub(crate) said: Vec<Diagnostic>,
+    /// The fields to take out before the rest is decoded.
+    pub(crate) pointers: Vec<String>,
+    /// What is not known without them.
+    pub(crate) gaps: Gaps,
+}
+
+/// What is wrong with a value called `name` whose shape is the root of the schema, standing at `pointer`.
+pub(crate) fn check(source: &Source, schema: &Schema, node: &Node, (name, pointer): (&str, &str)) -> Misfits {
+    let mut check = Check { source, schema, misfits: Misfits::default() };
     check.value(&Shape::Struct(schema.root.clone()), node, pointer, name);
-    check.said
+    check.misfits
 }
 
 struct Check<'s> {
     source: &'s Source,
     schema: &'s Schema,
-    said: Vec<Diagnostic>,
+    misfits: Misfits,
 }
 
 impl Check<'_> {
@@ -49,10 +56,11 @@ impl Check<'_> {
             (Shape::Struct(inner), NodeValue::Object(entries)) => {
                 for entry in entries {
                     let field = self.schema.fields(inner).iter().find(|field| field.property == entry.key);
-                    let pointer = join(pointer, &entry.key);
                     match field {
-                        Some(field) => self.value(&field.shape, &entry.value, &pointer, &entry.key),
-                        None => self.unknown(inner, &entry.key, &entry.key_span, (&pointer, name)),
+                        Some(field) => {
+                            self.value(&field.shape, &entry.value, &join(pointer, &entry.key), &entry.key);
+                        }
+                        None => self.unknown(inner, &entry.key, &entry.key_span, (pointer, name)),
                     }
                 }
             }
@@ -79,7 +87,8 @@ impl Check<'_> {
         };
         let message = format!("`{name}` must be {}, not {found}", shape.wanted());
         let error = self.source.error(&node.span, message).pointer(pointer);
-        self.said.push(match (shape, &node.value) {
+        self.misfits.pointers.push(pointer.to_owned());
+        self.misfits.said.push(match (shape, &node.value) {
             (Shape::Text | Shape::Choice(_) | Shape::Duration, NodeValue::Number(_) | NodeValue::Bool(_)) => {
                 error.hint(format!("quote it: \"{raw}\""))
             }
@@ -104,13 +113,14 @@ impl Check<'_> {
         });
     }
 
-    fn unknown(&mut self, inner: &str, key: &str, span: &Span, (pointer, name): (&str, &str)) {
+    fn unknown(&mut self, inner: &str, key: &str, span: &Span, (object, name): (&str, &str)) {
         let fields = self.schema.fields(inner);
+        let pointer = join(object, key);
         let allowed: Vec<&str> = fields.iter().map(|field| field.property.as_str()).collect();
         let error = self
             .source
             .error(span, format!("unknown key `{key}` in `{name}`"))
-            .pointer(pointer)
+            .pointer(&pointer)
             .allowed(allowed.iter().copied());
         let singular = fields.iter().find(|field| field.key == key || field.key == snake(key));
         let error = match singular {
@@ -125,7 +135,13 @@ impl Check<'_> {
             Some(path) => error.hint(format!("`{key}` belongs deeper: inside `{}`", path.join("` → `"))),
             None => error,
         };
-        self.said.push(error);
+        self.misfits.said.push(error);
+        self.misfits.pointers.push(pointer);
+        self.misfits.gaps.stranger(object, key);
+        let near = singular.map(|field| field.property.as_str()).or_else(|| nearest(key, &allowed));
+        for meant in fields.iter().filter(|field| Some(field.property.as_str()) == near) {
+            self.misfits.gaps.field(object, meant);
+        }
     }
 }
 

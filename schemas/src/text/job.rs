@@ -10,10 +10,11 @@ use super::options::Options;
 use super::schema::Schema;
 use super::shape::SCHEMA;
 use super::source::Source;
-use super::{API_VERSION, fit};
+use super::{API_VERSION, decode, fit};
+use crate::admission::{self, Verdict};
 use crate::job::{Job, JobSpec};
 use crate::meta::ObjectMeta;
-use crate::validate::{self, nearest};
+use crate::validate::{self, Problem, nearest};
 
 /// The namespace of a job that names none.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -42,7 +43,7 @@ impl ParsedJob {
 
 /// Reads the one job of a text.
 pub fn job(source: &Source, options: &Options) -> Result<ParsedJob, Vec<Diagnostic>> {
-    let (documents, mut said) = document::read(source, options)?;
+    let (documents, mut said) = document::read(source, options).map_err(|errors| part(errors).0)?;
     let mut documents = documents.into_iter();
     let first = documents.next();
     if let Some(second) = documents.next() {
@@ -50,7 +51,7 @@ pub fn job(source: &Source, options: &Options) -> Result<ParsedJob, Vec<Diagnost
         said.push(error.hint("apply a file of several documents with `apply`"));
     }
     match first {
-        Some(document) => finish(source, document, said),
+        Some(document) => finish(judge(source, document), said),
         None => Err(part(said).0),
     }
 }
@@ -58,12 +59,21 @@ pub fn job(source: &Source, options: &Options) -> Result<ParsedJob, Vec<Diagnost
 /// Everything that can be said about the jobs of a text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Checked {
-    /// The names of the jobs that are valid.
+    /// The names of the jobs that are well formed.
     pub names: Vec<String>,
-    /// Why the text is refused.
+    /// What is wrong with the text.
     pub errors: Vec<Diagnostic>,
+    /// What is well formed, and no server does it yet.
+    pub unbuilt: Vec<Diagnostic>,
     /// What should change although the text is taken.
     pub warnings: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Whether a server takes every job of the text.
+    pub fn is_taken(&self) -> bool {
+        self.errors.is_empty() && self.unbuilt.is_empty()
+    }
 }
 
 /// Checks every job of a text, each document on its own, so that a bad one does not hide those after it.
@@ -72,85 +82,101 @@ pub fn jobs(source: &Source, options: &Options) -> Checked {
         Ok(read) => read,
         Err(errors) => return Checked { errors: part(errors).0, ..Checked::default() },
     };
-    let mut names = Vec::new();
-    let is_alone = documents.len() == 1;
+    let (mut names, mut unbuilt) = (Vec::new(), Vec::new());
     for document in documents {
-        // What was said while reading a lone document is about it, and keeps what only follows from it unsaid.
-        let known = if is_alone { std::mem::take(&mut said) } else { Vec::new() };
-        match finish(source, document, known) {
-            Ok(parsed) => {
-                names.push(parsed.job.metadata.name.clone());
-                said.extend(parsed.warnings);
-            }
-            Err(errors) => said.extend(errors),
+        let judged = judge(source, document);
+        if !judged.said.iter().any(Diagnostic::is_error) {
+            names.push(judged.job.metadata.name);
         }
+        said.extend(judged.said);
+        unbuilt.extend(judged.unbuilt);
     }
+    let (refused, more) = part(unbuilt);
+    said.extend(more);
     let (errors, warnings) = part(said);
-    Checked { names, errors, warnings }
+    Checked { names, errors, unbuilt: refused, warnings }
 }
 
 /// The job that a document holds.
 pub fn job_of(source: &Source, document: Document) -> Result<ParsedJob, Vec<Diagnostic>> {
-    finish(source, document, Vec::new())
+    finish(judge(source, document), Vec::new())
 }
 
-/// Decodes a document even if something is wrong already, so that everything is said at once; what is whole is
-/// validated.
-fn finish(
-    source: &Source,
+/// A document after everything that can be known of it was judged.
+struct Judged {
+    /// The job without what could not be read.
+    job: Job,
     document: Document,
-    mut said: Vec<Diagnostic>,
-) -> Result<ParsedJob, Vec<Diagnostic>> {
-    let decoded = decode(source, &document, &mut said);
-    let Some(mut job) = decoded.filter(|_| !said.iter().any(Diagnostic::is_error)) else {
-        return Err(part(said).0);
-    };
+    /// What is wrong with it and what should change.
+    said: Vec<Diagnostic>,
+    /// What the cluster cannot do yet.
+    unbuilt: Vec<Diagnostic>,
+}
+
+/// The job of a document, unless an error was said about it or `before`.
+fn finish(judged: Judged, mut before: Vec<Diagnostic>) -> Result<ParsedJob, Vec<Diagnostic>> {
+    let Judged { job, document, said, unbuilt: _ } = judged;
+    before.extend(said);
+    let (errors, warnings) = part(before);
+    if errors.is_empty() { Ok(ParsedJob { job, document, warnings }) } else { Err(errors) }
+}
+
+/// Reads what can be read of a document and judges what can be judged of that, so that everything is said at once.
+fn judge(source: &Source, mut document: Document) -> Judged {
+    let mut said = envelope(source, &document);
+    let metadata: ObjectMeta = field(source, &mut document, &METADATA, ("metadata", &mut said));
+    let spec: JobSpec = field(source, &mut document, &SCHEMA, ("spec", &mut said));
+    let mut job = Job { metadata, spec, ..Job::default() };
     if job.metadata.namespace.is_empty() {
         DEFAULT_NAMESPACE.clone_into(&mut job.metadata.namespace);
     }
-    let parsed = ParsedJob { job, document, warnings: Vec::new() };
-    let canonical = parsed.canonical();
-    let problems = validate::job(&canonical.metadata.name, &canonical.spec);
-    said.extend(problems.into_iter().map(|problem| {
+    let Verdict { mistakes, unbuilt } = admission::judge(&job.metadata.name, &job.spec);
+    said.extend(pinned(source, &document, mistakes));
+    let unbuilt = pinned(source, &document, unbuilt);
+    Judged { job, document, said, unbuilt }
+}
+
+/// The problems at their lines, without those that may only follow from what could not be read.
+fn pinned(source: &Source, document: &Document, problems: Vec<Problem>) -> Vec<Diagnostic> {
+    let stands = |problem: &Problem| !document.gaps.may_explain(problem, &document.places);
+    let pin = |problem: Problem| {
         let about_key = problem.about_key;
         let diagnostic = from_problem(problem);
-        if about_key {
-            parsed.document.pin_to_key(source, diagnostic)
-        } else {
-            parsed.document.pin(source, diagnostic)
-        }
-    }));
-    let (errors, warnings) = part(said);
-    if errors.is_empty() { Ok(ParsedJob { warnings, ..parsed }) } else { Err(errors) }
+        if about_key { document.pin_to_key(source, diagnostic) } else { document.pin(source, diagnostic) }
+    };
+    problems.into_iter().filter(stands).map(pin).collect()
 }
 
-/// Decodes the parts of the envelope one by one, so that an error in one does not hide those in another.
-fn decode(source: &Source, document: &Document, said: &mut Vec<Diagnostic>) -> Option<Job> {
-    said.extend(envelope(source, document));
-    let metadata: Option<ObjectMeta> = field(source, document, &METADATA, "metadata", said);
-    let spec: Option<JobSpec> = field(source, document, &SCHEMA, "spec", said);
-    Some(Job { metadata: metadata?, spec: spec?, ..Job::default() })
-}
-
-fn field<T: DeserializeOwned>(
+/// Decodes one part of the envelope; what cannot be decoded is said, noted as a gap, and left out.
+fn field<T: DeserializeOwned + Default>(
     source: &Source,
-    document: &Document,
+    document: &mut Document,
     schema: &Schema,
-    key: &str,
-    said: &mut Vec<Diagnostic>,
-) -> Option<T> {
+    (key, said): (&str, &mut Vec<Diagnostic>),
+) -> T {
     let pointer = format!("/{key}");
     let Some(entry) = document.node.get(key) else {
         let start = document.node.span.start;
-        said.push(source.error(&(start..start + 1), format!("the key `{key}` is missing")).pointer(pointer));
-        return None;
+        let message = format!("the key `{key}` is missing");
+        said.push(source.error(&(start..start + 1), message).pointer(&pointer));
+        document.gaps.value(pointer);
+        return T::default();
     };
     let misfits = fit::check(source, schema, &entry.value, (key, &pointer));
-    if !misfits.is_empty() {
-        said.extend(misfits);
-        return None;
+    said.extend(misfits.said);
+    document.gaps.extend(misfits.gaps);
+    let mut rest = document.value.clone();
+    for misfit in &misfits.pointers {
+        document.gaps.value(decode::take_out(&mut rest, misfit).unwrap_or(misfit));
     }
-    document.decode(source, &pointer).map_err(|errors| said.extend(errors)).ok()
+    let Some(value) = rest.pointer(&pointer) else { return T::default() };
+    let decoded = decode::decode(source, value, &document.places, &pointer);
+    said.extend(decoded.errors);
+    document.gaps.extend(decoded.gaps);
+    decoded.value.unwrap_or_else(|| {
+        document.gaps.value(pointer);
+        T::default()
+    })
 }
 
 fn envelope(source: &Source, document: &Document) -> Vec<Diagnostic> {
@@ -175,7 +201,7 @@ fn envelope(source: &Source, document: &Document) -> Vec<Diagnostic> {
         let error = Diagnostic::error(message).pointer(pointer).hint(hint);
         document.pin(source, error)
     };
-    if document.kind != "Job" {
+    if !matches!(document.kind.as_str(), "Job" | "") {
         errors.push(wrong(
             "/kind",
             format!("a Job is expected, not `{}`", document.kind),
@@ -190,8 +216,8 @@ fn envelope(source: &Source, document: &Document) -> Vec<Diagnostic> {
     errors
 }
 
-fn from_problem(problem: validate::Problem) -> Diagnostic {
-    let validate::Problem { pointer, severity, message, allowed, hint, about_key: _ } = problem;
+fn from_problem(problem: Problem) -> Diagnostic {
+    let Problem { pointer, severity, message, allowed, hint, about_key: _, depends_on: _ } = problem;
     let severity = match severity {
         validate::Severity::Error => Severity::Error,
         validate::Severity::Warning => Severity::Warning,

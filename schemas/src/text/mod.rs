@@ -10,6 +10,7 @@ mod diagnostic;
 mod document;
 mod fit;
 mod format;
+mod gaps;
 mod hcl;
 mod job;
 mod json;

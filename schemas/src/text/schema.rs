@@ -91,6 +91,12 @@ impl Schema {
         self.structs.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// The name in JSON of a key or block of HCL: that of the field that has it, or the key itself.
+    pub(crate) fn property<'a>(&'a self, key: &'a str) -> &'a str {
+        let field = self.structs.values().flatten().find(|field| field.key == key);
+        field.map_or(key, |field| &field.property)
+    }
+
     /// The blocks that lead from a struct down to the nearest one that has a key, innermost last.
     pub(crate) fn home_below(&self, name: &str, key: &str) -> Option<Vec<&str>> {
         let mut queue = VecDeque::from([(name, Vec::new())]);

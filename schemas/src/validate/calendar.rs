@@ -58,7 +58,8 @@ fn only_batch(report: &mut Report, place: &Place, job: &JobSpec, block: &str) {
     if !job.job_type.is_batch() {
         report
             .error(place, format!("a {} job cannot be {block}", job.job_type))
-            .hint("only batch and sysbatch jobs end, so only they can be started again and again");
+            .hint("only batch and sysbatch jobs end, so only they can be started again and again")
+            .depends_on(&Place::spec().key("type"));
     }
 }
 

@@ -152,6 +152,7 @@ pub(super) fn driver(report: &mut Report, place: &Place, task: &Task) {
         }
         return;
     };
+    let driver_place = place.key("driver");
     let place = place.key("config");
     let mut near = Vec::new();
     for (key, value) in &task.config {
@@ -159,7 +160,7 @@ pub(super) fn driver(report: &mut Report, place: &Place, task: &Task) {
             form(report, &place.key(key), (key, value));
         } else if !is_interpolated(key) {
             let what = format!("key of the {} driver", task.driver);
-            report.unknown(&place.key(key), &what, key, words.keys).about_key();
+            report.unknown(&place.key(key), &what, key, words.keys).about_key().depends_on(&driver_place);
             near.extend(nearest(key, words.keys));
         }
     }
@@ -167,7 +168,11 @@ pub(super) fn driver(report: &mut Report, place: &Place, task: &Task) {
         // A key that is there and misspelt was told already.
         if !needed.iter().any(|key| task.config.contains_key(*key) || near.contains(key)) {
             let names = needed.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" or ");
-            report.error(&place, format!("the {} driver needs {names}", task.driver));
+            let problem = report.error(&place, format!("the {} driver needs {names}", task.driver));
+            problem.depends_on(&driver_place);
+            for key in *needed {
+                problem.depends_on(&place.key(key));
+            }
         }
     }
 }

@@ -60,10 +60,14 @@ fn change(report: &mut Report, place: &Place, template: &Template) {
     let has_script = template.change_script.is_some();
     match template.change_mode {
         ChangeMode::Script if !has_script => {
-            report.error(&place.key("changeScript"), "change mode `script` needs a `changeScript`");
+            report
+                .error(&place.key("changeScript"), "change mode `script` needs a `changeScript`")
+                .depends_on(&place.key("changeMode"));
         }
         ChangeMode::Noop | ChangeMode::Restart | ChangeMode::Signal if has_script => {
-            report.error(&place.key("changeScript"), "a `changeScript` needs change mode `script`");
+            report
+                .error(&place.key("changeScript"), "a `changeScript` needs change mode `script`")
+                .depends_on(&place.key("changeMode"));
         }
         ChangeMode::Noop | ChangeMode::Restart | ChangeMode::Signal | ChangeMode::Script => {}
     }

@@ -21,8 +21,7 @@ pub(super) fn group(report: &mut Report, place: &Place, job: &JobSpec, group: &G
     scaling(report, place, job.job_type, group);
     identity::vault(report, &place.key("vault"), group.vault.as_ref());
     identity::secrets(report, place, &group.secrets);
-    let service_names = merged.services.iter().filter_map(|service| service.name.as_deref());
-    service::services(report, place, group, &group.services, service_names);
+    service::services(report, [place, place], group, [&group.services, &merged.services]);
     service::one_provider(report, place, group);
     not_negative(report, &place.key("shutdownDelay"), group.shutdown_delay);
     run_duration(report, place, job.job_type, group);
@@ -35,6 +34,7 @@ pub(super) fn not_for_every_node(report: &mut Report, place: &Place, job_type: J
         if job_type.is_per_node() && !is_empty {
             report
                 .error(&place.key(key), format!("a {job_type} job has no {key}"))
+                .depends_on(&job_type_place())
                 .hint("it runs on every node that meets its constraints");
         }
     }
@@ -44,6 +44,7 @@ fn count(report: &mut Report, place: &Place, job_type: JobType, group: &Group) {
     if job_type.is_per_node() && group.count.is_some_and(|count| count > 1) {
         report
             .error(&place.key("count"), format!("a {job_type} job runs once on every node"))
+            .depends_on(&job_type_place())
             .hint("leave `count` out");
     }
 }
@@ -67,27 +68,31 @@ fn tasks(report: &mut Report, place: &Place, group: &Group, merged: &Group) {
         "task",
         place.each("tasks", &group.tasks).map(|(place, task)| (place.key("name"), task.name.as_str())),
     );
+    let group_place = place;
     for ((place, each), merged_task) in place.each("tasks", &group.tasks).zip(&merged.tasks) {
-        task::task(report, &place, group, each, merged_task);
-        kill_timeout(report, &place, merged, each);
-        logs(report, &place, group, each);
+        task::task(report, [group_place, &place], group, each, merged_task);
+        kill_timeout(report, [group_place, &place], merged, each);
+        logs(report, [group_place, &place], group, each);
     }
 }
 
 /// An instance that may take longer to stop than a rollout may stand still would fail the rollout.
-fn kill_timeout(report: &mut Report, place: &Place, merged: &Group, task: &Task) {
+fn kill_timeout(report: &mut Report, [group_place, place]: [&Place; 2], merged: &Group, task: &Task) {
     let Some(update) = merged.update else { return };
     let deadline = update.progress_deadline();
     if !deadline.is_zero() && task.kill_timeout > deadline {
-        report.error(
-            &place.key("killTimeout"),
-            format!("{} is longer than the rollout's `progressDeadline` ({deadline})", task.kill_timeout),
-        );
+        let message =
+            format!("{} is longer than the rollout's `progressDeadline` ({deadline})", task.kill_timeout);
+        report
+            .error(&place.key("killTimeout"), message)
+            .depends_on(&group_place.key("update"))
+            .depends_on(&Place::spec().key("update"))
+            .depends_on(&job_type_place());
     }
 }
 
 /// What a task may keep of its output must fit into the instance's disk.
-fn logs(report: &mut Report, place: &Place, group: &Group, task: &Task) {
+fn logs(report: &mut Report, [group_place, place]: [&Place; 2], group: &Group, task: &Task) {
     let logs_mb = u64::from(task.logs.max_files) * u64::from(task.logs.max_file_size);
     let disk_mb = group.ephemeral_disk.size;
     if !task.logs.disabled && logs_mb >= disk_mb {
@@ -96,15 +101,17 @@ fn logs(report: &mut Report, place: &Place, group: &Group, task: &Task) {
                 &place.key("logs"),
                 format!("{logs_mb} MB of logs do not fit into the group's disk of {disk_mb} MB"),
             )
+            .depends_on(&group_place.key("ephemeralDisk").key("size"))
             .hint("make `ephemeralDisk.size` larger or the logs smaller");
     }
 }
 
 fn scaling(report: &mut Report, place: &Place, job_type: JobType, group: &Group) {
     let Some(scaling) = &group.scaling else { return };
-    let place = place.key("scaling");
+    let group_place = place;
+    let place = group_place.key("scaling");
     if job_type.is_per_node() {
-        report.error(&place, format!("a {job_type} job cannot be scaled"));
+        report.error(&place, format!("a {job_type} job cannot be scaled")).depends_on(&job_type_place());
     }
     let Some(most) = scaling.max else {
         report.error(&place.key("max"), "the greatest count is missing");
@@ -112,9 +119,13 @@ fn scaling(report: &mut Report, place: &Place, job_type: JobType, group: &Group)
     };
     let (least, count) = (scaling.min.unwrap_or(0), group.count());
     if least > most {
-        report.error(&place.key("min"), format!("{least} is greater than `max` ({most})"));
+        report
+            .error(&place.key("min"), format!("{least} is greater than `max` ({most})"))
+            .depends_on(&place.key("max"));
     } else if !(least..=most).contains(&count) {
-        report.error(&place, format!("the count {count} is not between {least} and {most}"));
+        report
+            .error(&place, format!("the count {count} is not between {least} and {most}"))
+            .depends_on(&group_place.key("count"));
     }
 }
 
@@ -127,6 +138,12 @@ fn run_duration(report: &mut Report, place: &Place, job_type: JobType, group: &G
     if !job_type.is_batch() {
         report
             .error(&place, format!("a {job_type} job runs until it is stopped"))
-            .hint("only batch jobs have it");
+            .hint("only batch jobs have it")
+            .depends_on(&job_type_place());
     }
+}
+
+/// What a job of the wrong type may not say is no mistake of the field that says it if the type is not known.
+pub(super) fn job_type_place() -> Place {
+    Place::spec().key("type")
 }

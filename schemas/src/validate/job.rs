@@ -14,7 +14,7 @@ const LONGEST_DESCRIPTION: usize = 1_000;
 /// Everything that is wrong with the job of that name, in the order of the document.
 pub fn job(job_name: &str, spec: &JobSpec) -> Vec<Problem> {
     let mut report = Report::default();
-    let place = Place::new("/spec");
+    let place = Place::spec();
     name(&mut report, &Place::new("/metadata/name"), "job", job_name);
     head(&mut report, &place, spec);
     calendar::starts(&mut report, &place, spec);

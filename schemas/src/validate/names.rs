@@ -27,6 +27,13 @@ pub(super) fn name(report: &mut Report, place: &Place, what: &str, name: &str) {
     }
 }
 
+/// Whether nothing speaks against a name.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut report = Report::default();
+    name(&mut report, &Place::new(""), "job", text);
+    report.problems.is_empty()
+}
+
 /// A job name, a group name and a node name together must fit into a store key and a file name.
 const LONGEST_NAME: usize = 128;
 

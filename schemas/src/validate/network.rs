@@ -30,10 +30,14 @@ fn network(report: &mut Report, place: &Place, network: &Network) {
         report.unknown(&place.key("mode"), "network mode", mode, &["host", "bridge", "none", "cni/<name>"]);
     }
     if network.hostname.is_some() && mode != "bridge" {
-        report.error(&place.key("hostname"), "a host name needs network mode `bridge`");
+        report
+            .error(&place.key("hostname"), "a host name needs network mode `bridge`")
+            .depends_on(&place.key("mode"));
     }
     if network.cni.is_some() && plugin.is_none() {
-        report.error(&place.key("cni"), "arguments for a network plugin need mode `cni/<name>`");
+        report
+            .error(&place.key("cni"), "arguments for a network plugin need mode `cni/<name>`")
+            .depends_on(&place.key("mode"));
     }
     if mode == "none" && !network.ports.is_empty() {
         report.error(&place.key("ports"), "network mode `none` has no ports");
@@ -69,10 +73,13 @@ fn port(report: &mut Report, place: &Place, port: &Port) {
 /// Two ports of one instance cannot be the same port of one network, unless both say that they share it.
 fn collisions(report: &mut Report, place: &Place, ports: &[Port]) {
     let mut taken: BTreeMap<(&str, u16), &str> = BTreeMap::new();
-    for (place, port) in place.each("ports", ports) {
+    let list = place;
+    for (place, port) in list.each("ports", ports) {
         let Some(number) = port.static_port else { continue };
         if let Some(other) = taken.insert((&port.host_network, number), &port.label) {
-            report.error(&place.key("static"), format!("port {number} is also the port `{other}`"));
+            report
+                .error(&place.key("static"), format!("port {number} is also the port `{other}`"))
+                .depends_on(&list.key("ports"));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Policies of a group. Each is judged as merged with the job's, and blamed on the block that was written.
 
+use super::group::job_type_place;
 use super::names::{at_least, not_negative};
-use super::problem::{Place, Report};
+use super::problem::{Place, Problem, Report};
 use crate::duration::Duration;
 use crate::group::{
     DelayFunction, Disconnect, Group, HealthCheck, Migrate, Reschedule, Restart, RestartMode, Update,
@@ -10,20 +11,22 @@ use crate::job::{JobSpec, JobType};
 
 /// The policies of one group: `group` as written, `merged` in canonical form.
 pub(super) fn policies(report: &mut Report, place: &Place, job: &JobSpec, group: &Group, merged: &Group) {
-    let job_place = Place::new("/spec");
-    let blame = |key: &str, is_own: bool| if is_own { place.key(key) } else { job_place.key(key) };
+    let block = |key: &str, is_own: bool| {
+        let layers = [place.key(key), Place::spec().key(key)];
+        Block { blamed: layers[usize::from(!is_own)].clone(), layers }
+    };
     let job_type = job.job_type;
     if let Some(merged) = &merged.update {
-        update(report, &blame("update", group.update.is_some()), job_type, merged);
+        update(report, &block("update", group.update.is_some()), job_type, merged);
     }
     if let Some(merged) = &merged.migrate {
-        migrate(report, &blame("migrate", group.migrate.is_some()), merged);
+        migrate(report, &block("migrate", group.migrate.is_some()), merged);
     }
     if let Some(merged) = &merged.reschedule {
-        reschedule(report, &blame("reschedule", group.reschedule.is_some()), merged);
+        reschedule(report, &block("reschedule", group.reschedule.is_some()), merged);
     }
     if let Some(merged) = &merged.restart {
-        restart(report, &place.key("restart"), merged);
+        restart(report, &block("restart", true), merged);
     }
     if let Some(block) = &group.disconnect {
         disconnect(report, &place.key("disconnect"), job_type, block);
@@ -36,13 +39,35 @@ pub(super) fn policies(report: &mut Report, place: &Place, job: &JobSpec, group:
     );
 }
 
+/// A policy that two blocks say together, the outer one filling the gaps of the inner one.
+pub(super) struct Block {
+    /// The block that is told what is wrong.
+    pub(super) blamed: Place,
+    /// Both of them.
+    pub(super) layers: [Place; 2],
+}
+
+impl Block {
+    fn key(&self, key: &str) -> Place {
+        self.blamed.key(key)
+    }
+
+    /// Says that a problem comes from several fields together, whichever block says them.
+    fn together(&self, problem: &mut Problem, keys: &[&str]) {
+        for (layer, key) in self.layers.iter().flat_map(|layer| keys.iter().map(move |key| (layer, key))) {
+            problem.depends_on(&layer.key(key));
+        }
+    }
+}
+
 /// Policies that jobs of this type do not have; `given` says whether update, migrate and reschedule were written.
 pub(super) fn belongs(report: &mut Report, place: &Place, job_type: JobType, given: [bool; 3]) {
     let [has_update, has_migrate, has_reschedule] = given;
     let refuse = |report: &mut Report, key: &str, types: &str| {
         report
             .error(&place.key(key), format!("a {job_type} job has no `{key}`"))
-            .hint(format!("only {types} jobs have"));
+            .hint(format!("only {types} jobs have"))
+            .depends_on(&job_type_place());
     };
     if has_update && job_type.is_batch() {
         refuse(report, "update", "service and system");
@@ -55,7 +80,7 @@ pub(super) fn belongs(report: &mut Report, place: &Place, job_type: JobType, giv
     }
 }
 
-fn update(report: &mut Report, place: &Place, job_type: JobType, update: &Update) {
+fn update(report: &mut Report, block: &Block, job_type: JobType, update: &Update) {
     let (healthy, deadline, progress) =
         (update.min_healthy_time(), update.healthy_deadline(), update.progress_deadline());
     for (key, span) in [
@@ -64,93 +89,103 @@ fn update(report: &mut Report, place: &Place, job_type: JobType, update: &Update
         ("progressDeadline", progress),
         ("stagger", update.stagger()),
     ] {
-        not_negative(report, &place.key(key), Some(span));
+        not_negative(report, &block.key(key), Some(span));
     }
     if healthy >= deadline {
-        report
-            .error(
-                &place.key("healthyDeadline"),
-                format!("{deadline} is not longer than `minHealthyTime` ({healthy})"),
-            )
-            .hint("nothing could ever become healthy");
+        let message = format!("{deadline} is not longer than `minHealthyTime` ({healthy})");
+        let problem = report.error(&block.key("healthyDeadline"), message);
+        block.together(
+            problem.hint("nothing could ever become healthy"),
+            &["minHealthyTime", "healthyDeadline"],
+        );
     }
     if !progress.is_zero() && deadline >= progress {
-        report
-            .error(
-                &place.key("progressDeadline"),
-                format!("{progress} is not longer than `healthyDeadline` ({deadline})"),
-            )
-            .hint("make it longer, or 0 to fail with the first unhealthy instance");
+        let message = format!("{progress} is not longer than `healthyDeadline` ({deadline})");
+        let problem = report.error(&block.key("progressDeadline"), message);
+        block.together(
+            problem.hint("make it longer, or 0 to fail with the first unhealthy instance"),
+            &["healthyDeadline", "progressDeadline"],
+        );
     }
     if update.auto_promote() && update.canary() == 0 {
-        report.error(&place.key("autoPromote"), "there are no canaries to promote").hint("set `canary`");
+        let problem = report.error(&block.key("autoPromote"), "there are no canaries to promote");
+        block.together(problem.hint("set `canary`"), &["canary"]);
     }
     if job_type == JobType::System && update.canary() > 100 {
-        report.error(&place.key("canary"), "for system jobs it is a percentage of the nodes, at most 100");
+        report
+            .error(&block.key("canary"), "for system jobs it is a percentage of the nodes, at most 100")
+            .depends_on(&job_type_place());
     }
 }
 
-fn migrate(report: &mut Report, place: &Place, migrate: &Migrate) {
+fn migrate(report: &mut Report, block: &Block, migrate: &Migrate) {
     let (healthy, deadline) = (migrate.min_healthy_time(), migrate.healthy_deadline());
-    not_negative(report, &place.key("minHealthyTime"), Some(healthy));
+    not_negative(report, &block.key("minHealthyTime"), Some(healthy));
     if healthy >= deadline {
-        report.error(
-            &place.key("healthyDeadline"),
-            format!("{deadline} is not longer than `minHealthyTime` ({healthy})"),
-        );
+        let message = format!("{deadline} is not longer than `minHealthyTime` ({healthy})");
+        let problem = report.error(&block.key("healthyDeadline"), message);
+        block.together(problem, &["minHealthyTime", "healthyDeadline"]);
     }
     if migrate.max_parallel() == 0 {
-        report.error(&place.key("maxParallel"), "with 0 at a time a drain would never end");
+        report.error(&block.key("maxParallel"), "with 0 at a time a drain would never end");
     }
     if migrate.health_check() == HealthCheck::Manual {
         report
-            .error(&place.key("healthCheck"), "nobody is asked during a drain")
+            .error(&block.key("healthCheck"), "nobody is asked during a drain")
             .allow(["checks", "task_states"]);
     }
 }
 
 /// The restart policy of a group or task.
-pub(super) fn restart(report: &mut Report, place: &Place, restart: &Restart) {
+pub(super) fn restart(report: &mut Report, block: &Block, restart: &Restart) {
     let (attempts, interval, delay) = (restart.attempts(), restart.interval(), restart.delay());
-    not_negative(report, &place.key("delay"), Some(delay));
-    at_least(report, &place.key("interval"), interval, Duration::from_seconds(5));
+    not_negative(report, &block.key("delay"), Some(delay));
+    at_least(report, &block.key("interval"), interval, Duration::from_seconds(5));
     if restart.mode() == RestartMode::Delay && attempts == 0 {
-        report
-            .error(&place.key("attempts"), "with 0 attempts there is nothing to delay")
-            .hint("use mode `fail`, or at least one attempt");
+        let problem = report.error(&block.key("attempts"), "with 0 attempts there is nothing to delay");
+        block.together(problem.hint("use mode `fail`, or at least one attempt"), &["attempts", "mode"]);
     }
     let needed = delay.times(i64::from(attempts));
     if needed > interval {
-        report
-            .error(
-                &place.key("interval"),
-                format!("{attempts} attempts with {delay} between them take {needed}"),
-            )
-            .hint(format!("make the interval longer than {interval}, or allow fewer attempts"));
+        let message = format!("{attempts} attempts with {delay} between them take {needed}");
+        let problem = report.error(&block.key("interval"), message);
+        problem.hint(format!("make the interval longer than {interval}, or allow fewer attempts"));
+        problem.depends_on(&job_type_place());
+        block.together(problem, &["attempts", "delay", "interval"]);
     }
 }
 
-fn reschedule(report: &mut Report, place: &Place, reschedule: &Reschedule) {
+fn reschedule(report: &mut Report, block: &Block, reschedule: &Reschedule) {
+    let before = report.problems.len();
+    spans(report, block, reschedule);
+    // Whether attempts are counted, and how many seconds are between them by default, is the job type's to say.
+    for problem in &mut report.problems[before..] {
+        problem.depends_on(&job_type_place());
+        block.together(problem, &["attempts", "unlimited", "delay", "delayFunction", "interval"]);
+    }
+}
+
+fn spans(report: &mut Report, block: &Block, reschedule: &Reschedule) {
     if !reschedule.is_enabled() {
         return;
     }
     let (delay, longest) = (reschedule.delay(), reschedule.max_delay());
-    at_least(report, &place.key("delay"), delay, Duration::from_seconds(5));
+    at_least(report, &block.key("delay"), delay, Duration::from_seconds(5));
     let grows = match reschedule.delay_function() {
         DelayFunction::Constant => false,
         DelayFunction::Exponential | DelayFunction::Fibonacci => true,
     };
     if grows && longest < delay {
-        report.error(&place.key("maxDelay"), format!("{longest} is shorter than `delay` ({delay})"));
+        report.error(&block.key("maxDelay"), format!("{longest} is shorter than `delay` ({delay})"));
     }
     if reschedule.is_unlimited() {
         return;
     }
-    at_least(report, &place.key("interval"), reschedule.interval(), Duration::from_seconds(15));
+    at_least(report, &block.key("interval"), reschedule.interval(), Duration::from_seconds(15));
     let needed = delay.times(i64::from(reschedule.attempts()));
     if needed > reschedule.interval() {
         report.error(
-            &place.key("interval"),
+            &block.key("interval"),
             format!("{} attempts with {delay} between them take at least {needed}", reschedule.attempts()),
         );
     }
@@ -166,6 +201,8 @@ fn disconnect(report: &mut Report, place: &Place, job_type: JobType, disconnect:
             .hint("either the instance may come back, or its node stops it");
     }
     if is_set(disconnect.stop_on_client_after) && job_type.is_per_node() {
-        report.error(&place.key("stopOnClientAfter"), format!("a {job_type} job cannot have it"));
+        report
+            .error(&place.key("stopOnClientAfter"), format!("a {job_type} job cannot have it"))
+            .depends_on(&job_type_place());
     }
 }

@@ -26,6 +26,9 @@ pub struct Problem {
     /// Whether the key itself is wrong, not its value: where to point in a text.
     #[serde(skip)]
     pub about_key: bool,
+    /// Pointers of other fields without which nobody can tell whether it is a problem at all.
+    #[serde(skip)]
+    pub depends_on: Vec<String>,
 }
 
 /// Whether a document with the problem is refused.
@@ -53,6 +56,12 @@ impl Problem {
     /// Says that the key is wrong, not its value.
     pub fn about_key(&mut self) -> &mut Self {
         self.about_key = true;
+        self
+    }
+
+    /// Names another field without which nobody can tell whether it is a problem at all.
+    pub fn depends_on(&mut self, place: &Place) -> &mut Self {
+        self.depends_on.push(place.0.clone());
         self
     }
 
@@ -91,6 +100,11 @@ impl Place {
     /// The place that a JSON pointer names.
     pub fn new(pointer: &str) -> Self {
         Place(pointer.to_owned())
+    }
+
+    /// The place of the job's `spec`.
+    pub fn spec() -> Self {
+        Place::new("/spec")
     }
 
     /// A field of this place.
@@ -144,8 +158,8 @@ impl Report {
 
     fn add(&mut self, severity: Severity, place: &Place, message: String) -> &mut Problem {
         let pointer = place.0.clone();
-        let (allowed, hint, about_key) = (Vec::new(), None, false);
-        self.problems.push(Problem { pointer, severity, message, allowed, hint, about_key });
+        let (allowed, hint, about_key, depends_on) = (Vec::new(), None, false, Vec::new());
+        self.problems.push(Problem { pointer, severity, message, allowed, hint, about_key, depends_on });
         self.problems.last_mut().expect("one was just pushed")
     }
 }

@@ -32,13 +32,14 @@ pub(super) fn resources(report: &mut Report, place: &Place, resources: &Resource
     if !is_sound {
         report
             .error(&place.key("memoryMax"), format!("it must be at least `memory` ({memory} MB)"))
+            .depends_on(&place.key("memory"))
             .hint("or -1 for no limit");
     }
     for (place, each) in place.each("devices", devices) {
         device(report, &place, each);
     }
     if let Some(numa) = numa {
-        known_devices(report, &place.key("numa"), numa, devices);
+        known_devices(report, place, numa, devices);
     }
 }
 
@@ -59,9 +60,9 @@ fn device(report: &mut Report, place: &Place, device: &Device) {
 
 fn known_devices(report: &mut Report, place: &Place, numa: &Numa, devices: &[Device]) {
     let known: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-    for (place, name) in place.each("devices", &numa.devices) {
+    for (numa_place, name) in place.key("numa").each("devices", &numa.devices) {
         if !known.contains(&name.as_str()) {
-            report.unknown(&place, "device of the task", name, &known);
+            report.unknown(&numa_place, "device of the task", name, &known).depends_on(&place.key("devices"));
         }
     }
 }

@@ -90,10 +90,14 @@ fn comparison(report: &mut Report, place: &Place, attribute: &str, operator: Ope
         | Operator::SetContainsAny => (true, true),
     };
     if needs_attribute && attribute.is_empty() {
-        report.error(&place.key("attribute"), format!("`{operator}` needs an attribute"));
+        report
+            .error(&place.key("attribute"), format!("`{operator}` needs an attribute"))
+            .depends_on(&place.key("operator"));
     }
     if needs_value && value.is_empty() {
-        report.error(&place.key("value"), format!("`{operator}` needs a value"));
+        report
+            .error(&place.key("value"), format!("`{operator}` needs a value"))
+            .depends_on(&place.key("operator"));
         return;
     }
     if let Some(complaint) = value_complaint(operator, value).filter(|_| !is_interpolated(value)) {

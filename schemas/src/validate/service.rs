@@ -1,26 +1,27 @@
 //! Services and their checks.
 
 use super::identity::identity;
-use super::names::{at_least, is_interpolated, not_negative, required, unique};
+use super::names::{at_least, is_interpolated, is_name, not_negative, required, unique};
 use super::problem::{Place, Report};
 use crate::connect::Connect;
 use crate::duration::Duration;
 use crate::group::Group;
 use crate::service::{AddressMode, Check, CheckRestart, CheckType, Provider, Service};
 
-/// The services of a group or of one of its tasks.
-///
-/// `services` are as written; `names` are the names they get in canonical form.
-pub(super) fn services<'a>(
+/// The services of a group or of one of its tasks: first as written, then in canonical form.
+pub(super) fn services(
     report: &mut Report,
-    place: &Place,
+    [group_place, place]: [&Place; 2],
     group: &Group,
-    services: &[Service],
-    names: impl Iterator<Item = &'a str>,
+    [services, merged]: [&[Service]; 2],
 ) {
-    for ((place, each), name) in place.each("services", services).zip(names) {
-        service_name(report, &place.key("name"), name);
-        service(report, &place, group, each);
+    for ((service_place, each), merged) in place.each("services", services).zip(merged) {
+        let (name_place, name) = (service_place.key("name"), merged.name.as_deref().unwrap_or_default());
+        match each.name {
+            Some(_) => service_name(report, &name_place, name),
+            None => made_name(report, [&name_place, group_place, place], name),
+        }
+        service(report, [group_place, &service_place], group, each);
     }
 }
 
@@ -32,26 +33,43 @@ pub(super) fn one_provider(report: &mut Report, place: &Place, group: &Group) {
     if providers.any(|provider| provider != first) {
         report
             .error(&place.key("services"), "the services of a group have different providers")
+            .depends_on(&place.key("tasks"))
             .hint("use one of them");
     }
 }
 
-fn service(report: &mut Report, place: &Place, group: &Group, service: &Service) {
+fn service(report: &mut Report, [group_place, place]: [&Place; 2], group: &Group, service: &Service) {
     if service.address_mode != AddressMode::Driver {
-        port(report, &place.key("port"), group, service.port.as_deref());
+        port(report, [group_place, &place.key("port")], group, service.port.as_deref());
     }
-    known_task(report, &place.key("task"), group, service.task.as_deref());
+    known_task(report, [group_place, &place.key("task")], group, service.task.as_deref());
     if let Some(block) = &service.identity {
         identity(report, &place.key("identity"), block);
     }
     check_restart(report, &place.key("checkRestart"), service.check_restart.as_ref());
+    let service_place = place;
     for (place, each) in place.each("checks", &service.checks) {
-        check(report, &place, group, service, each);
+        check(report, [group_place, service_place, &place], group, service, each);
     }
     let named = place.each("checks", &service.checks);
     unique(report, "check", named.map(|(place, check)| (place, check.name.as_deref().unwrap_or(""))));
     if let Some(block) = &service.connect {
-        connect(report, &place.key("connect"), service, block);
+        connect(report, [place, &place.key("connect")], service, block);
+    }
+}
+
+/// The name that a service has which says none: those of its job, group and task. What cannot be a name of those
+/// is told there.
+fn made_name(report: &mut Report, [place, group_place, task_place]: [&Place; 3], name: &str) {
+    if !is_name(name) {
+        return;
+    }
+    let before = report.problems.len();
+    service_name(report, place, name);
+    for problem in &mut report.problems[before..] {
+        for outer in [&Place::new("/metadata"), group_place, task_place] {
+            problem.depends_on(&outer.key("name"));
+        }
     }
 }
 
@@ -73,7 +91,7 @@ fn service_name(report: &mut Report, place: &Place, name: &str) {
 }
 
 /// A port is a label of the group's network or a number.
-fn port(report: &mut Report, place: &Place, group: &Group, port: Option<&str>) {
+fn port(report: &mut Report, [group_place, place]: [&Place; 2], group: &Group, port: Option<&str>) {
     let Some(port) = port.filter(|port| !port.is_empty() && !is_interpolated(port)) else { return };
     if port.bytes().all(|byte| byte.is_ascii_digit()) {
         if !port.parse::<u16>().is_ok_and(|number| number > 0) {
@@ -84,19 +102,29 @@ fn port(report: &mut Report, place: &Place, group: &Group, port: Option<&str>) {
     let labels: Vec<&str> =
         group.networks.iter().flat_map(|network| &network.ports).map(|port| port.label.as_str()).collect();
     if !labels.contains(&port) {
-        report.unknown(place, "port of the group's network", port, &labels);
+        report
+            .unknown(place, "port of the group's network", port, &labels)
+            .depends_on(&group_place.key("networks"));
     }
 }
 
-fn known_task(report: &mut Report, place: &Place, group: &Group, task: Option<&str>) {
+fn known_task(report: &mut Report, [group_place, place]: [&Place; 2], group: &Group, task: Option<&str>) {
     let Some(task) = task else { return };
     if group.task(task).is_none() {
         let known: Vec<&str> = group.tasks.iter().map(|task| task.name.as_str()).collect();
-        report.unknown(place, "task of the group", task, &known);
+        let problem = report.unknown(place, "task of the group", task, &known);
+        problem.depends_on(&group_place.key("tasks").key("-"));
+        for (place, _) in group_place.each("tasks", &group.tasks) {
+            problem.depends_on(&place.key("name"));
+        }
     }
 }
 
-fn check(report: &mut Report, place: &Place, group: &Group, service: &Service, check: &Check) {
+/// Where a check stands: its group, its service, itself.
+type Places<'p> = [&'p Place; 3];
+
+fn check(report: &mut Report, places: Places<'_>, group: &Group, service: &Service, check: &Check) {
+    let [group_place, service_place, place] = places;
     for (key, span) in [("interval", check.interval), ("timeout", check.timeout)] {
         match span {
             None => {
@@ -105,10 +133,10 @@ fn check(report: &mut Report, place: &Place, group: &Group, service: &Service, c
             Some(span) => at_least(report, &place.key(key), span, Duration::from_seconds(1)),
         }
     }
-    known_task(report, &place.key("task"), group, check.task.as_deref());
+    known_task(report, [group_place, &place.key("task")], group, check.task.as_deref());
     check_restart(report, &place.key("checkRestart"), check.check_restart.as_ref());
     if check.address_mode != Some(AddressMode::Driver) {
-        port(report, &place.key("port"), group, check.port.as_deref());
+        port(report, [group_place, &place.key("port")], group, check.port.as_deref());
     }
     if let Some(status) = check.initial_status.as_deref() {
         let allowed = ["critical", "warning", "passing"];
@@ -125,11 +153,13 @@ fn check(report: &mut Report, place: &Place, group: &Group, service: &Service, c
         CheckType::Script => false,
     };
     if needs_port && check.port.is_none() && service.port.is_none() {
-        report.error(&place.key("port"), "neither the check nor its service has a port");
+        report
+            .error(&place.key("port"), "neither the check nor its service has a port")
+            .depends_on(&service_place.key("port"));
     }
     match check_type {
         CheckType::Http => http_check(report, place, check),
-        CheckType::Script => script_check(report, place, group, service, check),
+        CheckType::Script => script_check(report, places, group, service, check),
         CheckType::Tcp | CheckType::Grpc => {}
     }
 }
@@ -149,7 +179,8 @@ fn http_check(report: &mut Report, place: &Place, check: &Check) {
     }
 }
 
-fn script_check(report: &mut Report, place: &Place, group: &Group, service: &Service, check: &Check) {
+fn script_check(report: &mut Report, places: Places<'_>, group: &Group, service: &Service, check: &Check) {
+    let [_, service_place, place] = places;
     required(
         report,
         &place.key("command"),
@@ -159,7 +190,8 @@ fn script_check(report: &mut Report, place: &Place, group: &Group, service: &Ser
     let is_group_service = group.services.contains(service);
     if is_group_service && check.task.is_none() && service.task.is_none() {
         report
-            .error(&place.key("task"), "a script check of a group's service must say in which task it runs");
+            .error(&place.key("task"), "a script check of a group's service must say in which task it runs")
+            .depends_on(&service_place.key("task"));
     }
 }
 
@@ -169,9 +201,12 @@ fn check_restart(report: &mut Report, place: &Place, check_restart: Option<&Chec
     }
 }
 
-fn connect(report: &mut Report, place: &Place, service: &Service, connect: &Connect) {
+fn connect(report: &mut Report, [service_place, place]: [&Place; 2], service: &Service, connect: &Connect) {
     if service.provider == Provider::Nomad {
-        report.error(place, "the mesh is Consul's").hint("use provider `consul`");
+        report
+            .error(place, "the mesh is Consul's")
+            .hint("use provider `consul`")
+            .depends_on(&service_place.key("provider"));
     }
     let kinds = [connect.native, connect.sidecar_service.is_some(), connect.gateway.is_some()];
     if kinds.into_iter().filter(|kind| *kind).count() != 1 {

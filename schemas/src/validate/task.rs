@@ -7,7 +7,13 @@ use crate::group::Group;
 use crate::task::{Action, Hook, Task};
 
 /// One task: `task` as written, `merged` in canonical form.
-pub(super) fn task(report: &mut Report, place: &Place, group: &Group, task: &Task, merged: &Task) {
+pub(super) fn task(
+    report: &mut Report,
+    [group_place, place]: [&Place; 2],
+    group: &Group,
+    task: &Task,
+    merged: &Task,
+) {
     name(report, &place.key("name"), "task", &task.name);
     if task.name == "alloc" {
         report
@@ -28,12 +34,12 @@ pub(super) fn task(report: &mut Report, place: &Place, group: &Group, task: &Tas
     identity::secrets(report, place, &task.secrets);
     identity::vault(report, &place.key("vault"), task.vault.as_ref());
     identity::identities(report, place, &task.identities);
-    volume::mounts(report, place, task, group);
+    volume::mounts(report, [group_place, place], task, group);
     volume::plugin(report, &place.key("csiPlugin"), task.csi_plugin.as_ref());
-    let service_names = merged.services.iter().filter_map(|service| service.name.as_deref());
-    service::services(report, place, group, &task.services, service_names);
+    service::services(report, [group_place, place], group, [&task.services, &merged.services]);
     if let (Some(_), Some(restart)) = (&task.restart, &merged.restart) {
-        policy::restart(report, &place.key("restart"), restart);
+        let layers = [place.key("restart"), group_place.key("restart")];
+        policy::restart(report, &policy::Block { blamed: layers[0].clone(), layers }, restart);
     }
     if let Some(payload) = &task.dispatch_payload {
         calendar::payload(report, &place.key("dispatchPayload"), payload);

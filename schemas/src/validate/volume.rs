@@ -12,9 +12,13 @@ pub(super) fn volumes(report: &mut Report, place: &Place, group: &Group, is_per_
         name(report, &place.key("name"), "volume", &volume.name);
         required(report, &place.key("source"), "the source of the volume", &volume.source);
         per_allocation(report, &place, volume, group, is_per_node);
+        let before = report.problems.len();
         match volume.volume_type {
             VolumeType::Host => host_volume(report, &place, volume),
             VolumeType::Csi => plugin_volume(report, &place, volume),
+        }
+        for problem in &mut report.problems[before..] {
+            problem.depends_on(&place.key("type"));
         }
     }
     let names = place.each("volumes", &group.volumes).map(|(place, volume)| (place, volume.name.as_str()));
@@ -27,7 +31,9 @@ fn per_allocation(report: &mut Report, place: &Place, volume: &Volume, group: &G
     }
     let place = place.key("perAlloc");
     if is_per_node {
-        report.error(&place, "a system job has no numbered instances, so it cannot have a volume for each");
+        report
+            .error(&place, "a system job has no numbered instances, so it cannot have a volume for each")
+            .depends_on(&super::group::job_type_place());
     }
     if group.update.is_some_and(|update| update.canary() > 0) {
         report.error(&place, "canaries run beside the old instances and would claim the same volumes");
@@ -99,11 +105,13 @@ fn plugin_volume(report: &mut Report, place: &Place, volume: &Volume) {
 }
 
 /// Where a task mounts its group's volumes.
-pub(super) fn mounts(report: &mut Report, place: &Place, task: &Task, group: &Group) {
+pub(super) fn mounts(report: &mut Report, [group_place, place]: [&Place; 2], task: &Task, group: &Group) {
     let known: Vec<&str> = group.volumes.iter().map(|volume| volume.name.as_str()).collect();
     for (place, mount) in place.each("volumeMounts", &task.volume_mounts) {
         if !known.contains(&mount.volume.as_str()) {
-            report.unknown(&place.key("volume"), "volume of the group", &mount.volume, &known);
+            report
+                .unknown(&place.key("volume"), "volume of the group", &mount.volume, &known)
+                .depends_on(&group_place.key("volumes"));
         }
         required(report, &place.key("destination"), "the destination of the mount", &mount.destination);
         if let Some(label) = mount.selinux_label.as_deref().filter(|label| !matches!(*label, "z" | "Z")) {

@@ -17,6 +17,8 @@ use crate::text::source::Span;
 pub(crate) struct Body {
     pub(crate) attributes: Vec<Entry>,
     pub(crate) blocks: Vec<Block>,
+    /// Names of attributes and blocks that could not be evaluated.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// A block: a word, labels, and a body.
@@ -65,10 +67,20 @@ impl Evaluator<'_> {
                         key_span: attribute.key.span().unwrap_or_default(),
                         value,
                     }),
-                    Err(error) => self.say(error),
+                    Err(error) => {
+                        self.say(error);
+                        out.unknown.push(attribute.key.as_str().to_owned());
+                    }
                 },
                 structure::Structure::Block(block) if block.has_ident("dynamic") => {
-                    self.dynamic(block, scope, &mut out.blocks);
+                    let kind = block.labels.first().map_or("", |label| label.as_str());
+                    match self.dynamic(block, scope) {
+                        Ok(blocks) => out.blocks.extend(blocks),
+                        Err(error) => {
+                            self.say(error);
+                            out.unknown.push(kind.to_owned());
+                        }
+                    }
                 }
                 structure::Structure::Block(block) => out.blocks.push(self.block(block, scope)),
             }
@@ -94,11 +106,12 @@ impl Evaluator<'_> {
         }
     }
 
-    fn dynamic(&self, block: &structure::Block, scope: &Scope<'_>, out: &mut Vec<Block>) {
+    /// The blocks that a `dynamic` writes.
+    fn dynamic(&self, block: &structure::Block, scope: &Scope<'_>) -> Result<Vec<Block>, Diagnostic> {
         let here = block.ident.span().unwrap_or_default();
         let [label] = &block.labels[..] else {
             let error = self.source.error(&here, "`dynamic` needs the name of the block that it writes");
-            return self.say(error.hint("for example `dynamic \"port\" { for_each = …  content { … } }`"));
+            return Err(error.hint("for example `dynamic \"port\" { for_each = …  content { … } }`"));
         };
         for attribute in block.body.attributes() {
             if !["for_each", "iterator", "labels"].contains(&attribute.key.as_str()) {
@@ -116,18 +129,18 @@ impl Evaluator<'_> {
         let (Some(for_each), Some(content)) =
             (block.body.get_attribute("for_each"), block.body.get_blocks("content").next())
         else {
-            return self.say(self.source.error(&here, "`dynamic` needs `for_each` and a `content` block"));
+            return Err(self.source.error(&here, "`dynamic` needs `for_each` and a `content` block"));
         };
         let iterator = match block.body.get_attribute("iterator").map(|attribute| &attribute.value) {
             Some(Expression::Variable(name)) => name.as_str().to_owned(),
-            Some(other) => return self.say(self.error(other, "the iterator is a plain word")),
+            Some(other) => return Err(self.error(other, "the iterator is a plain word")),
             None => label.as_str().to_owned(),
         };
-        let pairs = match self.pairs(&for_each.value, scope) {
-            Ok(pairs) if pairs.len() <= MAX_DYNAMIC => pairs,
-            Ok(_) => return self.say(self.error(&for_each.value, format!("more than {MAX_DYNAMIC} blocks"))),
-            Err(error) => return self.say(error),
-        };
+        let pairs = self.pairs(&for_each.value, scope)?;
+        if pairs.len() > MAX_DYNAMIC {
+            return Err(self.error(&for_each.value, format!("more than {MAX_DYNAMIC} blocks")));
+        }
+        let mut out = Vec::new();
         for (key, value) in pairs {
             let key = if matches!(key, Value::Number(_)) && is_set_like(&for_each.value) {
                 value.clone()
@@ -149,6 +162,7 @@ impl Evaluator<'_> {
                 span: block.span().unwrap_or_default(),
             });
         }
+        Ok(out)
     }
 
     fn labels(&self, expression: &Expression, scope: &Scope<'_>) -> Vec<Label> {

@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use super::{Shaper, header, sugar};
+use super::{Around, Shaper, header, sugar};
 use crate::job::JobSpec;
 use crate::text::diagnostic::Diagnostic;
+use crate::text::gaps::Gaps;
 use crate::text::hcl::{Block, Body};
-use crate::text::node::{Entry, Node, NodeValue};
+use crate::text::node::{Entry, Node, NodeValue, join};
 use crate::text::schema::{Schema, Shape};
 use crate::text::source::{Source, Span};
 
@@ -15,8 +16,18 @@ pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::of::<JobSpec>
 
 const TOP: [&str; 4] = ["job", "variable", "variables", "locals"];
 
-/// The document that a job file declares; nothing if it declares none. What is wrong is said beside it.
-pub(crate) fn shape(source: &Source, body: &Body) -> (Option<Node>, Vec<Diagnostic>) {
+/// What a job file declares.
+pub(crate) struct Shaped {
+    /// The document; nothing if the file declares none.
+    pub(crate) node: Option<Node>,
+    /// What is wrong or old.
+    pub(crate) said: Vec<Diagnostic>,
+    /// What of the document is not known because of that.
+    pub(crate) gaps: Gaps,
+}
+
+/// The document that a job file declares.
+pub(crate) fn shape(source: &Source, body: &Body) -> Shaped {
     let mut shaper = Shaper::new(source, &SCHEMA, Some(sugar::prepare));
     let mut job: Option<&Block> = None;
     for attribute in &body.attributes {
@@ -39,10 +50,10 @@ pub(crate) fn shape(source: &Source, body: &Body) -> (Option<Node>, Vec<Diagnost
             let error = source.error(&(0..1), "there is no job in this file");
             shaper.say(error.hint("a job file holds `job \"name\" { … }`"));
         }
-        return (None, shaper.said);
+        return Shaped { node: None, said: shaper.said, gaps: shaper.gaps };
     };
-    let document = document(&mut shaper, job);
-    (Some(document), shaper.said)
+    let node = Some(document(&mut shaper, job));
+    Shaped { node, said: shaper.said, gaps: shaper.gaps }
 }
 
 fn unexpected(shaper: &mut Shaper<'_>, key: &str, span: &Span) {
@@ -52,6 +63,7 @@ fn unexpected(shaper: &mut Shaper<'_>, key: &str, span: &Span) {
     } else {
         error.nearest(key, TOP)
     };
+    shaper.gaps.stranger("/spec", SCHEMA.property(key));
     shaper.say(error);
 }
 
@@ -59,7 +71,7 @@ fn document(shaper: &mut Shaper<'_>, job: &Block) -> Node {
     let span = header(job);
     let mut body = job.body.clone();
     let metadata = metadata(shaper, job, &mut body);
-    let spec = shaper.structure("job", &SCHEMA.root, &body);
+    let spec = shaper.structure(Around::new("job", &SCHEMA.root, "/spec"), &body);
     let text = |text: &str| Node::new(NodeValue::String(text.to_owned()), span.clone());
     let entry =
         |key: &str, value: Node| Entry { key: key.to_owned(), key_span: job.kind_span.clone(), value };
@@ -82,13 +94,17 @@ fn metadata(shaper: &mut Shaper<'_>, job: &Block, body: &mut Body) -> Vec<Entry>
         }
         [] => {
             let error = shaper.source.error(&job.kind_span, "the job has no name");
+            shaper.gaps.value("/metadata/name");
             shaper.say(error.hint("write `job \"name\" {`"));
         }
         [_, second, ..] => {
             let error = shaper.source.error(&second.span, "a job has one name");
+            shaper.gaps.value("/metadata/name");
             shaper.say(error.hint("write `job \"name\" {`"));
         }
     }
+    // Of these words only the name is judged, and it is the label.
+    body.unknown.retain(|key| !["namespace", "id", "name", "labels", "annotations"].contains(&key.as_str()));
     let attributes = std::mem::take(&mut body.attributes);
     for entry in attributes {
         match entry.key.as_str() {
@@ -104,7 +120,8 @@ fn metadata(shaper: &mut Shaper<'_>, job: &Block, body: &mut Body) -> Vec<Entry>
             body.blocks.push(block);
             continue;
         }
-        let value = shaper.free(&block.body, &Shape::Text, header(&block));
+        let pointer = join("/metadata", &block.kind);
+        let value = shaper.free(&block.body, &Shape::Text, (&pointer, header(&block)));
         metadata.push(Entry { key: block.kind, key_span: block.kind_span, value });
     }
     metadata

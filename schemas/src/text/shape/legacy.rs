@@ -122,7 +122,7 @@ fn disconnect(shaper: &mut Shaper<'_>, body: &mut Body) {
         block.body.attributes.extend(attributes);
         return;
     }
-    body.blocks.push(made("disconnect", &span, Body { attributes, blocks: Vec::new() }));
+    body.blocks.push(made("disconnect", &span, Body { attributes, ..Body::default() }));
 }
 
 /// A network within the resources of a task is the network of the group now.

@@ -1,7 +1,7 @@
 //! A key that does not belong where it stands: what is allowed there, what was probably meant, and where the
 //! key does belong.
 
-use super::Shaper;
+use super::{Around, Shaper};
 use crate::text::diagnostic::Diagnostic;
 use crate::text::source::Span;
 use crate::validate::nearest;
@@ -45,10 +45,9 @@ const DRIVER_KEYS: &[&str] = &[
     "logging",
 ];
 
-/// Explains an unknown key of a block.
-pub(super) fn explain(shaper: &Shaper<'_>, name: &str, key: &str, span: &Span, is_block: bool) -> Diagnostic {
+/// Explains an unknown `what` (a key or a block) of a block.
+pub(super) fn explain(shaper: &Shaper<'_>, name: &str, (key, span): (&str, &Span), what: &str) -> Diagnostic {
     let allowed: Vec<&str> = shaper.schema.fields(name).iter().map(|field| field.key.as_str()).collect();
-    let what = if is_block { "block" } else { "key" };
     let error = shaper
         .source
         .error(span, format!("unknown {what} `{key}` in `{}`", shaper.here()))
@@ -70,7 +69,7 @@ pub(super) fn explain(shaper: &Shaper<'_>, name: &str, key: &str, span: &Span, i
 /// Where the key does belong.
 fn home(shaper: &Shaper<'_>, name: &str, key: &str) -> Option<String> {
     let outer = shaper.around.iter().rev().skip(1);
-    for (keyword, outer) in outer {
+    for Around { keyword, name: outer, pointer: _ } in outer {
         if shaper.schema.fields(outer).iter().any(|field| field.key == key) {
             return Some(format!("`{key}` belongs to the `{keyword}` block, outside of this one"));
         }

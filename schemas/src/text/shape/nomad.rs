@@ -1,13 +1,15 @@
 //! Nomad's own JSON form of a job, which its API and tools speak: `{"Job": {"ID": …, "TaskGroups": […]}}`.
 //!
 //! Its names are ours in capitals, up to a table of exceptions. Empty strings and nulls stand for "not given",
-//! and what only its servers set is left out.
+//! what only its servers set is passed over, and any other name is a slip of the pen.
 
-use super::job::SCHEMA;
+use super::job::{SCHEMA, Shaped};
 use crate::text::diagnostic::Diagnostic;
-use crate::text::node::{Entry, Node, NodeValue};
-use crate::text::schema::Shape;
+use crate::text::gaps::Gaps;
+use crate::text::node::{Entry, Node, NodeValue, join};
+use crate::text::schema::{Field, Shape};
 use crate::text::source::{Source, Span};
+use crate::validate::nearest;
 
 /// Names that differ by more than their capitals: struct, theirs, ours.
 const RENAMED: &[(&str, &str, &str)] = &[
@@ -31,6 +33,8 @@ const RENAMED: &[(&str, &str, &str)] = &[
     ("Resources", "MemoryMB", "memory"),
     ("Resources", "MemoryMaxMB", "memoryMax"),
     ("Resources", "SecretsMB", "secrets"),
+    ("SidecarTask", "LogConfig", "logs"),
+    ("Identity", "Audience", "aud"),
     ("Logs", "MaxFileSizeMB", "maxFileSize"),
     ("Artifact", "GetterSource", "source"),
     ("Artifact", "GetterOptions", "options"),
@@ -52,44 +56,60 @@ const RENAMED: &[(&str, &str, &str)] = &[
     ("Check", "Header", "headers"),
 ];
 
-/// What only servers set, and what has no effect any more.
-const DROPPED: &[&str] = &[
-    "CreateIndex",
-    "ModifyIndex",
+/// What only servers set, what has no effect any more, and what is read together with another key.
+const PASSED_OVER: &[(&str, &[&str])] = &[
+    (
+        "JobSpec",
+        &[
+            "ConsulNamespace",
+            "ConsulToken",
+            "CreateIndex",
+            "DispatchIdempotencyToken",
+            "Dispatched",
+            "ID",
+            "JobModifyIndex",
+            "ModifyIndex",
+            "Name",
+            "Namespace",
+            "NomadTokenID",
+            "ParentID",
+            "Payload",
+            "Stable",
+            "Status",
+            "StatusDescription",
+            "SubmitTime",
+            "VaultNamespace",
+            "VaultToken",
+            "Version",
+            "VersionTag",
+        ],
+    ),
+    ("Periodic", &["Spec", "SpecType"]),
+    ("Group", &["MaxClientDisconnect", "PreventRescheduleOnLost", "StopAfterClientDisconnect"]),
+    ("Scaling", &["CreateIndex", "ID", "ModifyIndex", "Namespace", "Target", "Type"]),
+    ("Network", &["CIDR", "Device", "DynamicPorts", "IP", "MBits", "ReservedPorts"]),
+    ("Volume", &["ExtraKeysHCL"]),
+    ("MountOptions", &["ExtraKeysHCL"]),
+    ("Service", &["Id"]),
+    ("Check", &["Id"]),
+    ("Resources", &["DiskMB", "IOPS", "Networks"]),
+    ("Template", &["VaultGrace"]),
+];
+
+/// What has a meaning there and none here: whoever wrote it should know.
+const LEFT_OUT: &[(&str, &[&str])] = &[("Task", &["Identity", "ScalingPolicies"]), ("Logs", &["Enabled"])];
+
+/// The keys beside `Job` in what is sent to their servers.
+const ENVELOPE: [&str; 9] = [
+    "Job",
+    "Diff",
+    "EnforceIndex",
+    "EvalPriority",
     "JobModifyIndex",
-    "SubmitTime",
-    "Status",
-    "StatusDescription",
-    "Stable",
-    "Version",
-    "VersionTag",
-    "Dispatched",
-    "DispatchIdempotencyToken",
-    "Payload",
-    "ParentID",
-    "VaultToken",
-    "ConsulToken",
-    "ConsulNamespace",
-    "VaultNamespace",
-    "NomadTokenID",
-    "SpecType",
-    "Spec",
-    "ID",
-    "Name",
-    "Namespace",
-    "DiskMB",
-    "IOPS",
-    "Networks",
-    "Device",
-    "CIDR",
-    "IP",
-    "MBits",
-    "ReservedPorts",
-    "DynamicPorts",
-    "StopAfterClientDisconnect",
-    "MaxClientDisconnect",
-    "PreventRescheduleOnLost",
-    "UsesDeprecatedVaultBlock",
+    "PolicyOverride",
+    "PreserveCounts",
+    "Submission",
+    "WriteRequest",
 ];
 
 /// Whether a document is a job in Nomad's form.
@@ -98,16 +118,22 @@ pub(crate) fn is_one(node: &Node) -> bool {
 }
 
 /// The same job as a document of ours.
-pub(crate) fn shape(source: &Source, node: &Node) -> (Node, Vec<Diagnostic>) {
+pub(crate) fn shape(source: &Source, node: &Node) -> Shaped {
     let job = node.get("Job").map_or(node, |entry| &entry.value);
-    let mut translation = Translation { source, said: Vec::new() };
+    let mut translation = Translation { source, said: Vec::new(), gaps: Gaps::default() };
+    for entry in node.entries().filter(|_| node.get("Job").is_some()).unwrap_or_default() {
+        if !ENVELOPE.contains(&entry.key.as_str()) {
+            let error = source.error(&entry.key_span, format!("unknown key `{}` beside `Job`", entry.key));
+            translation.said.push(error.allowed(ENVELOPE).nearest(&entry.key, ENVELOPE));
+        }
+    }
     let mut metadata = Vec::new();
     for (theirs, ours) in [("ID", "name"), ("Namespace", "namespace")] {
         if let Some(entry) = job.get(theirs).filter(|entry| is_given(&entry.value)) {
             metadata.push(Entry { key: ours.to_owned(), ..entry.clone() });
         }
     }
-    let spec = translation.structure(&SCHEMA.root, job);
+    let spec = translation.structure(&SCHEMA.root, job, "/spec");
     let at = |value: NodeValue| Node::new(value, job.span.clone());
     let text = |text: &str| at(NodeValue::String(text.to_owned()));
     let entry = |key: &str, value: Node| Entry { key: key.to_owned(), key_span: first_of(&job.span), value };
@@ -117,7 +143,8 @@ pub(crate) fn shape(source: &Source, node: &Node) -> (Node, Vec<Diagnostic>) {
         entry("metadata", at(NodeValue::Object(metadata))),
         entry("spec", spec),
     ];
-    (at(NodeValue::Object(entries)), translation.said)
+    let node = Some(at(NodeValue::Object(entries)));
+    Shaped { node, said: translation.said, gaps: translation.gaps }
 }
 
 fn first_of(span: &Span) -> Span {
@@ -131,56 +158,81 @@ fn is_given(node: &Node) -> bool {
 struct Translation<'s> {
     source: &'s Source,
     said: Vec<Diagnostic>,
+    gaps: Gaps,
 }
 
 impl Translation<'_> {
-    fn value(&mut self, shape: &Shape, node: &Node) -> Node {
+    /// A value in our words; it will stand at `pointer`.
+    fn value(&mut self, shape: &Shape, node: &Node, pointer: &str) -> Node {
         let value = match (shape, &node.value) {
-            (Shape::Struct(name), NodeValue::Object(_)) => return self.structure(name, node),
-            (Shape::List(of), NodeValue::List(items)) => {
-                NodeValue::List(items.iter().map(|item| self.value(of, item)).collect())
-            }
+            (Shape::Struct(name), NodeValue::Object(_)) => return self.structure(name, node, pointer),
+            (Shape::List(of), NodeValue::List(items)) => self.list(of, items.iter(), pointer),
             // Volumes are a map from their names there.
             (Shape::List(of), NodeValue::Object(entries)) if of.inner_struct().is_some() => {
-                NodeValue::List(entries.iter().map(|entry| self.value(of, &entry.value)).collect())
+                self.list(of, entries.iter().map(|entry| &entry.value), pointer)
             }
             (_, value) => value.clone(),
         };
         Node::new(value, node.span.clone())
     }
 
-    fn structure(&mut self, name: &str, node: &Node) -> Node {
+    fn list<'n>(&mut self, of: &Shape, items: impl Iterator<Item = &'n Node>, pointer: &str) -> NodeValue {
+        let items = items.enumerate().map(|(at, item)| self.value(of, item, &format!("{pointer}/{at}")));
+        NodeValue::List(items.collect())
+    }
+
+    fn structure(&mut self, name: &str, node: &Node, pointer: &str) -> Node {
         let mut entries: Vec<Entry> = Vec::new();
         for entry in node.entries().unwrap_or_default().iter().filter(|entry| is_given(&entry.value)) {
-            let renamed = RENAMED.iter().find(|(of, theirs, _)| *of == name && *theirs == entry.key);
-            let property = renamed.map_or(entry.key.as_str(), |(_, _, ours)| ours);
-            let fields = SCHEMA.fields(name);
-            let Some(field) = fields.iter().find(|field| field.property.eq_ignore_ascii_case(property))
-            else {
-                self.leave(name, entry);
+            let Some(field) = field(name, &entry.key) else {
+                self.leave(name, entry, pointer);
                 continue;
             };
-            let value = self.value(&field.shape, &entry.value);
+            if entries.iter().any(|first| first.key == field.property) {
+                let message = format!("`{}` stands twice in a {}", entry.key, their_word(name));
+                self.said.push(self.source.error(&entry.key_span, message).hint("remove one of the two"));
+                self.gaps.value(join(pointer, &field.property));
+                continue;
+            }
+            let value = self.value(&field.shape, &entry.value, &join(pointer, &field.property));
             entries.push(Entry { key: field.property.clone(), key_span: entry.key_span.clone(), value });
         }
         match name {
             "Periodic" => entries.extend(crons(node)),
-            "Network" => entries.extend(self.ports(node)),
-            "Group" => entries.extend(self.task_networks(node)),
+            "Network" => entries.extend(self.ports(node, pointer)),
+            "Group" => {
+                entries.extend(self.task_networks(node, pointer));
+                entries.extend(disconnect(node));
+            }
             _ => {}
         }
         Node::new(NodeValue::Object(entries), node.span.clone())
     }
 
-    fn leave(&mut self, name: &str, entry: &Entry) {
-        if !DROPPED.contains(&entry.key.as_str()) {
-            let warning = format!("`{}` of `{name}` is not understood and left out", entry.key);
-            self.said.push(self.source.warning(&entry.key_span, warning));
+    /// Leaves out what only servers set; anything else that is not known is a slip of the pen.
+    fn leave(&mut self, name: &str, entry: &Entry, pointer: &str) {
+        let key = entry.key.as_str();
+        if knows(PASSED_OVER, name, key) {
+            return;
+        }
+        if knows(LEFT_OUT, name, key) {
+            let warning = format!("`{key}` of a {} is not understood and left out", their_word(name));
+            return self.said.push(self.source.warning(&entry.key_span, warning));
+        }
+        let theirs = theirs(name);
+        let allowed = || theirs.iter().map(String::as_str);
+        let error =
+            self.source.error(&entry.key_span, format!("unknown key `{key}` in a {}", their_word(name)));
+        self.said.push(error.allowed(allowed()).nearest(key, allowed()));
+        self.gaps.stranger(pointer, key);
+        let meant = nearest(key, &allowed().collect::<Vec<_>>());
+        if let Some(field) = meant.and_then(|meant| field(name, meant)) {
+            self.gaps.field(pointer, field);
         }
     }
 
     /// Fixed and free ports are two lists there and one here.
-    fn ports(&mut self, node: &Node) -> Option<Entry> {
+    fn ports(&mut self, node: &Node, pointer: &str) -> Option<Entry> {
         let given = ["ReservedPorts", "DynamicPorts"]
             .into_iter()
             .filter_map(|key| node.get(key).map(|entry| (key, entry)));
@@ -190,7 +242,7 @@ impl Translation<'_> {
             place.get_or_insert_with(|| entry.key_span.clone());
             let NodeValue::List(items) = &entry.value.value else { continue };
             for item in items {
-                let mut port = self.structure("Port", item);
+                let mut port = self.structure("Port", item, &format!("{pointer}/ports/{}", ports.len()));
                 if let NodeValue::Object(entries) = &mut port.value {
                     entries.retain(|entry| entry.key != "static" || key == "ReservedPorts");
                     entries
@@ -208,7 +260,7 @@ impl Translation<'_> {
     }
 
     /// Networks of tasks, the old form, where the group has none of its own.
-    fn task_networks(&mut self, group: &Node) -> Option<Entry> {
+    fn task_networks(&mut self, group: &Node, pointer: &str) -> Option<Entry> {
         let own = group.get("Networks").is_some_and(|entry| is_given(&entry.value));
         let tasks = group.get("Tasks").filter(|_| !own)?;
         let NodeValue::List(tasks) = &tasks.value.value else { return None };
@@ -216,9 +268,71 @@ impl Translation<'_> {
             task.get("Resources")?.value.get("Networks").filter(|entry| is_given(&entry.value))
         })?;
         let shape = Shape::List(Box::new(Shape::Struct("Network".to_owned())));
-        let value = self.value(&shape, &networks.value);
+        let value = self.value(&shape, &networks.value, &join(pointer, "networks"));
         Some(Entry { key: "networks".to_owned(), key_span: networks.key_span.clone(), value })
     }
+}
+
+/// The older keys of a group that are one block now.
+fn disconnect(group: &Node) -> Option<Entry> {
+    const KEYS: [(&str, &str); 3] = [
+        ("MaxClientDisconnect", "lostAfter"),
+        ("StopAfterClientDisconnect", "stopOnClientAfter"),
+        ("PreventRescheduleOnLost", "replace"),
+    ];
+    let is_new = group.get("Disconnect").is_some_and(|entry| is_given(&entry.value));
+    let old = KEYS.iter().filter_map(|(theirs, ours)| {
+        let Entry { key: _, key_span, value } = group.get(theirs).filter(|entry| is_given(&entry.value))?;
+        let value = match &value.value {
+            NodeValue::Bool(false) => return None,
+            // Not to be replaced when lost is said the other way round.
+            NodeValue::Bool(true) => Node::new(NodeValue::Bool(false), value.span.clone()),
+            NodeValue::Null
+            | NodeValue::Number(_)
+            | NodeValue::String(_)
+            | NodeValue::List(_)
+            | NodeValue::Object(_) => value.clone(),
+        };
+        Some(Entry { key: (*ours).to_owned(), key_span: key_span.clone(), value })
+    });
+    let entries: Vec<Entry> = old.collect();
+    let key_span = entries.first().filter(|_| !is_new)?.key_span.clone();
+    let value = Node::new(NodeValue::Object(entries), key_span.clone());
+    Some(Entry { key: "disconnect".to_owned(), key_span, value })
+}
+
+/// What Nomad calls a struct.
+fn their_word(name: &str) -> &str {
+    match name {
+        "JobSpec" => "Job",
+        "Group" => "TaskGroup",
+        other => other,
+    }
+}
+
+fn knows(table: &[(&str, &[&str])], name: &str, key: &str) -> bool {
+    table.iter().any(|(of, keys)| *of == name && keys.contains(&key))
+}
+
+/// What Nomad calls the fields of a struct, in our order.
+fn theirs(name: &str) -> Vec<String> {
+    let spelled = |field: &Field| {
+        let renamed = RENAMED.iter().find(|(of, _, ours)| *of == name && *ours == field.property);
+        renamed.map_or_else(
+            || {
+                let (first, rest) = field.property.split_at(1);
+                first.to_uppercase() + rest
+            },
+            |(_, theirs, _)| (*theirs).to_owned(),
+        )
+    };
+    SCHEMA.fields(name).iter().map(spelled).collect()
+}
+
+/// The field of a struct that Nomad calls so; capitals do not count.
+fn field(name: &str, key: &str) -> Option<&'static Field> {
+    let their_name = theirs(name).into_iter().position(|theirs| theirs.eq_ignore_ascii_case(key))?;
+    SCHEMA.fields(name).get(their_name)
 }
 
 /// `Spec` is the old form of a list of one.

@@ -27,7 +27,7 @@ fn lone_tasks(body: &mut Body) {
         let task = block.clone();
         *block = Block {
             kind: "group".to_owned(),
-            body: Body { attributes: Vec::new(), blocks: vec![task.clone()] },
+            body: Body { blocks: vec![task.clone()], ..Body::default() },
             ..task
         };
     }

@@ -59,6 +59,7 @@ mod tests {
 
     use super::*;
     use crate::arbitrary::any_job;
+    use crate::text::decode::decode;
     use crate::text::document::read;
     use crate::text::{Format, Options, Source};
 
@@ -71,9 +72,13 @@ mod tests {
         if said.iter().any(crate::text::Diagnostic::is_error) {
             return Err(crate::text::render(&said, &source));
         }
-        let spec: crate::job::JobSpec =
-            documents[0].decode(&source, "/spec").map_err(|errors| crate::text::render(&errors, &source))?;
-        Ok(serde_json::to_value(spec).unwrap())
+        let document = &documents[0];
+        let decoded =
+            decode::<crate::job::JobSpec>(&source, &document.value["spec"], &document.places, "/spec");
+        match decoded.value.filter(|_| decoded.errors.is_empty()) {
+            Some(spec) => Ok(serde_json::to_value(spec).unwrap()),
+            None => Err(crate::text::render(&decoded.errors, &source)),
+        }
     }
 
     proptest! {
