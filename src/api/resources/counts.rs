@@ -99,7 +99,8 @@ pub(in crate::api) fn of_group(view: &View, job: &Job, group: &Group) -> Counts 
     for key in view.indexes.placements_of_group(&reference) {
         let Some(placement) = view.placements.get(key) else { continue };
         let phase = phase(view, key);
-        if is_current(roster, placement) && runs(roster, placement) {
+        let slot = slot_of(roster, placement);
+        if slot.is_some_and(|slot| matches!(slot.state, SlotState::Run)) {
             current_placed += 1;
             current_started += u32::from(phase != Phase::Pending);
             if roster.is_some_and(|roster| roster.every_node.is_some()) && placement.wish == Wish::Run {
@@ -108,6 +109,9 @@ pub(in crate::api) fn of_group(view: &View, job: &Job, group: &Group) -> Counts 
                 counts.pending += 1;
             }
         }
+        if is_told_by_slot(slot) || (job.spec.job_type.is_batch() && is_of_the_past(roster, placement)) {
+            continue;
+        }
         tally(&mut counts, phase, view.indexes.report(key).and_then(|report| report.healthy));
     }
     counts.unplaced = counts.unplaced.saturating_sub(current_placed);
@@ -115,9 +119,20 @@ pub(in crate::api) fn of_group(view: &View, job: &Job, group: &Group) -> Counts 
     counts
 }
 
-fn runs(roster: Option<&Roster>, placement: &Placement) -> bool {
+/// The slot whose present allocation a placement is.
+fn slot_of<'r>(roster: Option<&'r Roster>, placement: &Placement) -> Option<&'r Slot> {
+    roster?.slot_at(&placement.index).filter(|_| is_current(roster, placement))
+}
+
+/// Whether the slot itself remembers how its allocation ended, so that the placement must not be counted again.
+fn is_told_by_slot(slot: Option<&Slot>) -> bool {
+    slot.is_some_and(|slot| matches!(slot.state, SlotState::Complete | SlotState::Failed))
+}
+
+/// Whether a placement did the work of an earlier version, which a batch job does not count as its own.
+fn is_of_the_past(roster: Option<&Roster>, placement: &Placement) -> bool {
     let slot = roster.and_then(|roster| roster.slot_at(&placement.index));
-    slot.is_some_and(|slot| matches!(slot.state, SlotState::Run))
+    slot.is_some_and(|slot| slot.version != placement.version)
 }
 
 /// What the roster alone tells: how many there should be, and what has ended and is folded into it.
@@ -140,6 +155,13 @@ fn of_roster(roster: Option<&Roster>, job: &Job, group: &Group) -> Counts {
             SlotState::Complete => counts.complete += many,
             SlotState::Failed => counts.failed += many,
         }
+    }
+    for slot in roster.every_node.iter().flat_map(|every| every.nodes.values()) {
+        let (complete, failed) =
+            (matches!(slot.state, SlotState::Complete), matches!(slot.state, SlotState::Failed));
+        counts.desired += u32::from(complete || failed);
+        counts.complete += u32::from(complete);
+        counts.failed += u32::from(failed);
     }
     counts
 }
@@ -166,4 +188,37 @@ pub(in crate::api) fn is_live(view: &View, namespace: &str, job: &str) -> bool {
 /// Whether a slot should have an allocation.
 pub(in crate::api) fn is_wanted(slot: &Slot) -> bool {
     matches!(slot.state, SlotState::Run | SlotState::Wait { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is counted of the only group of a job, as `complete+failed of desired`.
+    fn ended(picture: &str) -> String {
+        let view = plan::fixture::read(picture);
+        let job = view.jobs.get(&Key::job("default", "web")).unwrap();
+        let counts = of_group(&view, job, &job.spec.groups[0]);
+        format!("{}+{} of {}", counts.complete, counts.failed, counts.desired)
+    }
+
+    #[test]
+    fn an_end_that_the_roster_remembers_is_counted_once() {
+        let done = "node n1 · job web count=2 type=batch
+            place web.api.0-v1.0 on n1 · report web.api.0-v1.0 complete
+            place web.api.1-v1.0 on n1 · report web.api.1-v1.0 failed exit=1";
+        assert_eq!(ended(&format!("{done} · roster web.api 0-1=v1.0")), "1+1 of 2");
+        assert_eq!(ended(&format!("{done} · roster web.api 0=v1.0~complete 1=v1.0~failed")), "1+1 of 2");
+        // What an earlier version has done is not the work of this one; its own failed attempts are told.
+        assert_eq!(ended(&format!("{done} · roster web.api 0-1=v2.0")), "0+0 of 2");
+        assert_eq!(ended(&format!("{done} · roster web.api 0=v1.0~complete 1=v1.1")), "1+1 of 2");
+    }
+
+    #[test]
+    fn a_node_that_is_done_is_one_that_there_should_be() {
+        let done = "node n1 · job web type=sysbatch
+            place web.api.n1-v1.0 on n1 · report web.api.n1-v1.0 complete";
+        assert_eq!(ended(&format!("{done} · roster web.api every=v1.0")), "1+0 of 1");
+        assert_eq!(ended(&format!("{done} · roster web.api every=v1.0 n1=v1.0~complete")), "1+0 of 1");
+    }
 }
