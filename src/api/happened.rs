@@ -58,11 +58,13 @@ struct Telling<'t> {
     message: String,
     is_warning: bool,
     source: &'t str,
+    /// When, if it was before it became known here.
+    at: Option<Timestamp>,
 }
 
 impl Story<'_> {
     fn tell(&mut self, telling: Telling<'_>) {
-        let Telling { kind, about, reason, task, message, is_warning, source } = telling;
+        let Telling { kind, about, reason, task, message, is_warning, source, at } = telling;
         self.events.push(Event {
             kind,
             about,
@@ -70,7 +72,7 @@ impl Story<'_> {
             task: task.to_owned(),
             message,
             is_warning,
-            at: self.now,
+            at: at.unwrap_or(self.now),
             source: source.to_owned(),
             revision: self.revision,
         });
@@ -101,6 +103,7 @@ impl Story<'_> {
             message,
             is_warning: false,
             source: "api",
+            at: None,
         });
     }
 
@@ -131,9 +134,19 @@ impl Story<'_> {
             message: message.clone(),
             is_warning,
             source,
+            at: None,
         });
         let about = Name::new(namespace, format!("{job}-v{version}"));
-        self.tell(Telling { kind: Kind::Deployment, about, reason, task: "", message, is_warning, source });
+        self.tell(Telling {
+            kind: Kind::Deployment,
+            about,
+            reason,
+            task: "",
+            message,
+            is_warning,
+            source,
+            at: None,
+        });
     }
 
     fn placement(&mut self, step: &Step<'_>) {
@@ -209,6 +222,7 @@ impl Story<'_> {
                     message: format!("task {task}: {}", event.message),
                     is_warning: reason.contains("Fail"),
                     source: node,
+                    at: event.time,
                 });
             }
         }
@@ -237,6 +251,7 @@ impl Story<'_> {
             message,
             is_warning,
             source: "heartbeat",
+            at: None,
         });
         if health.state == NodeState::Down {
             let view = self.view;
@@ -267,7 +282,16 @@ impl Story<'_> {
         }
         let about = Name::new(it.namespace, it.name);
         let source = it.node;
-        self.tell(Telling { kind: Kind::Allocation, about, reason, task: "", message, is_warning, source });
+        self.tell(Telling {
+            kind: Kind::Allocation,
+            about,
+            reason,
+            task: "",
+            message,
+            is_warning,
+            source,
+            at: None,
+        });
     }
 
     fn finish(mut self) -> Vec<Event> {
@@ -284,6 +308,7 @@ impl Story<'_> {
                 message,
                 is_warning,
                 source: "scheduler",
+                at: None,
             });
         }
         self.events

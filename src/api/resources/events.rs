@@ -65,6 +65,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option
         ("message", json!(event.message)),
         ("type", json!(if event.is_warning { "Warning" } else { "Normal" })),
         ("source", json!({"component": event.source})),
+        ("eventTime", json!(event.at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())),
         ("firstTimestamp", at.clone()),
         ("lastTimestamp", at),
         ("count", json!(1)),
