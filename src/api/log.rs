@@ -13,6 +13,7 @@ use schemas::key::Key;
 use serde::Deserialize;
 
 use super::kind::Kind;
+use super::missing::missing;
 use super::refusal::Refusal;
 use super::request::{Asked, is_set};
 use super::resources::allocations;
@@ -61,7 +62,7 @@ async fn log(
         if server.look(|scene| allocations::exists(scene, &name)) {
             return Err(Refusal::bad_request(format!("{} has no node yet, so it has no logs", name.name)));
         }
-        return Err(Refusal::not_found(Kind::Allocation, &name.name));
+        return Err(server.look(|scene| missing(scene, Kind::Allocation, &name)));
     };
     let task = task(&wanted, &tasks)?;
     let mut query = vec![("type", wanted.stream.clone().unwrap_or_else(|| "stdout".to_owned()))];

@@ -18,6 +18,7 @@ mod job_edit;
 mod kind;
 pub mod lifeline;
 mod log;
+mod missing;
 mod openapi;
 mod ownership;
 mod patch;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::body::Sent;
 use super::commit::Change;
 use super::kind::{GROUP_VERSION, Kind};
+use super::missing::missing;
 use super::refusal::Refusal;
 use super::request::{Asked, WriteQuery};
 use super::resources::{catalog, counts};
@@ -79,7 +80,7 @@ async fn why(
     let name = Name::new(namespace, name);
     server.look(|scene| {
         let job = scene.view.jobs.get(&Key::job(&name.namespace, &name.name));
-        let job = job.ok_or_else(|| Refusal::not_found(Kind::Job, &name.name))?;
+        let job = job.ok_or_else(|| missing(scene, Kind::Job, &name))?;
         let groups: BTreeMap<&str, Value> = job
             .spec
             .groups

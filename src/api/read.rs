@@ -12,6 +12,7 @@ use schemas::key::Revision;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
+use super::missing::missing;
 use super::refusal::Refusal;
 use super::request::{Asked, Form, ReadQuery, is_set};
 use super::resources::catalog;
@@ -92,13 +93,13 @@ pub(super) fn one(
     name: &Name,
     (query, headers): (&ReadQuery, &HeaderMap),
 ) -> Result<Response, Refusal> {
-    let shown = server.look(|scene| {
-        let document = catalog::join(&Scene { explains: true, ..*scene }, kind, name)?;
+    let shown: Result<Value, Refusal> = server.look(|scene| {
+        let document = catalog::join(&Scene { explains: true, ..*scene }, kind, name);
+        let document = document.ok_or_else(|| missing(scene, kind, name))?;
         let include = Include::of(query.include_object.as_deref());
-        Some(shape(kind, Form::of(headers), include, (document, scene)))
+        Ok(shape(kind, Form::of(headers), include, (document, scene)))
     });
-    let shown = shown.ok_or_else(|| Refusal::not_found(kind, &name.name))?;
-    Ok(axum::Json(shown).into_response())
+    Ok(axum::Json(shown?).into_response())
 }
 
 /// One document in the form that was asked for.

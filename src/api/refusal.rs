@@ -48,6 +48,14 @@ impl Refusal {
         Refusal::new(StatusCode::NOT_FOUND, "NotFound", message).about(kind, name)
     }
 
+    /// The same, said with the name that was probably meant.
+    pub(super) fn or_meant(mut self, near: Option<&str>) -> Refusal {
+        if let Some(near) = near {
+            self.message += &format!(", did you mean {near:?}?");
+        }
+        self
+    }
+
     /// There is nothing at this address.
     pub(super) fn no_such_path() -> Refusal {
         let message = "the server could not find the requested resource";

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::body::Sent;
 use super::commit::Seen;
 use super::kind::Kind;
+use super::missing::missing;
 use super::patch::{self, Patch};
 use super::refusal::{Cause, Refusal};
 use super::request::{Asked, WriteQuery};
@@ -78,7 +79,7 @@ async fn write(
 fn scale(server: &Server, name: &Name, which: &Which) -> Result<Value, Refusal> {
     server.look(|scene| {
         let key = schemas::key::Key::job(&name.namespace, &name.name);
-        let missing = || Refusal::not_found(Kind::Job, &name.name);
+        let missing = || missing(scene, Kind::Job, name);
         let job = scene.view.jobs.get(&key).ok_or_else(missing)?;
         let document = catalog::join(scene, Kind::Job, name).ok_or_else(missing)?;
         let at = group_of(job, name, which.group.as_deref())?;

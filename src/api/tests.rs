@@ -375,3 +375,17 @@ async fn conditions_say_since_when() {
     world.merge(NODE, json!({"metadata": {"labels": {"a": "b"}}})).await;
     assert_eq!(since(&world.get(NODE).await, "Eligible"), closed);
 }
+
+#[tokio::test]
+async fn a_mistyped_name_finds_the_right_one() {
+    let world = World::new().await;
+    world.json("POST", JOBS, &job("web")).await;
+    for method in ["GET", "DELETE"] {
+        let (status, refusal) = world.send(method, &format!("{JOBS}/wbe"), "application/json", "").await;
+        let message = refusal["message"].as_str().unwrap().to_owned();
+        let expected = r#"jobs.encamp.dev "wbe" not found, did you mean "web"?"#;
+        assert_eq!((status, message.as_str()), (StatusCode::NOT_FOUND, expected));
+    }
+    let (_, refusal) = world.send("GET", &format!("{JOBS}/database"), "application/json", "").await;
+    assert_eq!(refusal["message"], r#"jobs.encamp.dev "database" not found"#);
+}

@@ -10,6 +10,7 @@ use super::body::Sent;
 use super::commit::{Change, Done, Seen, Target, change};
 use super::job_edit::{self, Edit, Wanted};
 use super::kind::{GROUP_VERSION, Kind};
+use super::missing::no_job;
 use super::ownership;
 use super::patch::{self, APPLY, Patch};
 use super::refusal::Refusal;
@@ -48,7 +49,7 @@ pub(super) async fn replace(
     let seen = Seen::of(&body["metadata"])?;
     let admitted = admission::job(body, name, manner.validation)?;
     run(server, name, manner, |stored| match stored {
-        None => Err(Refusal::not_found(Kind::Job, &name.name)),
+        None => Err(no_job(server, name)),
         Some(_) => Ok(wanted(admitted.clone(), seen.clone(), submission(sent))),
     })
     .await
@@ -62,7 +63,7 @@ pub(super) async fn patch(
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
     run(server, name, manner, |stored| {
-        let missing = || Refusal::not_found(Kind::Job, &name.name);
+        let missing = || no_job(server, name);
         let current = stored.map(|stored| as_sent(&stored.value));
         let changed = match patch {
             Patch::Merge(patch) => patch::merge(&current.ok_or_else(missing)?, patch),
@@ -121,7 +122,7 @@ pub(super) async fn delete(
     let target = Target { kind: Kind::Job, name, key: &key, dry_run };
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
     let done = change(server, &target, cached, |stored| {
-        let stored = stored.ok_or_else(|| Refusal::not_found(Kind::Job, &name.name))?;
+        let stored = stored.ok_or_else(|| no_job(server, name))?;
         let Edit { job, writes } = job_edit::deletion(stored, server.now());
         Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new() })
     })
@@ -137,7 +138,7 @@ pub(super) async fn rescale(
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
     run(server, name, manner, |stored| {
-        let stored = stored.ok_or_else(|| Refusal::not_found(Kind::Job, &name.name))?;
+        let stored = stored.ok_or_else(|| no_job(server, name))?;
         let at = scale::group_of(&stored.value, name, group)?;
         let mut changed = as_sent(&stored.value);
         changed["spec"]["groups"][at]["count"] = json!(count);

@@ -10,6 +10,7 @@ use super::admission;
 use super::body::Sent;
 use super::commit::{Change, Done, Seen, Target, change};
 use super::kind::{GROUP_VERSION, Kind};
+use super::missing::missing;
 use super::patch::{self, Patch};
 use super::refusal::Refusal;
 use super::resources::nodes;
@@ -52,7 +53,7 @@ async fn run(
     make: impl Fn(Value) -> Result<Value, Refusal>,
 ) -> Result<Done<Value>, Refusal> {
     if !server.look(|scene| nodes::exists(scene, name)) {
-        return Err(Refusal::not_found(Kind::Node, &name.name));
+        return Err(server.look(|scene| missing(scene, Kind::Node, name)));
     }
     let key = Key::node(&name.name);
     let target = Target { kind: Kind::Node, name, key: &key, dry_run: manner.dry_run };
