@@ -69,9 +69,14 @@ pub(super) async fn delete(global: &Global, args: &DeleteArgs) -> Result<(), Cli
     if !args.what.is_empty() {
         let namespace = global.namespace();
         for (word, names) in kinds::split(&args.what)? {
-            let kind = kinds::kind(&connection, &word).await?;
+            let kind = kinds::kind(&connection, &word).await.map_err(|error| match names.as_slice() {
+                [] => CliError::failed(format!("{error}\n  to delete a job: encamp delete job {word}")),
+                [_, ..] => error,
+            })?;
             if names.is_empty() {
-                return Err(CliError::failed("name what to delete"));
+                return Err(CliError::failed(format!(
+                    "name what to delete, as in `encamp delete {word} NAME`"
+                )));
             }
             paths.extend(names.iter().map(|name| {
                 (

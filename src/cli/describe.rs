@@ -50,11 +50,15 @@ pub(super) async fn one(
         objects("GROUP", groups);
     }
     if kind.plural == "jobs" {
-        belonging(connection, &namespace, "deployments", name).await?;
-        belonging(connection, &namespace, "allocations", name).await?;
+        belonging(connection, &namespace, "deployments", ("spec.job", name)).await?;
+        belonging(connection, &namespace, "allocations", ("spec.job", name)).await?;
     }
     if kind.plural == "allocations" {
         tasks(&document);
+    }
+    if kind.plural == "nodes" {
+        capabilities(&document["status"]);
+        belonging(connection, &namespace, "allocations", ("spec.node", name)).await?;
     }
     events(connection, &namespace, name).await
 }
@@ -121,15 +125,35 @@ async fn belonging(
     connection: &Connection,
     namespace: &str,
     plural: &str,
-    job: &str,
+    (field, name): (&str, &str),
 ) -> Result<(), CliError> {
-    let path = format!("{}?fieldSelector=spec.job%3D{}", status::path_of(namespace, plural), quoted(job));
+    let path = format!("{}?fieldSelector={field}%3D{}", status::path_of(namespace, plural), quoted(name));
     let table = status::table(connection, path).await?;
     if table["rows"].as_array().is_some_and(|rows| !rows.is_empty()) {
         section(&title(plural));
         print::print_table(&table, print::Columns { header: true, ..Default::default() });
     }
     Ok(())
+}
+
+/// What a node has, what of it is taken, and which drivers it offers.
+fn capabilities(status: &Value) {
+    section("Resources");
+    let amounts = |name: &str| ["cpu", "memory", "disk"].map(|field| word(&status[name][field]));
+    let rows: Vec<Vec<String>> = [("Used", "used"), ("Allocatable", "allocatable"), ("Capacity", "capacity")]
+        .into_iter()
+        .map(|(shown, name)| std::iter::once(shown.to_owned()).chain(amounts(name)).collect())
+        .collect();
+    rows_under(&["", "CPU (MHz)", "MEMORY (MB)", "DISK (MB)"], &rows);
+    section("Drivers");
+    let drivers = status["drivers"].as_object().into_iter().flatten();
+    let rows: Vec<Vec<String>> = drivers
+        .map(|(name, driver)| {
+            let fields = ["detected", "healthy", "reason"].map(|field| word(&driver[field]));
+            std::iter::once(name.clone()).chain(fields).collect()
+        })
+        .collect();
+    rows_under(&["NAME", "DETECTED", "HEALTHY", "MESSAGE"], &rows);
 }
 
 /// The tasks of an allocation and the last things that happened to each.
@@ -147,9 +171,13 @@ fn tasks(allocation: &Value) {
     }
     for (name, task) in allocation["status"]["tasks"].as_object().into_iter().flatten() {
         section(&format!(
-            "Task {name:?} is {}, restarted {} times",
+            "Task {name:?} is {}, {}",
             word(&task["state"]),
-            word(&task["restarts"])
+            match task["restarts"].as_u64().unwrap_or_default() {
+                0 => "never restarted".to_owned(),
+                1 => "restarted once".to_owned(),
+                many => format!("restarted {many} times"),
+            }
         ));
         let events: Vec<Vec<String>> = task["events"]
             .as_array()
@@ -171,13 +199,12 @@ async fn events(connection: &Connection, namespace: &str, name: &str) -> Result<
         Err(CliError::NotFound(_)) => return Ok(()),
         other => other?,
     };
-    let mut rows: Vec<Vec<String>> = list["items"]
-        .as_array()
-        .into_iter()
-        .flatten()
+    let mut events: Vec<&Value> = list["items"].as_array().into_iter().flatten().collect();
+    events.sort_by_cached_key(|event| (event["eventTime"].to_string(), word(&event["message"])));
+    let rows: Vec<Vec<String>> = events
+        .iter()
         .map(|event| ["lastTimestamp", "type", "reason", "message"].map(|field| word(&event[field])).to_vec())
         .collect();
-    rows.sort();
     if !rows.is_empty() {
         section("Events");
         let last = rows.len().saturating_sub(10);

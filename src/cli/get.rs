@@ -78,7 +78,7 @@ pub(super) async fn get(global: &Global, args: &GetArgs) -> Result<(), CliError>
             let kind = kinds::kind(&connection, &word).await?;
             let namespace = (!args.choice.all_namespaces).then(|| global.namespace());
             let path = kind.path(namespace.as_deref());
-            let list = List { connection: &connection, path, kind, args, output: &output };
+            let list = List { connection: &connection, path, kind, namespace, args, output: &output };
             list.print(&names).await?;
         }
     }
@@ -89,6 +89,8 @@ struct List<'a> {
     connection: &'a Connection,
     kind: Kind,
     path: String,
+    /// The one that is listed; all, if there is none.
+    namespace: Option<String>,
     args: &'a GetArgs,
     output: &'a Output,
 }
@@ -136,7 +138,11 @@ impl List<'_> {
             sort(&mut answer, path)?;
         }
         if self.is_table() && answer["rows"].as_array().is_none_or(Vec::is_empty) {
-            print::talk(&format!("No {} found.", self.kind.plural));
+            let place = match &self.namespace {
+                Some(namespace) if self.kind.is_namespaced => format!(" in namespace {namespace:?}"),
+                Some(_) | None => String::new(),
+            };
+            print::talk(&format!("No {} found{place}.", self.kind.plural));
             return Ok(());
         }
         self.show(&answer, true)

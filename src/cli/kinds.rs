@@ -61,9 +61,14 @@ pub(super) async fn kind(connection: &Connection, name: &str) -> Result<Kind, Cl
     }
     let all: Vec<&str> = known.iter().map(|(kind, _)| kind.plural.as_str()).collect();
     let words: Vec<&str> = known.iter().flat_map(|(_, names)| names.iter().map(String::as_str)).collect();
-    let near = schemas::validate::nearest(wanted, &words);
-    let near = near.map(|near| format!(", did you mean {near:?}?")).unwrap_or_default();
+    let near = meant(wanted, &words);
     Err(CliError::failed(format!("there is no kind {name:?}{near}; the kinds are {}", all.join(", "))))
+}
+
+/// What to add to a refusal of `word` if one of the known words was probably meant.
+pub(super) fn meant(word: &str, known: &[&str]) -> String {
+    let near = schemas::validate::nearest(word, known);
+    near.map(|near| format!(", did you mean {near:?}?")).unwrap_or_default()
 }
 
 /// The plurals that a word of `get` means: kinds joined by commas, or `all`.

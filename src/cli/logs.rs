@@ -6,8 +6,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::connection::{Ask, CliError, Connection, ROOT, quoted};
-use super::print;
 use super::tree::Global;
+use super::{kinds, print};
 
 /// Arguments of `logs`.
 #[derive(Debug, Args)]
@@ -119,7 +119,13 @@ fn choose<'a>(allocations: &[&'a Value], name: &str) -> Result<Vec<&'a Value>, C
     let found: Vec<&Value> = all().filter(|allocation| name_of(allocation).starts_with(name)).collect();
     match found.as_slice() {
         [_] => Ok(found),
-        [] => Err(CliError::NotFound(format!("no job or allocation is called {name:?}"))),
+        [] => {
+            let mut known: Vec<&str> =
+                all().filter_map(|allocation| allocation["spec"]["job"].as_str()).collect();
+            known.extend(all().filter_map(|allocation| allocation["metadata"]["name"].as_str()));
+            let near = kinds::meant(name, &known);
+            Err(CliError::NotFound(format!("no job or allocation is called {name:?}{near}")))
+        }
         several => {
             let names: Vec<String> = several.iter().map(|allocation| name_of(allocation)).collect();
             Err(CliError::failed(format!("{name:?} may be any of {}", names.join(", "))))

@@ -21,6 +21,7 @@ mod print;
 mod scale;
 mod status;
 mod tree;
+mod trouble;
 mod wait;
 mod why;
 mod words;

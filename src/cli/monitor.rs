@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::connection::{Ask, CliError, Connection, ROOT, quoted};
-use super::print;
+use super::{print, trouble};
 
 /// After this long without a change, say what is waited for.
 const QUIET: Duration = Duration::from_secs(2);
@@ -76,8 +76,8 @@ pub(super) async fn follow(
         let Some(document) = listed["items"].get(0) else {
             return Err(CliError::NotFound(format!("job {job:?} is gone")));
         };
-        if let Some(result) = told.judge(document) {
-            return result;
+        if let Some(end) = told.judge(document) {
+            return end.told(connection, (namespace, job)).await;
         }
         let ask = Ask::path(format!("{path}&watch=true&resourceVersion={from}"));
         let mut lines = Lines::open(connection, ask).await?;
@@ -85,12 +85,15 @@ pub(super) async fn follow(
             let pause = deadline.map_or(QUIET, |at| QUIET.min(at.saturating_duration_since(Instant::now())));
             match tokio::time::timeout(pause, lines.next()).await {
                 Err(_) if deadline.is_some_and(|at| Instant::now() >= at) => {
-                    return Err(CliError::TimedOut(format!("timed out; {}", told.last)));
+                    let why = trouble::lines(connection, namespace, job).await;
+                    return Err(CliError::TimedOut(format!("timed out; {}{why}", told.last)));
                 }
                 Err(_) => {
-                    if let Some(result) = told.remind() {
-                        return result;
+                    if let Some(end) = told.give_up() {
+                        return end.told(connection, (namespace, job)).await;
                     }
+                    let why = trouble::lines(connection, namespace, job).await;
+                    told.remind(&why);
                 }
                 // A watch that ends or breaks is opened again after another look.
                 Ok(Ok(None) | Err(_)) => break,
@@ -99,10 +102,30 @@ pub(super) async fn follow(
                 }
                 Ok(Ok(Some(event))) if event["type"] == "ERROR" => break,
                 Ok(Ok(Some(event))) => {
-                    if let Some(result) = told.judge(&event["object"]) {
-                        return result;
+                    if let Some(end) = told.judge(&event["object"]) {
+                        return end.told(connection, (namespace, job)).await;
                     }
                 }
+            }
+        }
+    }
+}
+
+/// How following ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Well,
+    Badly(String),
+}
+
+impl End {
+    /// As the answer of the program: what went badly is told with its causes.
+    async fn told(self, connection: &Connection, (namespace, job): (&str, &str)) -> Result<(), CliError> {
+        match self {
+            End::Well => Ok(()),
+            End::Badly(text) => {
+                let why = trouble::lines(connection, namespace, job).await;
+                Err(CliError::Unhealthy(text + &why))
             }
         }
     }
@@ -112,12 +135,12 @@ pub(super) async fn follow(
 #[derive(Default)]
 struct Told {
     last: String,
-    reminded: bool,
+    reminder: String,
     unplaced_since: Option<Instant>,
 }
 
 impl Told {
-    fn judge(&mut self, job: &Value) -> Option<Result<(), CliError>> {
+    fn judge(&mut self, job: &Value) -> Option<End> {
         let standing = standing(job);
         let text = match &standing {
             Standing::Good(text)
@@ -128,11 +151,10 @@ impl Told {
         if text != self.last {
             print::talk(&format!("  {text}"));
             self.last = text;
-            self.reminded = false;
         }
         match standing {
-            Standing::Good(_) => Some(Ok(())),
-            Standing::Bad(text) => Some(Err(CliError::Unhealthy(text))),
+            Standing::Good(_) => Some(End::Well),
+            Standing::Bad(text) => Some(End::Badly(text)),
             Standing::Underway(_) => {
                 self.unplaced_since = None;
                 None
@@ -144,16 +166,21 @@ impl Told {
         }
     }
 
-    fn remind(&mut self) -> Option<Result<(), CliError>> {
-        if self.unplaced_since.is_some_and(|since| since.elapsed() >= PATIENCE) {
-            let text = format!("applied, but not placed: {}; it starts as soon as a node fits", self.last);
-            return Some(Err(CliError::Unhealthy(text)));
+    /// Nothing has changed for a while, and nothing will.
+    fn give_up(&self) -> Option<End> {
+        let is_stuck = self.unplaced_since.is_some_and(|since| since.elapsed() >= PATIENCE);
+        is_stuck.then(|| {
+            End::Badly(format!("applied, but not placed: {}; it starts as soon as a node fits", self.last))
+        })
+    }
+
+    /// Nothing has changed for a while: says what is waited for and why, once.
+    fn remind(&mut self, why: &str) {
+        let reminder = format!("  still waiting: {}{}", self.last, why.replace('\n', "\n  "));
+        if reminder != self.reminder {
+            print::talk(&reminder);
+            self.reminder = reminder;
         }
-        if !self.reminded {
-            print::talk(&format!("  still waiting: {}", self.last));
-            self.reminded = true;
-        }
-        None
     }
 }
 

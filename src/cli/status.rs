@@ -60,6 +60,7 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
     };
     let looked = kind.map_or(KINDS.to_vec(), |kind| vec![kind]);
     let mut near = Vec::new();
+    let mut known = Vec::new();
     for word in &looked {
         let kind = kinds::kind(&connection, word).await?;
         let found = connection.get(kind.path(Some(&global.namespace()))).await?;
@@ -72,17 +73,17 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
         if names.contains(name) {
             return one(&connection, global, (word, name), &output).await;
         }
-        near.extend(
-            names
-                .into_iter()
-                .filter(|known| known.starts_with(name))
-                .map(|known| ((*word).to_owned(), known)),
-        );
+        let begun = names.iter().filter(|known| known.starts_with(name));
+        near.extend(begun.map(|known| ((*word).to_owned(), known.clone())));
+        known.extend(names);
     }
     match near.as_slice() {
         [(word, found)] => one(&connection, global, (word, found), &output).await,
         [] => {
-            Err(CliError::NotFound(format!("nothing is called {name:?} (looked for {})", looked.join(", "))))
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let near = kinds::meant(name, &known);
+            let looked = looked.join(", ");
+            Err(CliError::NotFound(format!("nothing is called {name:?} (looked for {looked}){near}")))
         }
         several => {
             let names: Vec<String> = several.iter().map(|(word, found)| format!("{word}/{found}")).collect();

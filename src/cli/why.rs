@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::connection::{CliError, quoted};
+use super::connection::{CliError, Connection, quoted};
 use super::tree::Global;
-use super::{print, status};
+use super::{kinds, print, status, trouble};
 
 /// Arguments of `why`.
 #[derive(Debug, Args)]
@@ -29,9 +29,7 @@ pub(super) async fn why(global: &Global, args: &WhyArgs) -> Result<(), CliError>
     let job = allocation.as_ref().and_then(|found| found["spec"]["job"].as_str()).unwrap_or(&args.name);
     let path = path("jobs", job);
     let document = match connection.get(&path).await {
-        Err(CliError::NotFound(_)) => {
-            return Err(CliError::NotFound(format!("no job or allocation is called {:?}", args.name)));
-        }
+        Err(CliError::NotFound(_)) => return Err(unknown(&connection, &namespace, &args.name).await?),
         other => other?,
     };
     let answer = connection.get(format!("{path}/why")).await?;
@@ -45,10 +43,21 @@ pub(super) async fn why(global: &Global, args: &WhyArgs) -> Result<(), CliError>
         let word = |name: &str| condition[name].as_str().unwrap_or_default();
         print::out(&format!("{} is {}: {}", word("type"), word("status"), word("message")));
     }
+    let troubles = trouble::of_allocations(&connection, &namespace, job).await?;
+    troubles.iter().for_each(|sentence| print::out(sentence));
     for (group, why) in answer["groups"].as_object().into_iter().flatten() {
         explain(group, why);
     }
     Ok(())
+}
+
+/// The refusal of a name that neither a job nor an allocation has.
+async fn unknown(connection: &Connection, namespace: &str, name: &str) -> Result<CliError, CliError> {
+    let jobs = connection.get(status::path_of(namespace, "jobs")).await?;
+    let jobs = jobs["items"].as_array().into_iter().flatten();
+    let known: Vec<&str> = jobs.filter_map(|job| job["metadata"]["name"].as_str()).collect();
+    let near = kinds::meant(name, &known);
+    Ok(CliError::NotFound(format!("no job or allocation is called {name:?}{near}")))
 }
 
 /// How an allocation stands, and the last thing that happened to each of its tasks.
