@@ -174,7 +174,7 @@ impl<S: Store> Agent<S> {
             Err(error) => {
                 let failures = self.look_failures.entry(driver.to_owned()).or_default();
                 if *failures == 0 {
-                    tracing::warn!(driver, "does not say what it holds: {error}");
+                    tracing::warn!(driver, "the driver does not answer, its tasks are left alone: {error}");
                 }
                 *failures += 1;
                 let pause = AGAIN.saturating_mul(1 << (*failures).min(6));

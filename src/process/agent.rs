@@ -61,7 +61,7 @@ impl AgentArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct NodeArgs {
     /// The node's name, unique in the cluster. Default: the host's name.
-    #[arg(long = "node", value_name = "NAME")]
+    #[arg(long = "node", alias = "name", value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Where the machine stands. Default: dc1.
     #[arg(long, alias = "dc", value_name = "NAME")]
