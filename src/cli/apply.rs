@@ -157,7 +157,7 @@ async fn one(
 }
 
 /// A conflict with what is to be done about it.
-fn with_ways_out(error: CliError) -> CliError {
+pub(super) fn with_ways_out(error: CliError) -> CliError {
     if let CliError::Conflict(message) = &error
         && message.starts_with("Apply failed")
     {

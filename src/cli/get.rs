@@ -14,6 +14,7 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/js
 
 /// Arguments of `get`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct GetArgs {
     /// KIND [NAME…] or KIND/NAME…; several kinds are joined by commas.
     #[arg(required = true)]
@@ -35,6 +36,9 @@ pub(super) struct GetArgs {
     /// Add a column with the labels.
     #[arg(long)]
     show_labels: bool,
+    /// With -o json or yaml: also who owns which field.
+    #[arg(long)]
+    show_managed_fields: bool,
 }
 
 /// Which documents are meant.
@@ -116,8 +120,10 @@ impl List<'_> {
     }
 
     fn show(&self, answer: &Value, with_header: bool) -> Result<(), CliError> {
-        if !self.is_table() {
-            return print::print_document(answer, self.output);
+        match (self.is_table(), self.args.show_managed_fields) {
+            (false, false) => return print::print_document(answer, self.output),
+            (false, true) => return print::print_whole(answer, self.output),
+            (true, _) => {}
         }
         let with_namespace = self.args.choice.all_namespaces && self.kind.is_namespaced;
         let with_header = with_header && !self.args.no_headers;
@@ -181,8 +187,11 @@ impl List<'_> {
                 let message = event["object"]["message"].as_str().unwrap_or("the watch ended");
                 return Err(CliError::failed(message));
             }
-            if event["type"] != "BOOKMARK" {
-                self.show(&event["object"], false)?;
+            match (event["type"].as_str(), event["object"]["rows"][0]["cells"][0].as_str()) {
+                (Some("BOOKMARK"), _) => {}
+                // Of what is gone the server knows no more than the name.
+                (Some("DELETED"), Some(name)) => print::out(&format!("{name}   deleted")),
+                (Some(_) | None, _) => self.show(&event["object"], false)?,
             }
         }
         Ok(())

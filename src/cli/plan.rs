@@ -59,7 +59,8 @@ async fn changes(global: &Global, args: &PlanArgs) -> Result<bool, CliError> {
             args.force_conflicts
         );
         let ask = Ask::path(path).json("application/apply-patch+yaml", &value);
-        let answer = connection.value(Method::POST, ask).await.map_err(|error| document.explained(error))?;
+        let answer = connection.value(Method::POST, ask).await;
+        let answer = answer.map_err(|error| apply::with_ways_out(document.explained(error)))?;
         found |= answer["changes"] == true;
         if output != print::Output::Table {
             print::print_document(&answer, &output)?;

@@ -28,19 +28,17 @@ pub(super) async fn lines(connection: &Connection, namespace: &str, job: &str) -
     let path = format!("{ROOT}/namespaces/{namespace}/jobs/{}", quoted(job));
     let document = connection.get(path).await.unwrap_or_default();
     let allocations = of_allocations(connection, namespace, job).await.unwrap_or_default();
-    let sentences = unplaced(&document).chain(allocations);
+    let sentences = unplaced(&document).into_iter().chain(allocations);
     sentences.fold(String::new(), |text, sentence| text + "\n  " + &sentence)
 }
 
-/// Why instances wait for a node, a sentence for each group.
-fn unplaced(job: &Value) -> impl Iterator<Item = String> {
-    let conditions = job["status"]["conditions"].as_array().into_iter().flatten();
+/// Why instances wait for a node, by group.
+fn unplaced(job: &Value) -> Option<String> {
+    let mut conditions = job["status"]["conditions"].as_array()?.iter();
     let unmet =
-        conditions.filter(|condition| condition["type"] == "Placed" && condition["status"] == "False");
-    unmet.flat_map(|condition| {
-        let message = condition["message"].as_str().unwrap_or_default();
-        message.split("; ").skip(1).map(|sentence| format!("group {sentence}"))
-    })
+        conditions.find(|condition| condition["type"] == "Placed" && condition["status"] == "False")?;
+    let (_, why) = unmet["message"].as_str()?.split_once("; ")?;
+    Some(format!("group {why}"))
 }
 
 /// What is wrong with the allocations of the latest version: of each slot what its last attempt tells.
@@ -154,11 +152,14 @@ mod tests {
 
     #[test]
     fn groups_without_room_say_why() {
-        let message =
-            "2 of 2 allocations have no node yet; api: considered 1 nodes: 1 missing driver `docker`";
+        let why = "api: considered 1 nodes: 1 short of disk; nearest n1: 287 MB of disk short";
+        let message = format!("2 of 2 allocations have no node yet; {why}");
         let placed = json!({"type": "Placed", "status": "False", "message": message});
-        let job = json!({"status": {"conditions": [placed]}});
-        let told: Vec<String> = unplaced(&job).collect();
-        assert_eq!(told, ["group api: considered 1 nodes: 1 missing driver `docker`"]);
+        let told = unplaced(&json!({"status": {"conditions": [placed]}}));
+        assert_eq!(told, Some(format!("group {why}")));
+        assert_eq!(
+            unplaced(&json!({"status": {"conditions": [{"type": "Placed", "status": "True"}]}})),
+            None
+        );
     }
 }

@@ -178,6 +178,15 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     }
 }
 
+/// Why an allocation that nothing has told to stop should not run.
+fn unwanted_because(slot: Option<&Slot>) -> &'static str {
+    match slot.map(|slot| &slot.state) {
+        Some(SlotState::Complete) => "its work is done",
+        Some(SlotState::Failed) => "it failed, and is not tried again",
+        Some(SlotState::Run | SlotState::Wait { .. }) | None => "it is no longer wanted",
+    }
+}
+
 fn placed(scene: &Scene<'_>, name: &Name, key: &Key, stored: &Stored<Placement>) -> Value {
     let (view, placement) = (scene.view, &stored.value);
     let node = key.segment(1);
@@ -187,7 +196,7 @@ fn placed(scene: &Scene<'_>, name: &Name, key: &Key, stored: &Stored<Placement>)
     let (desired, why) = match &placement.wish {
         Wish::Stop { reason, .. } => ("stop", reason.clone()),
         Wish::Run if is_current && slot.is_some_and(counts::is_wanted) => ("run", String::new()),
-        Wish::Run => ("stop", "it is no longer wanted".to_owned()),
+        Wish::Run => ("stop", unwanted_because(slot.filter(|_| is_current)).to_owned()),
     };
     let host_ip = view.fingerprints.get(&Key::fingerprint(node)).map(|found| found.host_ip.clone());
     let spec = AllocationSpec {

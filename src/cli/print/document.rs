@@ -51,8 +51,32 @@ pub(in crate::cli) fn parse_output(word: &str) -> Result<Output, CliError> {
     })
 }
 
-/// Prints a document or a list.
+/// Prints a document or a list; as JSON and YAML without the record of who owns which field, which is for programs.
 pub(in crate::cli) fn print_document(value: &Value, output: &Output) -> Result<(), CliError> {
+    if matches!(output, Output::Json | Output::Yaml) {
+        print_whole(&without_owners(value.clone()), output)
+    } else {
+        print_whole(value, output)
+    }
+}
+
+/// Leaves out who owns which field, of a document or of all in a list.
+fn without_owners(mut value: Value) -> Value {
+    let forget = |document: &mut Value| {
+        if let Some(metadata) = document["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+    };
+    match value.get_mut("items").and_then(Value::as_array_mut) {
+        Some(items) => items.iter_mut().for_each(forget),
+        None if value.get("metadata").is_some() => forget(&mut value),
+        None => {}
+    }
+    value
+}
+
+/// Prints all that the server says.
+pub(in crate::cli) fn print_whole(value: &Value, output: &Output) -> Result<(), CliError> {
     match output {
         Output::Json => out(&serde_json::to_string_pretty(value).unwrap_or_default()),
         Output::Yaml | Output::Table | Output::Wide => raw(&yaml(value)?),
@@ -103,4 +127,21 @@ fn custom_columns(spec: &str, value: &Value) -> Result<(), CliError> {
     }
     columns(&header, &rows, true).iter().for_each(|line| out(line));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn owners_of_fields_are_left_out() {
+        let document =
+            |owners: Value| json!({"metadata": {"name": "web", "managedFields": owners}, "spec": {}});
+        let bare = json!({"metadata": {"name": "web"}, "spec": {}});
+        assert_eq!(without_owners(document(json!([]))), bare);
+        assert_eq!(without_owners(json!({"items": [document(json!([1]))]})), json!({"items": [bare]}));
+        assert_eq!(without_owners(json!({"changes": true})), json!({"changes": true}));
+    }
 }

@@ -6,7 +6,7 @@ mod table;
 
 use std::io::Write;
 
-pub(super) use document::{Output, parse_output, print_document, yaml};
+pub(super) use document::{Output, parse_output, print_document, print_whole, yaml};
 pub(super) use jsonpath::render as render_path;
 pub(super) use table::{Columns, columns, print_table};
 
