@@ -40,8 +40,9 @@ async fn a_daemon_that_crashes_and_returns_changes_no_task() {
     let mut bed = Bed::docker(&daemon).await;
     let mut launch = bed.launch("steady", "");
     let (pipe, inside) = (bed.pipe("steady"), bed.seen_shared("steady"));
+    // Opened once: a pipe opened again while its writer has not yet closed it would be at its end.
     let script =
-        format!("echo before; read line < {inside}/pipe; echo $line; read line < {inside}/pipe; exit 6");
+        format!("exec 3<> {inside}/pipe; echo before; read line <&3; echo $line; read line <&3; exit 6");
     launch.config.insert("args".into(), serde_json::json!(["-c", script]));
     bed.driver().start(launch.clone()).await.unwrap();
     bed.line(&launch.id, "before").await;
@@ -104,6 +105,21 @@ async fn the_daemon_gets_what_the_job_asks_and_the_operator_allows() {
         seen,
         "h1 /tmp core 750 67108864 67108864 [CHOWN NET_RAW] true [map[Hard:128 Name:nofile Soft:64]] 1000000 50 false"
     );
+}
+
+#[tokio::test]
+async fn the_last_lines_of_a_flood_arrive() {
+    let Some(daemon) = daemon() else { return };
+    let mut bed = Bed::docker(&daemon).await;
+    // The daemon turns its files over many times, and faster than anybody follows.
+    let logging =
+        serde_json::json!({"logging": {"type": "json-file", "config": {"max-file": "2", "max-size": "64k"}}});
+    let script = "/bin/busybox awk 'BEGIN { for (i = 1; i <= 100000; i++) print \"line\", i }'; echo the end";
+    let launch = with(&bed.launch("flood", script), &logging);
+    bed.driver().start(launch.clone()).await.unwrap();
+    bed.exit_of(&launch.id).await;
+    let log = bed.log(&launch.id, "stdout");
+    assert!(log.ends_with("line 100000\nthe end\n"), "{:?}", &log[log.len().saturating_sub(60)..]);
 }
 
 #[tokio::test]

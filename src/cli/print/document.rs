@@ -63,15 +63,12 @@ pub(in crate::cli) fn print_document(value: &Value, output: &Output) -> Result<(
 /// Leaves out who owns which field, of a document or of all in a list.
 fn without_owners(mut value: Value) -> Value {
     let forget = |document: &mut Value| {
-        if let Some(metadata) = document["metadata"].as_object_mut() {
+        if let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
         }
     };
-    match value.get_mut("items").and_then(Value::as_array_mut) {
-        Some(items) => items.iter_mut().for_each(forget),
-        None if value.get("metadata").is_some() => forget(&mut value),
-        None => {}
-    }
+    forget(&mut value);
+    value.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten().for_each(forget);
     value
 }
 

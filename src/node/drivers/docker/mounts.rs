@@ -76,9 +76,6 @@ impl Sources<'_> {
     /// A task beside this one that swaps a folder for a link between this look and the daemon's is not defended against.
     fn find(&self, source: &str) -> Result<PathBuf, StartError> {
         let path = self.dirs.root.join(source);
-        if self.are_volumes_allowed {
-            return Ok(path);
-        }
         let allocation = self.dirs.root.parent().unwrap_or(&self.dirs.root);
         let allocation = allocation.canonicalize().unwrap_or_else(|_| allocation.to_owned());
         let existing =
@@ -86,6 +83,11 @@ impl Sources<'_> {
         let is_plain = path.components().all(|part| part != std::path::Component::ParentDir);
         let is_inside = existing.canonicalize().is_ok_and(|existing| existing.starts_with(&allocation));
         if is_plain && is_inside {
+            // Docker makes what a volume lacks; of a mount, which this becomes, it demands that the source exists.
+            let made = if path.exists() { Ok(()) } else { std::fs::create_dir_all(&path) };
+            return made.map(|()| path).map_err(|error| fatal(&format!("volume source {source:?}: {error}")));
+        }
+        if self.are_volumes_allowed {
             return Ok(path);
         }
         Err(fatal(&format!(
@@ -129,6 +131,7 @@ mod tests {
         };
         let at = |name: &str| Ok(path(name).display().to_string());
         assert_eq!(verdict("local/data:/data", false), at("local/data"));
+        assert!(path("local/data").is_dir(), "it is made");
         for text in ["/etc:/x", "../../b:/x", "local/link:/x", "local/link/new:/x", "local/../../../y:/x"] {
             assert!(verdict(text, false).is_err(), "{text}");
             assert!(verdict(text, true).is_ok(), "{text}");

@@ -71,9 +71,19 @@ impl Cursor {
     }
 }
 
+/// How much of a container's output is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// All until it ends.
+    Follow,
+    /// What the daemon keeps now.
+    Kept,
+}
+
 /// Copies until the container ends (`true`) or the daemon breaks off (`false`).
-pub(super) async fn copy(docker: &Docker, plan: &LogPlan, cursor: Cursor) -> bool {
-    let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).timestamps(true);
+pub(super) async fn copy(docker: &Docker, plan: &LogPlan, cursor: Cursor, reading: Reading) -> bool {
+    let options = LogsOptionsBuilder::default().follow(reading == Reading::Follow).stdout(true).stderr(true);
+    let options = options.timestamps(true);
     let options = options.since(cursor.since()).tail("all").build();
     let container = cursor.container.clone();
     let Ok(files) = Files::open(plan, &cursor) else { return false };

@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     answer::{Known, Life, life},
     body::LABEL_NODE,
-    output::{self, Cursor},
+    output::{self, Cursor, Reading},
     shared::Shared,
 };
 use crate::node::drivers::contract::Event;
@@ -121,7 +121,7 @@ impl Shared {
         tokio::spawn(async move {
             let is_complete = tokio::select! { biased;
                 () = stop.cancelled() => false,
-                is_complete = output::copy(&docker, &plan, cursor) => is_complete,
+                is_complete = output::copy(&docker, &plan, cursor, Reading::Follow) => is_complete,
             };
             let Some(shared) = shared.upgrade() else { return };
             if is_complete {
@@ -137,6 +137,11 @@ impl Shared {
         let Ok(docker) = self.docker() else { return };
         let Ok(found) = docker.inspect_container(&known.container, None).await else { return };
         if !matches!(life(found.state.as_ref()), Life::Exited(_)) {
+            return;
+        }
+        // While a flood makes the daemon rotate its files, a follower is sent to the end too early: the rest is fetched.
+        let Some(plan) = &known.plan else { return };
+        if !output::copy(docker, plan, Cursor::open(&self.options.state_root, known), Reading::Kept).await {
             return;
         }
         let mut cursor = Cursor::open(&self.options.state_root, known);
