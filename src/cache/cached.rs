@@ -62,7 +62,9 @@ impl<S: Store> Store for Cached<S> {
     }
 
     async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
-        self.store.commit(txn).await
+        let revision = self.store.commit(txn).await?;
+        self.told.fetch_max(revision.0, Ordering::AcqRel);
+        Ok(revision)
     }
 
     async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, WatchError> {
@@ -92,31 +94,42 @@ mod tests {
         store.commit(Txn { guards: vec![], writes: vec![write] }).await.unwrap()
     }
 
-    #[tokio::test]
-    async fn what_never_changes_is_answered_from_memory_and_all_else_by_the_store() {
-        let (store, stop) = (Memory::default(), CancellationToken::new());
-        let cache = Cache::new(Duration::from_mins(1), Clock::system());
+    /// A store with one version, behind a cache that has seen it and sees nothing any more.
+    async fn blind(store: &Memory, key: &Key) -> Cached<Memory> {
+        let (cache, stop) = (Cache::new(Duration::from_mins(1), Clock::system()), CancellationToken::new());
         let following = tokio::spawn({
             let (cache, store, stop) = (cache.clone(), store.clone(), stop.clone());
             async move { cache.run(store, stop).await }
         });
-        let key = Key::version("default", "web", 1);
         let version = Version { number: 1, ..Version::default() };
-        let made = commit(&store, Write::put(key.clone(), &version)).await;
+        let made = commit(store, Write::put(key.clone(), &version)).await;
         cache.reached(made).await;
-        let cached = Cached::new(store.clone(), cache);
+        stop.cancel();
+        following.await.unwrap();
+        Cached::new(store.clone(), cache)
+    }
+
+    #[tokio::test]
+    async fn what_never_changes_is_answered_from_memory_and_all_else_by_the_store() {
+        let (store, key) = (Memory::default(), Key::version("default", "web", 1));
+        let cached = blind(&store, &key).await;
         let (exact, all) = (Prefix::one(&key), Prefix::under("/versions/"));
         let from_store = store.list(&exact).await.unwrap();
         assert_eq!(cached.list(&exact).await.unwrap(), from_store, "the same words");
-
-        // The cache sees nothing any more.
-        stop.cancel();
-        following.await.unwrap();
         let gone = commit(&store, Write::Delete { key }).await;
         assert_eq!(cached.list(&exact).await.unwrap(), from_store, "nobody was told anything younger");
-        let mut watch = cached.watch(&all, made).await.unwrap();
+        let mut watch = cached.watch(&all, from_store.revision).await.unwrap();
         assert_eq!(watch.next().await.unwrap().unwrap().revision, gone);
         assert_eq!(cached.list(&exact).await.unwrap().entries, [], "now somebody was");
+    }
+
+    #[tokio::test]
+    async fn whoever_commits_gets_no_answer_from_before() {
+        let (store, key) = (Memory::default(), Key::version("default", "web", 1));
+        let cached = blind(&store, &key).await;
+        let gone = Txn { guards: vec![], writes: vec![Write::Delete { key: key.clone() }] };
+        cached.commit(gone).await.unwrap();
+        assert_eq!(cached.list(&Prefix::one(&key)).await.unwrap().entries, []);
     }
 
     #[tokio::test]
