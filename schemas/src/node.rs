@@ -195,6 +195,10 @@ pub struct Health {
     /// Since when, by the controller's clock.
     #[schemars(with = "Option<String>")]
     pub since: Option<Timestamp>,
+    /// When the node was first heard, by the controller's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub known_since: Option<Timestamp>,
     /// Why, for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,

@@ -97,25 +97,30 @@ fn server(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
     let reason = format!("{name}, the server that heard it, is silent");
     let mut draft = Draft::new(view);
     for node in unheard {
-        draft.add(&[Key::link(node), Key::beat(name)], [health(node, NodeState::Down, &reason, now)]);
+        draft.add(&[Key::link(node), Key::beat(name)], [health(view, node, (NodeState::Down, &reason), now)]);
     }
     Plan { steps: draft.steps(), ..Plan::nothing(name, "silent for longer than the grace") }
 }
 
 fn turn(view: &View, node: &str, state: NodeState, reason: &str, now: Timestamp) -> Plan<Write> {
     let mut draft = Draft::new(view);
-    draft.add(&[Key::link(node)], [health(node, state, reason, now)]);
+    draft.add(&[Key::link(node)], [health(view, node, (state, reason), now)]);
     Plan { steps: draft.steps(), ..Plan::nothing(node, reason) }
 }
 
-fn health(node: &str, state: NodeState, reason: &str, now: Timestamp) -> Write {
-    Write::put(Key::health(node), &Health { state, since: Some(now), reason: reason.to_owned() })
+fn health(view: &View, node: &str, (state, reason): (NodeState, &str), now: Timestamp) -> Write {
+    let key = Key::health(node);
+    // What an older server wrote does not say since when the node is known: no later than it says anything.
+    let known_since = view.health.get(&key).and_then(|old| old.known_since.or(old.since)).unwrap_or(now);
+    let (since, known_since) = (Some(now), Some(known_since));
+    Write::put(key, &Health { state, since, known_since, reason: reason.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
     use plan::fixture;
+    use schemas::codec;
 
     use super::*;
 
@@ -157,6 +162,21 @@ mod tests {
         note s1: silent for longer than the grace
         wake at +12
         ");
+    }
+
+    #[test]
+    fn a_node_is_known_since_it_was_first_heard_whatever_becomes_of_it() {
+        let known_since = |picture: &str| {
+            let view = fixture::read(picture);
+            let plan = Heartbeat.plan(&view, &Key::health("n1"), fixture::at(90));
+            let [Write::Put { value, .. }] = plan.steps[0].effects.as_slice() else { panic!("one write") };
+            let health: Health = codec::decode(value).unwrap();
+            (health.known_since, health.since)
+        };
+        let now = Some(fixture::at(90));
+        assert_eq!(known_since("link n1 s1"), (now, now));
+        assert_eq!(known_since("link n1 s1 broken · health n1 ready since=7"), (Some(fixture::at(7)), now));
+        assert_eq!(known_since("health n1 down since=8 · link n1 s1"), (Some(fixture::at(8)), now));
     }
 
     #[test]
