@@ -4,7 +4,7 @@ use schemas::admission::{self, Verdict};
 use schemas::job::{Job, JobSpec};
 use schemas::meta::ObjectMeta;
 use schemas::unknown::{self, Wrong};
-use schemas::validate::Problem;
+use schemas::validate::{self, Problem};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -29,9 +29,10 @@ pub(super) fn job(body: Value, name: &Name, validation: FieldValidation) -> Resu
     let metadata = metadata(Kind::Job, parts.metadata, name)?;
     let mut written = parts.spec;
     strip_nulls(&mut written);
-    let spec: JobSpec = decode_in_place(&mut written, "spec", &metadata.name, (validation, &mut warnings))?;
+    let spec: JobSpec = decode_spec(&mut written, (Kind::Job, &metadata.name), (validation, &mut warnings))?;
     let Verdict { mistakes, unbuilt } = admission::judge(&metadata.name, &spec);
-    let problems: Vec<Problem> = mistakes.into_iter().chain(unbuilt).collect();
+    let of_namespace = validate::namespace(&metadata.namespace);
+    let problems: Vec<Problem> = of_namespace.into_iter().chain(mistakes).chain(unbuilt).collect();
     let causes: Vec<Cause> = problems.iter().filter(|problem| problem.is_error()).map(cause).collect();
     if !causes.is_empty() {
         return Err(Refusal::invalid(Kind::Job, &metadata.name, causes));
@@ -140,25 +141,14 @@ pub(super) fn metadata(
     if causes.is_empty() { Ok(metadata) } else { Err(Refusal::invalid(kind, &name.name, causes)) }
 }
 
-/// Decodes a part of a document; unknown fields are treated as asked.
-pub(super) fn decode<T: DeserializeOwned>(
-    mut value: Value,
-    part: &str,
-    name: &str,
-    manner: (FieldValidation, &mut Vec<String>),
-) -> Result<T, Refusal> {
-    decode_in_place(&mut value, part, name, manner)
-}
-
-/// Decodes a part of a document and leaves in it what is known.
-pub(super) fn decode_in_place<T: DeserializeOwned>(
-    value: &mut Value,
-    part: &str,
-    name: &str,
+/// Decodes the spec of a document and leaves in it what is known; unknown fields are treated as asked.
+pub(super) fn decode_spec<T: DeserializeOwned>(
+    spec: &mut Value,
+    (kind, name): (Kind, &str),
     (validation, warnings): (FieldValidation, &mut Vec<String>),
 ) -> Result<T, Refusal> {
-    let place = |path: &str| if path == "." { part.to_owned() } else { format!("{part}.{path}") };
-    let read = unknown::read(value, |Wrong { path, message }| {
+    let place = |path: &str| if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
+    let read = unknown::read(spec, |Wrong { path, message }| {
         let place = place(path);
         match validation {
             FieldValidation::Strict => {
@@ -174,7 +164,7 @@ pub(super) fn decode_in_place<T: DeserializeOwned>(
         Undecoded::Refused(refusal) => *refusal,
         Undecoded::Wrong(Wrong { path, message }) => {
             let cause = Cause { reason: "FieldValueInvalid", message, field: place(&path) };
-            Refusal::invalid(Kind::Job, name, vec![cause])
+            Refusal::invalid(kind, name, vec![cause])
         }
     })
 }

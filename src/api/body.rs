@@ -68,7 +68,7 @@ impl Sent {
         let options = Options { format: Some(Format::Hcl), ..Options::default() };
         let parsed = text::job(&source, &options)
             .map_err(|problems| Refusal::bad_request(text::render(&problems, &source)))?;
-        Ok(super::write_jobs::as_sent(&parsed.job))
+        Ok(super::write_jobs::as_written(&parsed.job))
     }
 
     fn json(&self) -> Result<Value, Refusal> {

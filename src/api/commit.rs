@@ -72,7 +72,7 @@ pub(super) struct Target<'a> {
     /// Where it lives.
     pub key: &'a Key,
     /// Do everything but the write.
-    pub dry_run: bool,
+    pub is_dry: bool,
 }
 
 /// Changes a document: `make` is asked again with what is there as long as somebody else was faster.
@@ -82,7 +82,7 @@ pub(super) async fn change<D: Document + Clone>(
     cached: Option<Stored<D>>,
     make: impl Fn(Option<&Stored<D>>) -> Result<Change<D>, Refusal>,
 ) -> Result<Done<D>, Refusal> {
-    let Target { kind, name, key, dry_run } = *target;
+    let Target { kind, name, key, is_dry } = *target;
     let mut stored = cached;
     for _ in 0..TRIES {
         let Change { document, writes, seen, warnings } = make(stored.as_ref())?;
@@ -97,7 +97,7 @@ pub(super) async fn change<D: Document + Clone>(
             stored = latest;
             continue;
         }
-        if dry_run || writes.is_empty() {
+        if is_dry || writes.is_empty() {
             return Ok(Done { document, is_new, warnings });
         }
         let guard = match &stored {

@@ -84,18 +84,18 @@ fn resources() -> Value {
 fn of_kind(kind: Kind) -> Vec<Value> {
     let words = kind.words();
     let mut own = json!({
-        "name": words.plural, "singularName": words.singular, "namespaced": words.namespaced,
+        "name": words.plural, "singularName": words.singular, "namespaced": words.is_namespaced,
         "kind": words.kind, "verbs": words.verbs,
     });
     if !words.short.is_empty() {
         own["shortNames"] = json!(words.short);
     }
-    let categories: &[&str] = if words.in_all { &["all", "encamp"] } else { &["encamp"] };
+    let categories: &[&str] = if words.is_in_all { &["all", "encamp"] } else { &["encamp"] };
     own["categories"] = json!(categories);
     let mut all = vec![own];
     for Subresource { name, group_version, kind, verbs } in words.subresources {
         let mut sub = json!({
-            "name": format!("{}/{name}", words.plural), "singularName": "", "namespaced": words.namespaced,
+            "name": format!("{}/{name}", words.plural), "singularName": "", "namespaced": words.is_namespaced,
             "kind": kind, "verbs": verbs,
         });
         if let Some((group, version)) = group_version {

@@ -2,7 +2,7 @@
 //!
 //! Events are made from the changes that a server sees, so every server tells the same story without a write.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use schemas::key::Revision;
@@ -48,26 +48,35 @@ impl Event {
     }
 }
 
-/// The last events, oldest first.
+/// The last events.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events {
-    ring: VecDeque<Event>,
+    by_name: BTreeMap<Name, Event>,
+    /// Their names, oldest first, each once.
+    order: VecDeque<Name>,
 }
 
 impl Events {
-    /// Remembers one more; gives back the one that is forgotten for it.
-    pub(super) fn push(&mut self, event: Event) -> Option<Event> {
-        self.ring.push_back(event);
-        if self.ring.len() > CAPACITY { self.ring.pop_front() } else { None }
+    /// Remembers one more, under its name; the oldest is forgotten for it.
+    pub(super) fn push(&mut self, name: Name, event: Event) {
+        if self.by_name.insert(name.clone(), event).is_some() {
+            return;
+        }
+        self.order.push_back(name);
+        if self.order.len() > CAPACITY
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_name.remove(&oldest);
+        }
     }
 
-    /// All that are remembered, oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
-        self.ring.iter()
+    /// The names of all that are remembered, sorted.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.by_name.keys()
     }
 
-    /// The newest of that name.
+    /// The event of that name.
     pub(super) fn get(&self, name: &Name) -> Option<&Event> {
-        self.ring.iter().rev().find(|event| event.name() == *name)
+        self.by_name.get(name)
     }
 }

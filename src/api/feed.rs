@@ -182,9 +182,9 @@ impl Feed {
         let mut names = Vec::with_capacity(happened.len());
         for event in happened {
             names.push(event.name());
-            events.push(event);
+            events.push(event.name(), event);
         }
-        let scene = Scene { view: &view, events: &events, epoch: "", explains: false, now };
+        let scene = Scene { view: &view, events: &events, explains: false, now };
         let mut touched = memory.touched(&scene, pulse);
         for kind in [Kind::Event, Kind::CoreEvent] {
             let new = |name: &Name| Touched { kind, name: name.clone(), how: How::Added };

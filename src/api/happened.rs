@@ -24,7 +24,7 @@ pub(super) fn events<'a>(
     now: Timestamp,
 ) -> Vec<Event> {
     let mut story = Story { view, revision, now, events: Vec::new(), by_job: BTreeMap::new() };
-    for step in steps {
+    for step in steps.filter(|step| !step.is_unfounded()) {
         match step.key.kind() {
             "jobs" => story.job(&step),
             "deployments" => story.deployment(&step),
@@ -38,15 +38,47 @@ pub(super) fn events<'a>(
     story.finish()
 }
 
-/// What the allocations of a job had in common in one revision: one event for the job, not one for each.
-type Common = (Name, &'static str, &'static str, bool);
+/// What may happen to an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Completed,
+    Failed,
+    Lost,
+    Placed,
+    Started,
+    Stopping,
+    Unhealthy,
+}
+
+impl Turn {
+    /// As the sentence about a job tells it.
+    fn verb(self) -> &'static str {
+        match self {
+            Turn::Completed => "is complete",
+            Turn::Failed => "failed",
+            Turn::Lost => "is lost",
+            Turn::Placed => "found a node",
+            Turn::Started => "runs",
+            Turn::Stopping => "stops",
+            Turn::Unhealthy => "is unhealthy",
+        }
+    }
+
+    fn is_warning(self) -> bool {
+        match self {
+            Turn::Failed | Turn::Lost | Turn::Unhealthy => true,
+            Turn::Completed | Turn::Placed | Turn::Started | Turn::Stopping => false,
+        }
+    }
+}
 
 struct Story<'a> {
     view: &'a View,
     revision: Revision,
     now: Timestamp,
     events: Vec<Event>,
-    by_job: BTreeMap<Common, Vec<String>>,
+    /// What several allocations of a job did in one revision: one event for the job, not one for each.
+    by_job: BTreeMap<(Name, Turn), Vec<String>>,
 }
 
 /// One event to tell.
@@ -156,10 +188,10 @@ impl Story<'_> {
         let allocation = Allocation { node, namespace, name, job: &placement.job };
         match (&before, &placement.wish) {
             (None, Wish::Run) if step.is_new() => {
-                self.allocation(&allocation, "Placed", format!("placed on {node}"), false);
+                self.allocation(&allocation, Turn::Placed, format!("placed on {node}"));
             }
             (Some(before), Wish::Stop { reason, .. }) if before.wish == Wish::Run => {
-                self.allocation(&allocation, "Stopping", format!("stopping: {reason}"), false);
+                self.allocation(&allocation, Turn::Stopping, format!("stopping: {reason}"));
             }
             (Some(_) | None, Wish::Run | Wish::Stop { .. }) => {}
         }
@@ -191,18 +223,16 @@ impl Story<'_> {
             match report.state {
                 ClientState::Pending => {}
                 ClientState::Running => {
-                    let message = format!("running on {}", allocation.node);
-                    self.allocation(allocation, "Started", message, false);
+                    self.allocation(allocation, Turn::Started, format!("running on {}", allocation.node));
                 }
                 ClientState::Complete => {
-                    self.allocation(allocation, "Completed", format!("complete{why}"), false);
+                    self.allocation(allocation, Turn::Completed, format!("complete{why}"));
                 }
-                ClientState::Failed => self.allocation(allocation, "Failed", format!("failed{why}"), true),
+                ClientState::Failed => self.allocation(allocation, Turn::Failed, format!("failed{why}")),
             }
         }
         if report.healthy == Some(false) && old.is_none_or(|old| old.healthy != Some(false)) {
-            let message = format!("unhealthy on {}", allocation.node);
-            self.allocation(allocation, "Unhealthy", message, true);
+            self.allocation(allocation, Turn::Unhealthy, format!("unhealthy on {}", allocation.node));
         }
     }
 
@@ -259,43 +289,33 @@ impl Story<'_> {
                 if !view.indexes.is_gone(key) {
                     let (namespace, name) = (key.segment(2), key.segment(3));
                     let allocation = Allocation { node, namespace, name, job: &stored.value.job };
-                    self.allocation(&allocation, "Lost", format!("node {node} is silent"), true);
+                    self.allocation(&allocation, Turn::Lost, format!("node {node} is silent"));
                 }
             }
         }
     }
 
     /// Tells of an allocation now and of its job at the end.
-    fn allocation(&mut self, it: &Allocation<'_>, reason: &'static str, message: String, is_warning: bool) {
-        let verb = match reason {
-            "Placed" => "found a node",
-            "Stopping" => "stops",
-            "Started" => "runs",
-            "Completed" => "is complete",
-            "Failed" => "failed",
-            "Lost" => "is lost",
-            _ => "is unhealthy",
-        };
+    fn allocation(&mut self, it: &Allocation<'_>, turn: Turn, message: String) {
         if !it.job.is_empty() {
-            let common = (Name::new(it.namespace, it.job), reason, verb, is_warning);
-            self.by_job.entry(common).or_default().push(it.name.to_owned());
+            let of_job = self.by_job.entry((Name::new(it.namespace, it.job), turn)).or_default();
+            of_job.push(it.name.to_owned());
         }
-        let about = Name::new(it.namespace, it.name);
-        let source = it.node;
         self.tell(Telling {
             kind: Kind::Allocation,
-            about,
-            reason,
+            about: Name::new(it.namespace, it.name),
+            reason: &format!("{turn:?}"),
             task: "",
             message,
-            is_warning,
-            source,
+            is_warning: turn.is_warning(),
+            source: it.node,
             at: None,
         });
     }
 
     fn finish(mut self) -> Vec<Event> {
-        for ((about, reason, verb, is_warning), names) in std::mem::take(&mut self.by_job) {
+        for ((about, turn), names) in std::mem::take(&mut self.by_job) {
+            let verb = turn.verb();
             let message = match names.as_slice() {
                 [one] => format!("{one} {verb}"),
                 many => format!("{} allocations, first {}: each {verb}", many.len(), many[0]),
@@ -303,10 +323,10 @@ impl Story<'_> {
             self.tell(Telling {
                 kind: Kind::Job,
                 about,
-                reason,
+                reason: &format!("{turn:?}"),
                 task: "",
                 message,
-                is_warning,
+                is_warning: turn.is_warning(),
                 source: "scheduler",
                 at: None,
             });

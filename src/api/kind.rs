@@ -41,9 +41,9 @@ pub(super) struct Words {
     /// What lazy people type.
     pub short: &'static [&'static str],
     /// Whether it lives in a namespace.
-    pub namespaced: bool,
+    pub is_namespaced: bool,
     /// Whether `get all` shows it.
-    pub in_all: bool,
+    pub is_in_all: bool,
     /// What can be done.
     pub verbs: &'static [&'static str],
     /// Subresources: name, kind of the body, verbs.
@@ -70,8 +70,8 @@ const JOB: Words = Words {
     plural: "jobs",
     singular: "job",
     short: &[],
-    namespaced: true,
-    in_all: true,
+    is_namespaced: true,
+    is_in_all: true,
     verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
     subresources: &[
         Subresource { name: "plan", group_version: None, kind: "JobPlan", verbs: &["create"] },
@@ -89,8 +89,8 @@ const JOB_VERSION: Words = Words {
     plural: "jobversions",
     singular: "jobversion",
     short: &["jv"],
-    namespaced: true,
-    in_all: false,
+    is_namespaced: true,
+    is_in_all: false,
     verbs: READ,
     subresources: &[],
 };
@@ -99,8 +99,8 @@ const ALLOCATION: Words = Words {
     plural: "allocations",
     singular: "allocation",
     short: &["alloc", "allocs"],
-    namespaced: true,
-    in_all: true,
+    is_namespaced: true,
+    is_in_all: true,
     verbs: READ,
     subresources: &[
         Subresource { name: "log", group_version: None, kind: "Allocation", verbs: &["get"] },
@@ -112,8 +112,8 @@ const DEPLOYMENT: Words = Words {
     plural: "deployments",
     singular: "deployment",
     short: &["deploy"],
-    namespaced: true,
-    in_all: true,
+    is_namespaced: true,
+    is_in_all: true,
     verbs: READ,
     subresources: &[],
 };
@@ -122,8 +122,8 @@ const NODE: Words = Words {
     plural: "nodes",
     singular: "node",
     short: &["no"],
-    namespaced: false,
-    in_all: false,
+    is_namespaced: false,
+    is_in_all: false,
     verbs: &["get", "list", "patch", "update", "watch"],
     subresources: &[Subresource { name: "status", group_version: None, kind: "Node", verbs: &["get"] }],
 };
@@ -132,8 +132,8 @@ const EVENT: Words = Words {
     plural: "events",
     singular: "event",
     short: &["ev"],
-    namespaced: true,
-    in_all: false,
+    is_namespaced: true,
+    is_in_all: false,
     verbs: READ,
     subresources: &[],
 };
@@ -143,8 +143,8 @@ const NAMESPACE: Words = Words {
     plural: "namespaces",
     singular: "namespace",
     short: &["ns"],
-    namespaced: false,
-    in_all: false,
+    is_namespaced: false,
+    is_in_all: false,
     verbs: READ,
     subresources: &[],
 };

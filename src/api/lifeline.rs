@@ -23,6 +23,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::refusal::Refusal;
 use crate::cache::{Cache, Pulse};
 use crate::store::{CommitError, Store, Txn};
 
@@ -36,8 +37,14 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// The route that agents beat on.
 pub fn router<S: Store>(hearing: Hearing<S>) -> Router {
-    let beat =
-        |State(hearing): State<Hearing<S>>, Path(node): Path<String>| async move { hearing.beat(&node) };
+    let beat = |State(hearing): State<Hearing<S>>, Path(node): Path<String>| async move {
+        // A name becomes a key: whoever says to be a node must not write anywhere else.
+        if node.contains('/') || Key::new(format!("/links/{node}")).is_err() {
+            return Err(Refusal::bad_request(format!("{node:?} is not the name of a node")));
+        }
+        hearing.beat(&node);
+        Ok(())
+    };
     Router::new().route("/apis/encamp.dev/v1/nodes/{node}/beat", post(beat)).with_state(hearing)
 }
 
@@ -277,6 +284,19 @@ mod tests {
         one.beat("n1");
         pass(1).await;
         assert_eq!(link(&store).await.unwrap().0.server, "s1", "back again");
+    }
+
+    #[tokio::test]
+    async fn a_beat_is_no_way_to_write_elsewhere() {
+        use tower::ServiceExt;
+        let hearing = Hearing::new(Memory::new(Limits::default()), "s1");
+        for (name, status) in [("n1", 200), ("a%2Fb", 400), ("a%0Ab", 400)] {
+            let beat = axum::http::Request::post(format!("/apis/encamp.dev/v1/nodes/{name}/beat"));
+            let beat = beat.body(axum::body::Body::empty()).unwrap();
+            let answer = router(hearing.clone()).oneshot(beat).await.unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{name}");
+        }
+        assert_eq!(hearing.lock().len(), 1);
     }
 
     /// A store whose next list may be an older one.

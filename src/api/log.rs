@@ -24,7 +24,7 @@ use super::server::Server;
 const CONNECT: Duration = Duration::from_secs(3);
 
 static AGENTS: LazyLock<reqwest::Client> = LazyLock::new(|| {
-    let client = reqwest::Client::builder().connect_timeout(CONNECT).build();
+    let client = reqwest::Client::builder().connect_timeout(CONNECT).no_proxy().build();
     client.expect("a client without options of ours to be wrong")
 });
 

@@ -37,6 +37,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod touch;
+mod unsaid;
 mod watch;
 mod write;
 mod write_jobs;

@@ -6,7 +6,7 @@ use schemas::unknown;
 use serde_json::{Map, Value, json};
 
 use super::admission;
-use super::apply::{self, Applied, Author, Shape, Structure};
+use super::apply::{self, Applied, Author, Contested, Shape, Structure};
 use super::kind::{GROUP_VERSION, Kind};
 use super::openapi;
 use super::refusal::{Cause, Refusal};
@@ -72,17 +72,17 @@ pub(super) fn applied(
     let parts = admission::split(Kind::Job, config.clone(), name)?;
     let mut spec = parts.spec;
     let decoded: JobSpec =
-        admission::decode_in_place(&mut spec, "spec", &name.name, (manner.validation, warnings))?;
+        admission::decode_spec(&mut spec, (Kind::Job, &name.name), (manner.validation, warnings))?;
     respell(&mut spec, &part(&decoded));
     let wanted = owned(&json!({"metadata": parts.metadata, "spec": spec}));
     let live = old.map_or_else(|| json!({}), of_job);
     let managed = old.map(|old| old.metadata.managed_fields.clone()).unwrap_or_default();
     let author = author(server, manner);
-    let lay = |force: bool| apply::apply(shape(), (&live, &wanted), &managed, &author, force);
-    let laid = lay(manner.force).or_else(|conflicts| {
+    let lay = |contested| apply::apply(shape(), (&live, &wanted), &managed, &author, contested);
+    let laid = lay(manner.contested).or_else(|conflicts| {
         // The same tool by its older way of applying is not somebody else.
         let is_same = conflicts.iter().all(|conflict| conflict.manager == "kubectl-client-side-apply");
-        if is_same && manner.manager == "kubectl" { lay(true) } else { Err(conflicts) }
+        if is_same && manner.manager == "kubectl" { lay(Contested::Take) } else { Err(conflicts) }
     });
     let Applied { value, managed } = laid.map_err(|conflicts| {
         let causes = conflicts.into_iter().map(|conflict| Cause {

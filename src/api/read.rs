@@ -1,7 +1,7 @@
 //! Getting and listing documents; a list with `watch` becomes a stream.
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::kind::Kind;
 use super::missing::missing;
 use super::refusal::Refusal;
-use super::request::{Asked, Form, ReadQuery, is_set};
+use super::request::{Asked, Form, Place, ReadQuery, is_set};
 use super::resources::catalog;
 use super::scene::{Name, Scene};
 use super::selector::Selector;
@@ -25,66 +25,35 @@ use super::watch;
 /// The most documents of a page if the request names no limit.
 const ALL: usize = usize::MAX;
 /// How many documents are joined while the view is held: some milliseconds.
-const SLICE: usize = 512;
+pub(super) const SLICE: usize = 512;
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {
     Router::new()
-        .route("/apis/encamp.dev/v1/{plural}", get(list_everywhere))
-        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}", get(list_in_namespace))
-        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}/{name}", get(get_in_namespace))
-        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}/{name}/status", get(get_in_namespace))
-        .route("/apis/encamp.dev/v1/nodes/{name}", get(get_node))
-        .route("/apis/encamp.dev/v1/nodes/{name}/status", get(get_node))
+        .route("/apis/encamp.dev/v1/{plural}", get(many))
+        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}", get(many))
+        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}/{name}", get(single))
+        .route("/apis/encamp.dev/v1/namespaces/{namespace}/{plural}/{name}/status", get(single))
+        .route("/apis/encamp.dev/v1/nodes/{name}", get(single))
+        .route("/apis/encamp.dev/v1/nodes/{name}/status", get(single))
 }
 
-/// The kind behind a plural, if it lives in namespaces or not as the path says.
-pub(super) fn kind_of(plural: &str, in_namespace: bool) -> Result<Kind, Refusal> {
-    let kind = Kind::of_plural(plural).filter(|kind| kind.words().namespaced || !in_namespace);
-    kind.ok_or_else(Refusal::no_such_path)
-}
-
-async fn list_everywhere(
+async fn many(
     State(server): State<Server>,
-    Path(plural): Path<String>,
+    place: Place,
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&plural, false)?;
-    list_or_watch(&server, &Listed::new(kind, None, &query, &headers)?, &query)
+    list_or_watch(&server, &Listed::new(place.kind()?, place.namespace(), &query, &headers)?, &query)
 }
 
-async fn list_in_namespace(
+async fn single(
     State(server): State<Server>,
-    Path((namespace, plural)): Path<(String, String)>,
+    place: Place,
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&plural, true)?;
-    list_or_watch(&server, &Listed::new(kind, Some(namespace), &query, &headers)?, &query)
-}
-
-async fn get_in_namespace(
-    State(server): State<Server>,
-    Path(path): Path<Vec<(String, String)>>,
-    Asked(query): Asked<ReadQuery>,
-    headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    let word = |wanted: &str| {
-        let found = path.iter().find(|(name, _)| name == wanted);
-        found.map(|(_, word)| word.as_str()).unwrap_or_default()
-    };
-    let kind = kind_of(word("plural"), true)?;
-    one(&server, kind, &Name::new(word("namespace"), word("name")), (&query, &headers))
-}
-
-async fn get_node(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    Asked(query): Asked<ReadQuery>,
-    headers: HeaderMap,
-) -> Result<Response, Refusal> {
-    one(&server, Kind::Node, &Name::new("", name), (&query, &headers))
+    one(&server, place.kind()?, &place.name(), (&query, &headers))
 }
 
 pub(super) fn one(

@@ -56,6 +56,11 @@ impl Refusal {
         self
     }
 
+    /// Whether there is no such document.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.code == StatusCode::NOT_FOUND
+    }
+
     /// There is nothing at this address.
     pub(super) fn no_such_path() -> Refusal {
         let message = "the server could not find the requested resource";

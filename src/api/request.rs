@@ -1,11 +1,14 @@
-//! What a request asks for, read once at the edge: query, `Accept`, who sends it.
+//! What a request asks for, read once at the edge: address, query, `Accept`, who sends it.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 
+use super::apply::Contested;
+use super::kind::Kind;
 use super::refusal::Refusal;
+use super::scene::Name;
 
 /// The query of a read.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -86,9 +89,9 @@ impl WriteQuery {
         }
     }
 
-    /// Whether fields are taken from their owners.
-    pub(super) fn is_forced(&self) -> bool {
-        is_set(self.force.as_ref())
+    /// What is done about fields that others own.
+    pub(super) fn contested(&self) -> Contested {
+        if is_set(self.force.as_ref()) { Contested::Take } else { Contested::Refuse }
     }
 
     /// Who owns what is set: as the query says, else the sender's program.
@@ -130,6 +133,49 @@ impl Form {
             }
         }
         Form::Document
+    }
+}
+
+/// What an address names. Only nodes are named without a namespace and a plural; the name is empty where all
+/// documents of a kind are meant.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct Place {
+    namespace: String,
+    plural: String,
+    name: String,
+}
+
+impl Default for Place {
+    fn default() -> Place {
+        Place { namespace: String::new(), plural: Kind::Node.words().plural.to_owned(), name: String::new() }
+    }
+}
+
+impl Place {
+    /// The kind, if it lives in namespaces or not as the address says.
+    pub(super) fn kind(&self) -> Result<Kind, Refusal> {
+        let kind = Kind::of_plural(&self.plural);
+        let kind = kind.filter(|kind| kind.words().is_namespaced || self.namespace.is_empty());
+        kind.ok_or_else(Refusal::no_such_path)
+    }
+
+    /// The namespace, if one is named.
+    pub(super) fn namespace(&self) -> Option<String> {
+        (!self.namespace.is_empty()).then(|| self.namespace.clone())
+    }
+
+    /// The namespace and the name.
+    pub(super) fn name(&self) -> Name {
+        Name::new(&self.namespace, &self.name)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Place {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Place, Refusal> {
+        let place = Path::<Place>::from_request_parts(parts, state).await;
+        place.map(|Path(place)| place).map_err(|error| Refusal::bad_request(error.body_text()))
     }
 }
 

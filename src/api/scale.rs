@@ -2,10 +2,11 @@
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use schemas::job::Job;
+use schemas::key::Key;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -53,7 +54,8 @@ async fn write(
 ) -> Result<Response, Refusal> {
     let name = Name::new(namespace, name);
     let manner = Manner { subresource: "scale", ..Manner::of(&query, &headers)? };
-    let current = scale(&server, &name, &which)?;
+    // Without the version of the answer: what a patch names is what its sender has seen.
+    let current = json!({"spec": scale(&server, &name, &which)?["spec"]});
     let wanted = match sent.media.as_str() {
         "application/json" | "application/yaml" => sent.document()?,
         _ => match Patch::read(&sent)? {
@@ -61,24 +63,22 @@ async fn write(
             Patch::Json(patch) => patch::json(&current, &patch)?,
         },
     };
-    let seen =
-        if sent.media == "application/json" { Seen::of(&wanted["metadata"])? } else { Seen::default() };
+    let seen = Seen::of(&wanted["metadata"])?;
     let replicas = wanted["spec"]["replicas"].as_u64().and_then(|count| u32::try_from(count).ok());
     let replicas = replicas.ok_or_else(|| {
         refuse(&name, "FieldValueInvalid", "spec.replicas", "a count from 0 to 4294967295 is needed")
     })?;
-    let done = write_jobs::rescale(&server, &name, (which.group.as_deref(), replicas, seen), &manner).await?;
+    write_jobs::rescale(&server, &name, (which.group.as_deref(), replicas, seen), &manner).await?;
     let mut shown = scale(&server, &name, &which)?;
-    if manner.dry_run {
+    if manner.is_dry {
         shown["spec"]["replicas"] = json!(replicas);
     }
-    let status = if done.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, axum::Json(shown)).into_response())
+    Ok(axum::Json(shown).into_response())
 }
 
 fn scale(server: &Server, name: &Name, which: &Which) -> Result<Value, Refusal> {
     server.look(|scene| {
-        let key = schemas::key::Key::job(&name.namespace, &name.name);
+        let key = Key::job(&name.namespace, &name.name);
         let missing = || missing(scene, Kind::Job, name);
         let job = scene.view.jobs.get(&key).ok_or_else(missing)?;
         let document = catalog::join(scene, Kind::Job, name).ok_or_else(missing)?;

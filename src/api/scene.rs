@@ -1,4 +1,4 @@
-//! What documents are joined from: the view, the recent events, the epoch and the time, borrowed together.
+//! What documents are joined from: the view, the recent events and the time, borrowed together.
 
 use std::collections::BTreeMap;
 
@@ -37,8 +37,6 @@ pub(super) struct Scene<'a> {
     pub view: &'a View,
     /// What happened lately.
     pub events: &'a Events,
-    /// The word of this store: another after a restore.
-    pub epoch: &'a str,
     /// Whether it is worth asking every node why something waits: for one document, not for a list.
     pub explains: bool,
     /// The time, for ages and phases.
@@ -48,7 +46,8 @@ pub(super) struct Scene<'a> {
 impl Scene<'_> {
     /// The identity of a document: the same as long as it is not deleted and made again.
     pub(super) fn uid(&self, key: &Key, created: Revision) -> String {
-        let seed = format!("{}/{}@{created}", self.epoch, key);
+        // The epoch is another after a restore, when revisions begin anew.
+        let seed = format!("{}/{key}@{created}", self.view.epoch);
         Uuid::new_v5(&Uuid::NAMESPACE_URL, seed.as_bytes()).to_string()
     }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -32,7 +32,6 @@ struct Inner {
     clock: Clock,
     feed: Feed,
     store: Box<dyn Writer>,
-    epoch: RwLock<String>,
     /// Subscribed before anything was read, taken by [`Server::run`].
     changes: Mutex<Option<Changes>>,
     stop: CancellationToken,
@@ -66,16 +65,7 @@ impl Server {
     ) -> Server {
         let changes = Mutex::new(Some(cache.subscribe()));
         let (store, feed) = (Box::new(store), Feed::default());
-        Server(Arc::new(Inner {
-            name: name.into(),
-            cache,
-            clock,
-            feed,
-            store,
-            epoch: RwLock::default(),
-            changes,
-            stop,
-        }))
+        Server(Arc::new(Inner { name: name.into(), cache, clock, feed, store, changes, stop }))
     }
 
     /// Every route of the API.
@@ -102,12 +92,6 @@ impl Server {
     pub async fn run(&self) {
         let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(changes) = changes else { return };
-        if let Ok(listing) = self.0.store.list(Prefix::one(&Key::epoch())).await
-            && let Some(entry) = listing.entries.first()
-        {
-            let word = String::from_utf8_lossy(&entry.value).into_owned();
-            *self.0.epoch.write().unwrap_or_else(PoisonError::into_inner) = word;
-        }
         let Inner { cache, clock, feed, stop, .. } = &*self.0;
         feed.run(cache.clone(), changes, clock.clone(), stop.clone()).await;
     }
@@ -142,8 +126,7 @@ impl Server {
     pub(super) fn look<T>(&self, at: impl FnOnce(&Scene<'_>) -> T) -> T {
         let view = self.0.cache.view();
         let events = self.0.feed.events();
-        let epoch = self.0.epoch.read().unwrap_or_else(PoisonError::into_inner);
-        at(&Scene { view: &view, events: &events, epoch: &epoch, explains: false, now: self.0.clock.now() })
+        at(&Scene { view: &view, events: &events, explains: false, now: self.0.clock.now() })
     }
 
     /// Writes.

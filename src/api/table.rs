@@ -8,33 +8,46 @@ use serde_json::{Value, json};
 pub(super) struct Column {
     /// Its heading.
     pub name: &'static str,
-    /// `string` or `integer`.
+    /// `string`, `integer` or `boolean`.
     pub kind: &'static str,
     /// What stands in it, for `explain`-like tools.
     pub description: &'static str,
     /// 0 is always shown, 1 only when wide.
     pub priority: u8,
     /// Its cell for a document.
-    pub cell: fn(&Value, Timestamp) -> Value,
+    pub cell: Cell,
+}
+
+/// What stands in a column for a document, at a time.
+type Cell = fn(&Value, Timestamp) -> Value;
+
+impl Column {
+    /// A column of words.
+    pub(super) const fn text(name: &'static str, description: &'static str, cell: Cell) -> Column {
+        Column { name, kind: "string", description, priority: 0, cell }
+    }
+
+    /// A column of whole numbers.
+    pub(super) const fn integer(name: &'static str, description: &'static str, cell: Cell) -> Column {
+        Column { kind: "integer", ..Column::text(name, description, cell) }
+    }
+
+    /// The same, shown only when wide.
+    pub(super) const fn wide(self) -> Column {
+        Column { priority: 1, ..self }
+    }
 }
 
 /// The column that every table begins with.
-pub(super) const NAME: Column = Column {
-    name: "Name",
-    kind: "string",
-    description: "The name, unique among documents of the kind in the namespace",
-    priority: 0,
-    cell: |document, _| document["metadata"]["name"].clone(),
-};
+pub(super) const NAME: Column =
+    Column::text("Name", "The name, unique among documents of the kind in the namespace", |document, _| {
+        document["metadata"]["name"].clone()
+    });
 
 /// How old a document is.
-pub(super) const AGE: Column = Column {
-    name: "Age",
-    kind: "string",
-    description: "Time since the document was made",
-    priority: 0,
-    cell: |document, now| json!(age(&document["metadata"]["creationTimestamp"], now)),
-};
+pub(super) const AGE: Column = Column::text("Age", "Time since the document was made", |document, now| {
+    json!(age(&document["metadata"]["creationTimestamp"], now))
+});
 
 /// The text at a JSON pointer, or a mark that there is none.
 pub(super) fn text(document: &Value, pointer: &str) -> Value {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use plan::View;
 use schemas::codec::{self, Document};
 use schemas::entry::{Change, Entry};
+use schemas::job::Job;
 use schemas::key::{Key, Revision};
 use schemas::placement::Placement;
 use schemas::report::Report;
@@ -21,7 +22,8 @@ use super::feed::{How, Touched};
 use super::happened;
 use super::kind::Kind;
 use super::resources::{catalog, counts, versions};
-use super::scene::{Name, Scene};
+use super::scene::{Name, Scene, part};
+use super::unsaid;
 use crate::cache::Pulse;
 
 /// The bytes of the documents that differences are made from.
@@ -47,6 +49,10 @@ impl Step<'_> {
     /// What is there now.
     pub(super) fn now<D: Document>(&self) -> Option<D> {
         self.now.and_then(|entry| codec::decode(&entry.value).ok())
+    }
+    /// Whether there was something before that is not remembered: nothing can be told of the difference.
+    pub(super) fn is_unfounded(&self) -> bool {
+        self.before.is_none() && self.now.is_some_and(|entry| entry.version > 1)
     }
     /// Whether it was made just now.
     pub(super) fn is_new(&self) -> bool {
@@ -113,11 +119,11 @@ impl Memory {
         });
         if kind == Kind::Job {
             let key = Key::job(&name.namespace, &name.name);
-            if let Some((bytes, created)) = self.before.get(&key) {
-                let last = codec::to_json(bytes).unwrap_or_default();
-                for part in ["metadata", "spec"] {
-                    ghost[part] = last[part].clone();
-                }
+            if let Some((bytes, created)) = self.before.get(&key)
+                && let Ok(last) = codec::decode::<Job>(bytes)
+            {
+                ghost["metadata"] = part(&last.metadata);
+                ghost["spec"] = unsaid::shown(&last);
                 ghost["metadata"]["uid"] = json!(scene.uid(&key, *created));
             }
             ghost["status"] = json!({"phase": "dead", "ready": "0/0"});
@@ -170,7 +176,7 @@ impl Touches {
         if step.is_new() || step.now.is_none() {
             self.add(Kind::Namespace, "", namespace, false);
         }
-        let generation = |job: Option<schemas::job::Job>| job.map(|job| job.version);
+        let generation = |job: Option<Job>| job.map(|job| job.version);
         let (before, now) = (generation(step.before()), generation(step.now()));
         if before != now {
             // Which version is the current one has changed.

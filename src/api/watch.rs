@@ -17,7 +17,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::feed::{How, Moment};
-use super::read::{Listed, shape};
+use super::read::{Listed, SLICE, shape};
 use super::refusal::Refusal;
 use super::request::{ReadQuery, is_set};
 use super::resources::catalog;
@@ -50,7 +50,12 @@ pub(super) fn stream(server: &Server, listed: Listed, query: &ReadQuery) -> Resu
         bookmarks: is_set(query.allow_watch_bookmarks.as_ref()),
         seen: after.unwrap_or_default(),
     };
-    let mut first = if sends_initial { watch.initial() } else { watch.remember(&past) };
+    let mut first = Vec::new();
+    if sends_initial {
+        first = watch.initial();
+    } else {
+        watch.remember(&past);
+    }
     if sends_initial && is_set(query.send_initial_events.as_ref()) && watch.bookmarks {
         first.extend(watch.bookmark(&json!({"k8s.io/initial-events-end": "true"})));
     }
@@ -73,36 +78,41 @@ struct Watching {
 }
 
 impl Watching {
-    /// Everything there is, as new.
+    /// Everything there is, as new. What changes between the slices is news that is waiting already.
     fn initial(&mut self) -> Vec<u8> {
         let server = self.server.clone();
-        server.look(|scene| {
-            let mut lines = Vec::new();
-            self.seen = scene.view.revision;
-            let names = self.listed.names(scene);
-            let mut known = BTreeSet::new();
-            for name in names {
-                let Some(document) = self.listed.join(scene, &name) else { continue };
-                self.is_news(&name, &document);
-                known.insert(name);
-                self.line(&mut lines, "ADDED", (document, scene));
-            }
-            self.known = Some(known);
-            lines
-        })
+        let (names, seen) = server.look(|scene| (self.listed.names(scene), scene.view.revision));
+        self.seen = seen;
+        let (mut lines, mut known) = (Vec::new(), BTreeSet::new());
+        for slice in names.chunks(SLICE) {
+            server.look(|scene| {
+                for name in slice {
+                    let Some(document) = self.listed.join(scene, name) else { continue };
+                    self.is_news(name, &document);
+                    known.insert(name.clone());
+                    self.line(&mut lines, "ADDED", (document, scene));
+                }
+            });
+        }
+        self.known = Some(known);
+        lines
     }
 
     /// Notes what the reader knows of from its list; needed only where a selector hides documents. What came and
     /// went since that list is in `past`.
-    fn remember(&mut self, past: &[Arc<Moment>]) -> Vec<u8> {
+    fn remember(&mut self, past: &[Arc<Moment>]) {
         if self.listed.selector.is_everything() {
-            return Vec::new();
+            return;
         }
         let server = self.server.clone();
-        let mut known: BTreeSet<Name> = server.look(|scene| {
-            let names = self.listed.names(scene);
-            names.into_iter().filter(|name| self.listed.join(scene, name).is_some()).collect()
-        });
+        let names = server.look(|scene| self.listed.names(scene));
+        let mut known = BTreeSet::new();
+        for slice in names.chunks(SLICE) {
+            server.look(|scene| {
+                let is_selected = |name: &&Name| self.listed.join(scene, name).is_some();
+                known.extend(slice.iter().filter(is_selected).cloned());
+            });
+        }
         // By name, whether it came into being first: then the reader cannot know of it.
         let mut born: BTreeMap<&Name, bool> = BTreeMap::new();
         let touched = past.iter().flat_map(|moment| &moment.touched);
@@ -117,7 +127,6 @@ impl Watching {
             }
         }
         self.known = Some(known);
-        Vec::new()
     }
 
     async fn next(news: &mut Receiver<Arc<Moment>>) -> Result<Vec<Arc<Moment>>, RecvError> {

@@ -1,20 +1,20 @@
 //! Creating, replacing, patching and deleting documents.
 
 use axum::Router;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{post, put};
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::apply::Contested;
 use super::body::Sent;
 use super::commit::Done;
-use super::kind::Kind;
+use super::kind::{GROUP_VERSION, Kind};
 use super::patch::Patch;
-use super::read::{kind_of, shape};
+use super::read::{Listed, shape};
 use super::refusal::Refusal;
-use super::request::{Asked, FieldValidation, Form, WriteQuery};
+use super::request::{Asked, FieldValidation, Form, Place, ReadQuery, WriteQuery};
 use super::resources::catalog;
 use super::scene::Name;
 use super::server::Server;
@@ -27,26 +27,22 @@ pub(super) fn router() -> Router<Server> {
     const ONE: &str = "/apis/encamp.dev/v1/namespaces/{namespace}/{plural}/{name}";
     const NODE: &str = "/apis/encamp.dev/v1/nodes/{name}";
     Router::new()
-        .route(COLLECTION, post(create).delete(delete_collection))
+        .route(COLLECTION, post(create).delete(remove_all))
         .route(ONE, put(replace).patch(change).delete(remove))
         .route(NODE, put(replace).patch(change).delete(remove))
-}
-
-fn refuse(kind: Kind, verb: &str) -> Refusal {
-    Refusal::method_not_allowed(format!("{} cannot be {verb} through the API", kind.words().plural))
 }
 
 /// How a write is to be done.
 #[derive(Clone, Debug)]
 pub(super) struct Manner {
     /// Do everything but the write.
-    pub dry_run: bool,
+    pub is_dry: bool,
     /// What is done about unknown fields.
     pub validation: FieldValidation,
     /// Who owns what is set.
     pub manager: String,
-    /// Take fields from their owners.
-    pub force: bool,
+    /// What is done about fields that others own.
+    pub contested: Contested,
     /// The subresource that the write comes through, if any.
     pub subresource: &'static str,
 }
@@ -54,10 +50,10 @@ pub(super) struct Manner {
 impl Manner {
     pub(super) fn of(query: &WriteQuery, headers: &HeaderMap) -> Result<Manner, Refusal> {
         Ok(Manner {
-            dry_run: query.is_dry_run()?,
+            is_dry: query.is_dry_run()?,
             validation: query.validation()?,
             manager: query.manager(headers),
-            force: query.is_forced(),
+            contested: query.contested(),
             subresource: "",
         })
     }
@@ -79,16 +75,52 @@ pub(super) fn answer(server: &Server, kind: Kind, headers: &HeaderMap, done: Don
     response
 }
 
-/// The document as it is shown now, or as it would be if nothing was written.
-pub(super) fn shown(server: &Server, kind: Kind, name: &Name, dry: Option<Value>) -> Value {
-    let now = || server.look(|scene| catalog::join(scene, kind, name)).unwrap_or_default();
-    dry.unwrap_or_else(now)
+/// A document as it is shown now.
+pub(super) fn shown(server: &Server, kind: Kind, name: &Name) -> Value {
+    server.look(|scene| catalog::join(scene, kind, name)).unwrap_or_default()
+}
+
+/// What people may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writable {
+    Job,
+    Node,
+}
+
+impl Writable {
+    fn of(kind: Kind) -> Result<Writable, Refusal> {
+        match kind {
+            Kind::Job => Ok(Writable::Job),
+            Kind::Node => Ok(Writable::Node),
+            Kind::JobVersion
+            | Kind::Allocation
+            | Kind::Deployment
+            | Kind::Event
+            | Kind::CoreEvent
+            | Kind::Namespace => Err(Refusal::method_not_allowed(format!(
+                "{} cannot be written through the API: they follow from jobs and nodes",
+                kind.words().plural
+            ))),
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Writable::Job => Kind::Job,
+            Writable::Node => Kind::Node,
+        }
+    }
+
+    fn cannot_be(self, verb: &str) -> Refusal {
+        let plural = self.kind().words().plural;
+        Refusal::method_not_allowed(format!("{plural} cannot be {verb} through the API"))
+    }
 }
 
 /// A request to change a document, read at the edge.
 struct Asking {
     server: Server,
-    kind: Kind,
+    what: Writable,
     /// The name is empty where a document is made.
     name: Name,
     manner: Manner,
@@ -96,103 +128,84 @@ struct Asking {
     sent: Sent,
 }
 
-/// What an address names. Only nodes are named without a namespace and a plural.
-#[derive(Deserialize)]
-#[serde(default)]
-struct Place {
-    namespace: String,
-    plural: String,
-    name: String,
-}
-
-impl Default for Place {
-    fn default() -> Place {
-        Place { namespace: String::new(), plural: Kind::Node.words().plural.to_owned(), name: String::new() }
-    }
-}
-
 impl FromRequest<Server> for Asking {
     type Rejection = Refusal;
     async fn from_request(request: Request, server: &Server) -> Result<Asking, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let place = Path::<Place>::from_request_parts(&mut parts, server).await;
-        let Path(Place { namespace, plural, name }) =
-            place.map_err(|error| Refusal::bad_request(error.body_text()))?;
+        let place = Place::from_request_parts(&mut parts, server).await?;
         let Asked(query) = Asked::<WriteQuery>::from_request_parts(&mut parts, server).await?;
         let headers = parts.headers.clone();
         let manner = Manner::of(&query, &headers)?;
-        let kind = kind_of(&plural, !namespace.is_empty())?;
+        let (what, name) = (Writable::of(place.kind()?)?, place.name());
         let sent = Sent::from_request(Request::from_parts(parts, body), server).await?;
-        Ok(Asking { server: server.clone(), kind, name: Name::new(namespace, name), manner, headers, sent })
+        Ok(Asking { server: server.clone(), what, name, manner, headers, sent })
     }
 }
 
 impl Asking {
-    /// Refuses what cannot be done to the kind.
-    fn only(&self, kinds: &[Kind], verb: &str) -> Result<(), Refusal> {
-        if kinds.contains(&self.kind) { Ok(()) } else { Err(refuse(self.kind, verb)) }
-    }
-
     fn answer(&self, done: Done<Value>) -> Response {
-        answer(&self.server, self.kind, &self.headers, done)
+        answer(&self.server, self.what.kind(), &self.headers, done)
     }
 }
 
 async fn create(asking: Asking) -> Result<Response, Refusal> {
-    asking.only(&[Kind::Job], "created")?;
-    let Asking { server, name, sent, manner, .. } = &asking;
-    let done = write_jobs::create(server, &name.namespace, sent, manner).await?;
+    let Asking { server, what, name, sent, manner, headers: _ } = &asking;
+    let done = match what {
+        Writable::Job => write_jobs::create(server, &name.namespace, sent, manner).await?,
+        Writable::Node => return Err(what.cannot_be("created")),
+    };
     Ok(asking.answer(done))
 }
 
 async fn replace(asking: Asking) -> Result<Response, Refusal> {
-    asking.only(&[Kind::Job, Kind::Node], "updated")?;
-    let Asking { server, kind, name, sent, manner, .. } = &asking;
-    let done = if *kind == Kind::Node {
-        write_nodes::replace(server, name, sent, manner).await?
-    } else {
-        write_jobs::replace(server, name, sent, manner).await?
+    let Asking { server, what, name, sent, manner, headers: _ } = &asking;
+    let done = match what {
+        Writable::Job => write_jobs::replace(server, name, sent, manner).await?,
+        Writable::Node => write_nodes::replace(server, name, sent, manner).await?,
     };
     Ok(asking.answer(done))
 }
 
 async fn change(asking: Asking) -> Result<Response, Refusal> {
-    asking.only(&[Kind::Job, Kind::Node], "patched")?;
-    let Asking { server, kind, name, sent, manner, .. } = &asking;
+    let Asking { server, what, name, sent, manner, headers: _ } = &asking;
     let patch = Patch::read(sent)?;
-    let done = if *kind == Kind::Node {
-        write_nodes::patch(server, name, &patch, manner).await?
-    } else {
-        write_jobs::patch(server, name, &patch, manner).await?
+    let done = match what {
+        Writable::Job => write_jobs::patch(server, name, &patch, manner).await?,
+        Writable::Node => write_nodes::patch(server, name, &patch, manner).await?,
     };
     Ok(asking.answer(done))
 }
 
 async fn remove(asking: Asking) -> Result<Response, Refusal> {
-    asking.only(&[Kind::Job], "deleted")?;
-    let Asking { server, name, sent, manner, .. } = &asking;
-    let done = write_jobs::delete(server, name, sent, manner).await?;
+    let Asking { server, what, name, sent, manner, headers: _ } = &asking;
+    let done = match what {
+        Writable::Job => write_jobs::delete(server, name, sent, manner).await?,
+        Writable::Node => return Err(what.cannot_be("deleted")),
+    };
     Ok(asking.answer(done))
 }
 
-async fn delete_collection(
-    Asked(read): Asked<super::request::ReadQuery>,
-    asking: Asking,
-) -> Result<Response, Refusal> {
-    asking.only(&[Kind::Job], "deleted")?;
-    let Asking { server, kind, name, manner, headers, .. } = asking;
-    let listed = super::read::Listed::new(kind, Some(name.namespace), &read, &headers)?;
+/// Deletes all that are selected. What somebody else has deleted meanwhile is passed over.
+async fn remove_all(Asked(read): Asked<ReadQuery>, asking: Asking) -> Result<Response, Refusal> {
+    let Asking { server, what, name, sent, manner, headers } = &asking;
+    if *what == Writable::Node {
+        return Err(what.cannot_be("deleted"));
+    }
+    let listed = Listed::new(what.kind(), Some(name.namespace.clone()), &read, headers)?;
     let names = server.look(|scene| {
         let names = listed.names(scene);
         names.into_iter().filter(|name| listed.join(scene, name).is_some()).collect::<Vec<_>>()
     });
-    let nothing = Sent { bytes: axum::body::Bytes::new(), media: "application/json".to_owned() };
     let mut items = Vec::with_capacity(names.len());
     for name in names {
-        items.push(write_jobs::delete(&server, &name, &nothing, &manner).await?.document);
+        match write_jobs::delete(server, &name, sent, manner).await {
+            Ok(done) => items.push(done.document),
+            Err(refusal) if refusal.is_not_found() => {}
+            Err(refusal) => return Err(refusal),
+        }
     }
-    let list = serde_json::json!({
-        "apiVersion": super::kind::GROUP_VERSION, "kind": "JobList",
+    let list = json!({
+        "apiVersion": GROUP_VERSION, "kind": "JobList",
         "metadata": {"resourceVersion": server.cache().revision().to_string()}, "items": items,
     });
     Ok(axum::Json(list).into_response())

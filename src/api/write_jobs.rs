@@ -3,6 +3,7 @@
 use plan::view::Stored;
 use schemas::job::{Job, Submission};
 use schemas::key::Key;
+use schemas::meta::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::admission::{self, Admitted};
@@ -18,6 +19,7 @@ use super::resources::catalog;
 use super::scale;
 use super::scene::{Name, Scene, document, part};
 use super::server::Server;
+use super::unsaid;
 use super::write::{Manner, shown};
 
 /// Makes a job.
@@ -64,7 +66,7 @@ pub(super) async fn patch(
 ) -> Result<Done<Value>, Refusal> {
     run(server, name, manner, |stored| {
         let missing = || no_job(server, name);
-        let current = stored.map(|stored| as_sent(&stored.value));
+        let current = stored.map(|stored| whole(&stored.value, &unsaid::shown(&stored.value)));
         let changed = match patch {
             Patch::Merge(patch) => patch::merge(&current.ok_or_else(missing)?, patch),
             Patch::Json(patch) => patch::json(&current.ok_or_else(missing)?, patch)?,
@@ -117,9 +119,9 @@ pub(super) async fn delete(
 ) -> Result<Done<Value>, Refusal> {
     let options = if sent.bytes.is_empty() { Value::Null } else { sent.document()? };
     let seen = Seen::of(&options["preconditions"])?;
-    let dry_run = manner.dry_run || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
+    let is_dry = manner.is_dry || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
     let key = Key::job(&name.namespace, &name.name);
-    let target = Target { kind: Kind::Job, name, key: &key, dry_run };
+    let target = Target { kind: Kind::Job, name, key: &key, is_dry };
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
     let done = change(server, &target, cached, |stored| {
         let stored = stored.ok_or_else(|| no_job(server, name))?;
@@ -127,7 +129,7 @@ pub(super) async fn delete(
         Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new() })
     })
     .await?;
-    Ok(show(server, name, done, dry_run))
+    Ok(if is_dry { foreseen(server, name, done) } else { written(server, name, done) })
 }
 
 /// Sets the count of a group.
@@ -140,7 +142,7 @@ pub(super) async fn rescale(
     run(server, name, manner, |stored| {
         let stored = stored.ok_or_else(|| no_job(server, name))?;
         let at = scale::group_of(&stored.value, name, group)?;
-        let mut changed = as_sent(&stored.value);
+        let mut changed = as_written(&stored.value);
         changed["spec"]["groups"][at]["count"] = json!(count);
         Ok(wanted(admission::job(changed, name, manner.validation)?, seen.clone(), None))
     })
@@ -168,11 +170,11 @@ async fn run(
     make: impl Fn(Option<&Stored<Job>>) -> Result<Wish, Refusal>,
 ) -> Result<Done<Value>, Refusal> {
     let key = Key::job(&name.namespace, &name.name);
-    let target = Target { kind: Kind::Job, name, key: &key, dry_run: manner.dry_run };
+    let target = Target { kind: Kind::Job, name, key: &key, is_dry: manner.is_dry };
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
     let done =
         change(server, &target, cached, |stored| Ok(edited(server, stored, make(stored)?, manner))).await?;
-    Ok(show(server, name, done, manner.dry_run))
+    Ok(if manner.is_dry { foreseen(server, name, done) } else { written(server, name, done) })
 }
 
 /// What a wish makes of a job.
@@ -180,6 +182,7 @@ fn edited(server: &Server, stored: Option<&Stored<Job>>, wish: Wish, manner: &Ma
     let Wish { mut wanted, seen, warnings, is_applied } = wish;
     if !is_applied {
         let old = stored.map(|stored| &stored.value);
+        old.into_iter().for_each(|old| unsaid::leave_out(&mut wanted.job, old));
         wanted.job.metadata.managed_fields = ownership::updated(server, manner, old, &wanted.job);
     }
     let now = server.now();
@@ -187,31 +190,36 @@ fn edited(server: &Server, stored: Option<&Stored<Job>>, wish: Wish, manner: &Ma
     Change { document: job, writes, seen, warnings }
 }
 
-fn show(server: &Server, name: &Name, done: Done<Job>, dry_run: bool) -> Done<Value> {
-    let Done { document: job, is_new, warnings } = done;
-    let dry = dry_run.then(|| {
-        let mut metadata = job.metadata.clone();
-        metadata.generation = Some(job.version);
-        let mut whole = document(Kind::Job, &metadata, &[("spec", job.as_written())]);
-        // What a read of the one document says, so that a dry run differs in what would change only.
-        let now = server.look(|scene| catalog::join(&Scene { explains: true, ..*scene }, Kind::Job, name));
-        let now = now.unwrap_or_default();
-        if !now.is_null() {
-            for field in ["uid", "resourceVersion"] {
-                whole["metadata"][field] = now["metadata"][field].clone();
-            }
-            whole["status"] = now["status"].clone();
-        }
-        whole
-    });
-    Done { document: shown(server, Kind::Job, name, dry), is_new, warnings }
+/// A job that was written, as it is shown now.
+fn written(server: &Server, name: &Name, done: Done<Job>) -> Done<Value> {
+    let Done { document: _, is_new, warnings } = done;
+    Done { document: shown(server, Kind::Job, name), is_new, warnings }
 }
 
-/// A stored job as its sender would send it: what patches change.
-pub(super) fn as_sent(job: &Job) -> Value {
+/// A job as it would be shown if it had been written.
+fn foreseen(server: &Server, name: &Name, done: Done<Job>) -> Done<Value> {
+    let Done { document: job, is_new, warnings } = done;
+    let metadata = ObjectMeta { generation: Some(job.version), ..job.metadata.clone() };
+    let mut document = document(Kind::Job, &metadata, &[("spec", unsaid::shown(&job))]);
+    // What a read of the one document says, so that a dry run differs in what would change only.
+    let now = server.look(|scene| catalog::join(&Scene { explains: true, ..*scene }, Kind::Job, name));
+    if let Some(now) = now {
+        for field in ["uid", "resourceVersion"] {
+            document["metadata"][field] = now["metadata"][field].clone();
+        }
+        document["status"] = now["status"].clone();
+    }
+    Done { document, is_new, warnings }
+}
+
+/// A job as its author would send it.
+pub(super) fn as_written(job: &Job) -> Value {
+    whole(job, &job.as_written())
+}
+
+fn whole(job: &Job, spec: &Value) -> Value {
     json!({
-        "apiVersion": GROUP_VERSION, "kind": Kind::Job.words().kind,
-        "metadata": part(&job.metadata), "spec": job.as_written(),
+        "apiVersion": GROUP_VERSION, "kind": Kind::Job.words().kind, "metadata": part(&job.metadata), "spec": spec,
     })
 }
 

@@ -56,7 +56,7 @@ async fn run(
         return Err(server.look(|scene| missing(scene, Kind::Node, name)));
     }
     let key = Key::node(&name.name);
-    let target = Target { kind: Kind::Node, name, key: &key, dry_run: manner.dry_run };
+    let target = Target { kind: Kind::Node, name, key: &key, is_dry: manner.is_dry };
     let cached = server.look(|scene| scene.view.nodes.stored(&key).cloned());
     let now = server.now();
     let done = change(server, &target, cached, |stored: Option<&Stored<Node>>| {
@@ -69,10 +69,13 @@ async fn run(
         });
         let made = make(current)?;
         let seen = Seen::of(&made["metadata"])?;
-        let parts = admission::split(Kind::Node, made, name)?;
+        let mut parts = admission::split(Kind::Node, made, name)?;
         let mut warnings = Vec::new();
-        let spec: NodeSpec =
-            admission::decode(parts.spec, "spec", &name.name, (manner.validation, &mut warnings))?;
+        let spec: NodeSpec = admission::decode_spec(
+            &mut parts.spec,
+            (Kind::Node, &name.name),
+            (manner.validation, &mut warnings),
+        )?;
         let mut metadata = admission::metadata(Kind::Node, parts.metadata, name)?;
         // These follow from the fingerprint and are not stored.
         metadata.labels.retain(|label, _| !label.starts_with("encamp.dev/"));
@@ -85,12 +88,12 @@ async fn run(
         Ok(Change { document: node, writes, seen, warnings })
     })
     .await?;
-    let dry = manner.dry_run.then(|| {
-        let mut document = shown(server, Kind::Node, name, None);
-        document["spec"] = part(&done.document.spec);
-        document["metadata"]["labels"] = part(&done.document.metadata.labels);
-        document["metadata"]["annotations"] = part(&done.document.metadata.annotations);
-        document
-    });
-    Ok(Done { document: shown(server, Kind::Node, name, dry), is_new: false, warnings: done.warnings })
+    let Done { document: node, is_new: _, warnings } = done;
+    let mut document = shown(server, Kind::Node, name);
+    if manner.is_dry {
+        document["spec"] = part(&node.spec);
+        document["metadata"]["labels"] = part(&node.metadata.labels);
+        document["metadata"]["annotations"] = part(&node.metadata.annotations);
+    }
+    Ok(Done { document, is_new: false, warnings })
 }

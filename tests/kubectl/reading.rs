@@ -49,6 +49,11 @@ async fn jobs_are_shown_in_every_form() {
         "job.encamp.dev/db\n"
     );
     assert_eq!(stand.run(&["get", "job", "web", "-o", "jsonpath={.spec.groups[0].count}"]).await, "2");
+    // What nobody wrote is shown too.
+    let template = "go-template={{.spec.type}} {{.spec.priority}} {{.spec.nodePool}}";
+    assert_eq!(stand.run(&["get", "job", "web", "-o", template]).await, "service 50 default");
+    let services = ["get", "jobs", "-o", "name", "--field-selector", "spec.type=service"];
+    assert_eq!(stand.run(&services).await, "job.encamp.dev/web\n");
     let columns = "custom-columns=N:.metadata.name,G:.metadata.generation";
     assert_eq!(words(&stand.run(&["get", "jobs", "-o", columns]).await, 1), ["web", "1"]);
     let yaml = stand.run(&["get", "job", "web", "-o", "yaml"]).await;

@@ -31,6 +31,13 @@ pub fn job(job_name: &str, spec: &JobSpec) -> Vec<Problem> {
     report.problems
 }
 
+/// Everything that is wrong with the name of a namespace.
+pub fn namespace(namespace: &str) -> Vec<Problem> {
+    let mut report = Report::default();
+    name(&mut report, &Place::new("/metadata/namespace"), "namespace", namespace);
+    report.problems
+}
+
 fn head(report: &mut Report, place: &Place, spec: &JobSpec) {
     if !(1..=100).contains(&spec.priority) {
         report.error(&place.key("priority"), format!("{} is not between 1 and 100", spec.priority));

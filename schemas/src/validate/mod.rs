@@ -23,6 +23,6 @@ mod tests;
 mod volume;
 
 pub use driver::{DRIVERS, driver_keys};
-pub use job::job;
+pub use job::{job, namespace};
 pub use nearest::nearest;
 pub use problem::{Place, Problem, Report, Severity};

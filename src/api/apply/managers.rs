@@ -34,6 +34,15 @@ pub(in crate::api) struct Conflict {
     pub field: String,
 }
 
+/// What is done about fields that an apply wants to change and another manager owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api) enum Contested {
+    /// Nothing is changed at all.
+    Refuse,
+    /// They are taken from their owners.
+    Take,
+}
+
 /// What an apply makes of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::api) struct Applied {
@@ -80,13 +89,13 @@ impl Entry {
     }
 }
 
-/// Lays a manager's wish over what is live. Without `force` a conflict changes nothing.
+/// Lays a manager's wish over what is live.
 pub(in crate::api) fn apply(
     shape: Shape<'_>,
     (live, wanted): (&Value, &Value),
     managed: &[ManagedFields],
     author: &Author<'_>,
-    force: bool,
+    contested: Contested,
 ) -> Result<Applied, Vec<Conflict>> {
     let mut entries = entries(managed);
     let own = entries.iter().position(|entry| entry.is_of(author, APPLY)).map(|at| entries.remove(at));
@@ -95,16 +104,12 @@ pub(in crate::api) fn apply(
     let taken = difference(shape, live, &merged).and(&owned);
     let mut conflicts = Vec::new();
     for entry in &mut entries {
-        let contested = entry.fields.and(&taken);
-        if contested.is_empty() {
-            continue;
-        }
+        let both = entry.fields.and(&taken);
         let manager = &entry.meta.manager;
-        conflicts
-            .extend(contested.paths().into_iter().map(|field| Conflict { manager: manager.clone(), field }));
-        entry.fields = entry.fields.without(&contested);
+        conflicts.extend(both.paths().into_iter().map(|field| Conflict { manager: manager.clone(), field }));
+        entry.fields = entry.fields.without(&both);
     }
-    if !conflicts.is_empty() && !force {
+    if !conflicts.is_empty() && contested == Contested::Refuse {
         return Err(conflicts);
     }
     let others = entries.iter().fold(Fields::default(), |all, entry| all.or(&entry.fields));

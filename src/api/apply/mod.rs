@@ -11,5 +11,5 @@ mod structure;
 #[cfg(test)]
 mod tests;
 
-pub(super) use managers::{Applied, Author, apply, update};
+pub(super) use managers::{Applied, Author, Contested, apply, update};
 pub(super) use structure::{Shape, Structure};

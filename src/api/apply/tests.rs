@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use schemas::meta::ManagedFields;
 use serde_json::{Map, Value, json};
 
-use super::managers::{Applied, Author, apply, update};
+use super::managers::{Applied, Author, Contested, apply, update};
 use super::merge::{difference, fields_of, merge, remove};
 use super::structure::{Shape, Structure};
 
@@ -49,7 +49,8 @@ fn play(story: &str) -> String {
             managed = with_shape(|shape| update(shape, (&live, &wanted), &managed, &author(who)));
             live = wanted;
         } else {
-            match with_shape(|shape| apply(shape, (&live, &wanted), &managed, &author(who), how == "!")) {
+            let contested = if how == "!" { Contested::Take } else { Contested::Refuse };
+            match with_shape(|shape| apply(shape, (&live, &wanted), &managed, &author(who), contested)) {
                 Ok(Applied { value, managed: owners }) => (live, managed) = (value, owners),
                 Err(conflicts) => {
                     for conflict in conflicts {
@@ -184,15 +185,15 @@ fn same(one: &Value, other: &Value) -> bool {
 proptest! {
     #[test]
     fn what_is_applied_is_there_afterwards(live in document(), wanted in document()) {
-        let applied = with_shape(|shape| apply(shape, (&live, &wanted), &[], &author("a"), true)).unwrap();
+        let applied = with_shape(|shape| apply(shape, (&live, &wanted), &[], &author("a"), Contested::Take)).unwrap();
         prop_assert!(same(&with_shape(|shape| merge(shape, &applied.value, &wanted)), &applied.value));
     }
 
     #[test]
     fn applying_twice_changes_nothing(live in document(), wanted in document()) {
-        let first = with_shape(|shape| apply(shape, (&live, &wanted), &[], &author("a"), true)).unwrap();
+        let first = with_shape(|shape| apply(shape, (&live, &wanted), &[], &author("a"), Contested::Take)).unwrap();
         let later = Author { now: Timestamp::MAX, ..author("a") };
-        let again = with_shape(|shape| apply(shape, (&first.value, &wanted), &first.managed, &later, false));
+        let again = with_shape(|shape| apply(shape, (&first.value, &wanted), &first.managed, &later, Contested::Refuse));
         let again = again.unwrap();
         prop_assert_eq!(&again.value, &first.value);
         // Only the moment of the first apply over an unowned document may differ.
@@ -201,15 +202,15 @@ proptest! {
 
     #[test]
     fn one_manager_alone_gets_exactly_what_it_wants(first in document(), second in document()) {
-        let one = with_shape(|shape| apply(shape, (&json!({}), &first), &[], &author("a"), false)).unwrap();
-        let two = with_shape(|shape| apply(shape, (&one.value, &second), &one.managed, &author("a"), false)).unwrap();
+        let one = with_shape(|shape| apply(shape, (&json!({}), &first), &[], &author("a"), Contested::Refuse)).unwrap();
+        let two = with_shape(|shape| apply(shape, (&one.value, &second), &one.managed, &author("a"), Contested::Refuse)).unwrap();
         prop_assert!(same(&two.value, &second), "{} is not {}", two.value, second);
     }
 
     #[test]
     fn without_force_nothing_of_another_changes(theirs in document(), mine in document()) {
-        let one = with_shape(|shape| apply(shape, (&json!({}), &theirs), &[], &author("a"), false)).unwrap();
-        if let Ok(two) = with_shape(|shape| apply(shape, (&one.value, &mine), &one.managed, &author("b"), false)) {
+        let one = with_shape(|shape| apply(shape, (&json!({}), &theirs), &[], &author("a"), Contested::Refuse)).unwrap();
+        if let Ok(two) = with_shape(|shape| apply(shape, (&one.value, &mine), &one.managed, &author("b"), Contested::Refuse)) {
             prop_assert!(same(&with_shape(|shape| merge(shape, &two.value, &theirs)), &two.value));
         }
     }

@@ -80,11 +80,11 @@ fn paths() -> Map<String, Value> {
     for kind in Kind::ALL {
         let words = kind.words();
         let root = format!("/apis/{GROUP_VERSION}");
-        if words.namespaced {
+        if words.is_namespaced {
             let everywhere = json!({"get": operation(kind, "list", "get")});
             all.insert(format!("{root}/{}", words.plural), everywhere);
         }
-        let root = if words.namespaced { format!("{root}/namespaces/{{namespace}}") } else { root };
+        let root = if words.is_namespaced { format!("{root}/namespaces/{{namespace}}") } else { root };
         let collection = format!("{root}/{}", words.plural);
         let one = format!("{collection}/{{name}}");
         all.insert(one, operations(kind, &["get", "update", "patch", "delete"]));

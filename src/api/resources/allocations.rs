@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use plan::View;
 use plan::view::Stored;
 use schemars::JsonSchema;
 use schemas::key::Key;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::counts::{self, Phase};
+use super::since::ended;
 use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene, document, job_labels, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
@@ -103,41 +105,36 @@ pub(in crate::api) struct AllocationStatus {
     pub checks: BTreeMap<String, CheckDetails>,
 }
 
-const fn word(name: &'static str, description: &'static str, priority: u8, cell: Cell) -> Column {
-    Column { name, kind: "string", description, priority, cell }
-}
-type Cell = fn(&Value, Timestamp) -> Value;
-
 /// The columns of `get allocations`.
 pub(in crate::api) const COLUMNS: &[Column] = &[
     NAME,
-    word("Job", "The job", 0, |allocation, _| text(allocation, "/spec/job")),
-    word("Group", "The group", 0, |allocation, _| text(allocation, "/spec/group")),
-    word("Node", "Where it runs", 0, |allocation, _| text(allocation, "/spec/node")),
-    word("Desired", "run or stop", 0, |allocation, _| text(allocation, "/spec/desired")),
-    word("Status", "How far it is", 0, |allocation, _| text(allocation, "/status/phase")),
-    word("Healthy", "Whether it is healthy", 0, |allocation, _| {
+    Column::text("Job", "The job", |allocation, _| text(allocation, "/spec/job")),
+    Column::text("Group", "The group", |allocation, _| text(allocation, "/spec/group")),
+    Column::text("Node", "Where it runs", |allocation, _| text(allocation, "/spec/node")),
+    Column::text("Desired", "run or stop", |allocation, _| text(allocation, "/spec/desired")),
+    Column::text("Status", "How far it is", |allocation, _| text(allocation, "/status/phase")),
+    Column::text("Healthy", "Whether it is healthy", |allocation, _| {
         match allocation["status"]["healthy"].as_bool() {
             Some(healthy) => json!(healthy.to_string()),
             None => json!("<none>"),
         }
     }),
-    Column {
-        name: "Restarts",
-        kind: "integer",
-        description: "How often its tasks were restarted",
-        priority: 0,
-        cell: |allocation, _| text(allocation, "/status/restarts"),
-    },
+    Column::integer("Restarts", "How often its tasks were restarted", |allocation, _| {
+        text(allocation, "/status/restarts")
+    }),
     AGE,
-    word("Version", "The job version it should run", 1, |allocation, _| {
+    Column::text("Version", "The job version it should run", |allocation, _| {
         text(allocation, "/spec/specVersion")
-    }),
-    word("Ports", "Its ports on the node", 1, |allocation, _| ports_cell(allocation)),
-    word("Message", "Why it failed or waits", 1, |allocation, _| match text(allocation, "/status/message") {
-        none if none == "<none>" => text(allocation, "/spec/desiredDescription"),
-        message => message,
-    }),
+    })
+    .wide(),
+    Column::text("Ports", "Its ports on the node", |allocation, _| ports_cell(allocation)).wide(),
+    Column::text("Message", "Why it failed or waits", |allocation, _| {
+        match text(allocation, "/status/message") {
+            none if none == "<none>" => text(allocation, "/spec/desiredDescription"),
+            message => message,
+        }
+    })
+    .wide(),
 ];
 
 fn ports_cell(allocation: &Value) -> Value {
@@ -316,9 +313,21 @@ fn pending(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let metadata = ObjectMeta {
         uid: Some(scene.uid(&Key::placement("-", &name.namespace, &name.name), stored.created)),
         resource_version: Some(stored.modified.to_string()),
+        creation_timestamp: wanted_since(scene.view, key, index, slot),
         ..metadata(scene, name, &spec)
     };
     Some(document(Kind::Allocation, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
+}
+
+/// Since when an allocation without a node is wanted: since its version is, or since its predecessor ended.
+fn wanted_since(view: &View, roster: &Key, index: u32, slot: &Slot) -> Option<Timestamp> {
+    let (namespace, job, group) = (roster.segment(1), roster.segment(2), roster.segment(3));
+    let Some(before) = slot.attempt.checked_sub(1) else {
+        return view.versions.get(&Key::version(namespace, job, slot.version))?.created_at;
+    };
+    let predecessor = allocation_name(job, group, &Index::Number(index), slot.version, before);
+    let placed = view.indexes.placements_of_allocation(namespace, &predecessor);
+    placed.filter_map(|key| ended(view, key)).max()
 }
 
 /// The wanted slot that an allocation's name speaks of.

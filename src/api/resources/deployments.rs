@@ -34,41 +34,20 @@ pub(in crate::api) struct DeploymentView {
     pub conditions: Vec<Condition>,
 }
 
-const fn total(name: &'static str, description: &'static str, cell: Cell) -> Column {
-    Column { name, kind: "integer", description, priority: 0, cell }
-}
-type Cell = fn(&Value, jiff::Timestamp) -> Value;
-
 /// The columns of `get deployments`.
 pub(in crate::api) const COLUMNS: &[Column] = &[
     NAME,
-    Column {
-        name: "Job",
-        kind: "string",
-        description: "The job",
-        priority: 0,
-        cell: |rollout, _| text(rollout, "/spec/job"),
-    },
-    total("Version", "The version that is rolled out", |rollout, _| text(rollout, "/spec/version")),
-    Column {
-        name: "Status",
-        kind: "string",
-        description: "running, successful, failed or cancelled",
-        priority: 0,
-        cell: |rollout, _| text(rollout, "/status/status"),
-    },
-    total("Desired", "How many there should be", |rollout, _| sum(rollout, "desired")),
-    total("Placed", "How many have a node", |rollout, _| sum(rollout, "placed")),
-    total("Healthy", "How many are healthy", |rollout, _| sum(rollout, "healthy")),
-    total("Unhealthy", "How many are not and will not be", |rollout, _| sum(rollout, "unhealthy")),
+    Column::text("Job", "The job", |rollout, _| text(rollout, "/spec/job")),
+    Column::integer("Version", "The version that is rolled out", |rollout, _| text(rollout, "/spec/version")),
+    Column::text("Status", "running, successful, failed or cancelled", |rollout, _| {
+        text(rollout, "/status/status")
+    }),
+    Column::integer("Desired", "How many there should be", |rollout, _| sum(rollout, "desired")),
+    Column::integer("Placed", "How many have a node", |rollout, _| sum(rollout, "placed")),
+    Column::integer("Healthy", "How many are healthy", |rollout, _| sum(rollout, "healthy")),
+    Column::integer("Unhealthy", "How many are not and will not be", |rollout, _| sum(rollout, "unhealthy")),
     AGE,
-    Column {
-        name: "Description",
-        kind: "string",
-        description: "Why",
-        priority: 1,
-        cell: |rollout, _| text(rollout, "/status/description"),
-    },
+    Column::text("Description", "Why", |rollout, _| text(rollout, "/status/description")).wide(),
 ];
 
 fn sum(rollout: &Value, what: &str) -> Value {

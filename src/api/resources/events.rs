@@ -1,42 +1,33 @@
 //! Events, in the shape that `kubectl describe` reads.
 
-use std::collections::BTreeSet;
-
-use jiff::Timestamp;
 use schemas::key::Key;
 use schemas::meta::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::catalog;
-use crate::api::events::Event;
 use crate::api::kind::{GROUP_VERSION, Kind};
 use crate::api::scene::{Name, Scene, document};
 use crate::api::table::{Column, age, text};
 
-const fn word(name: &'static str, description: &'static str, cell: Cell) -> Column {
-    Column { name, kind: "string", description, priority: 0, cell }
-}
-type Cell = fn(&Value, Timestamp) -> Value;
-
 /// The columns of `get events`.
 pub(in crate::api) const COLUMNS: &[Column] = &[
-    word("Last Seen", "Time since it happened", |event, now| json!(age(&event["lastTimestamp"], now))),
-    word("Type", "Normal or Warning", |event, _| text(event, "/type")),
-    word("Reason", "What happened, in a word", |event, _| text(event, "/reason")),
-    word("Object", "What it happened to", |event, _| {
+    Column::text("Last Seen", "Time since it happened", |event, now| {
+        json!(age(&event["lastTimestamp"], now))
+    }),
+    Column::text("Type", "Normal or Warning", |event, _| text(event, "/type")),
+    Column::text("Reason", "What happened, in a word", |event, _| text(event, "/reason")),
+    Column::text("Object", "What it happened to", |event, _| {
         let object = &event["involvedObject"];
         let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
         json!(format!("{kind}/{}", object["name"].as_str().unwrap_or_default()))
     }),
-    word("Message", "What happened", |event, _| text(event, "/message")),
+    Column::text("Message", "What happened", |event, _| text(event, "/message")),
 ];
 
 /// The names of all events.
 pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
-    let names = scene.events.iter().map(Event::name);
-    let names: BTreeSet<Name> =
-        names.filter(|name| namespace.is_none_or(|namespace| name.namespace == namespace)).collect();
-    names.into_iter().collect()
+    let is_here = |name: &&Name| namespace.is_none_or(|namespace| name.namespace == namespace);
+    scene.events.names().filter(is_here).cloned().collect()
 }
 
 /// One event.

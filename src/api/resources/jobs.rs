@@ -1,11 +1,10 @@
 //! Jobs: what people declared, joined with how far it is.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use schemas::deployment::{Deployment, DeploymentStatus};
-use schemas::job::{Job, JobSpec};
+use schemas::job::Job;
 use schemas::key::Key;
 use schemas::meta::Condition;
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,7 @@ use crate::api::kind::Kind;
 use crate::api::preview;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
+use crate::api::unsaid;
 
 /// How far a job is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,71 +64,20 @@ pub(in crate::api) struct Rollout {
 /// The columns of `get jobs`.
 pub(in crate::api) const COLUMNS: &[Column] = &[
     NAME,
-    Column {
-        name: "Type",
-        kind: "string",
-        description: "service, batch, system or sysbatch",
-        priority: 0,
-        cell: |job, _| said(job, "/type"),
-    },
-    Column {
-        name: "Priority",
-        kind: "integer",
-        description: "Importance when room is short",
-        priority: 0,
-        cell: |job, _| said(job, "/priority"),
-    },
-    Column {
-        name: "Status",
-        kind: "string",
-        description: "pending, running or dead",
-        priority: 0,
-        cell: |job, _| text(job, "/status/phase"),
-    },
-    Column {
-        name: "Ready",
-        kind: "string",
-        description: "Healthy of desired allocations; complete of desired for batch jobs",
-        priority: 0,
-        cell: |job, _| text(job, "/status/ready"),
-    },
-    Column {
-        name: "Version",
-        kind: "integer",
-        description: "The version of the specification",
-        priority: 0,
-        cell: |job, _| text(job, "/metadata/generation"),
-    },
+    Column::text("Type", "service, batch, system or sysbatch", |job, _| text(job, "/spec/type")),
+    Column::integer("Priority", "Importance when room is short", |job, _| text(job, "/spec/priority")),
+    Column::text("Status", "pending, running or dead", |job, _| text(job, "/status/phase")),
+    Column::text("Ready", "Healthy of desired allocations; complete of desired for batch jobs", |job, _| {
+        text(job, "/status/ready")
+    }),
+    Column::integer("Version", "The version of the specification", |job, _| {
+        text(job, "/metadata/generation")
+    }),
     AGE,
-    Column {
-        name: "Datacenters",
-        kind: "string",
-        description: "Where it may run",
-        priority: 1,
-        cell: |job, _| join_words(&said(job, "/datacenters")),
-    },
-    Column {
-        name: "Pool",
-        kind: "string",
-        description: "The node pool it may use",
-        priority: 1,
-        cell: |job, _| said(job, "/nodePool"),
-    },
-    Column {
-        name: "Message",
-        kind: "string",
-        description: "What it waits for",
-        priority: 1,
-        cell: |job, _| waits_for(job),
-    },
+    Column::text("Datacenters", "Where it may run", |job, _| join_words(&job["spec"]["datacenters"])).wide(),
+    Column::text("Pool", "The node pool it may use", |job, _| text(job, "/spec/nodePool")).wide(),
+    Column::text("Message", "What it waits for", |job, _| waits_for(job)).wide(),
 ];
-
-/// What a job's author wrote, or else the default.
-fn said(job: &Value, field: &str) -> Value {
-    static DEFAULTS: LazyLock<Value> = LazyLock::new(|| part(&JobSpec::default()));
-    let written = job["spec"].pointer(field).filter(|value| !value.is_null());
-    written.or_else(|| DEFAULTS.pointer(field)).cloned().unwrap_or_default()
-}
 
 /// The message of the first condition that does not hold.
 fn waits_for(job: &Value) -> Value {
@@ -164,7 +113,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     metadata.generation = Some(job.version);
     metadata.resource_version = Some(halves.to_string());
     let status = status(scene, job, deployment.map(|stored| &stored.value));
-    Some(document(Kind::Job, &metadata, &[("spec", job.as_written()), ("status", part(&status))]))
+    Some(document(Kind::Job, &metadata, &[("spec", unsaid::shown(job)), ("status", part(&status))]))
 }
 
 /// The latest revision among the rosters and placements of a job.

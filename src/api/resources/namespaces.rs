@@ -15,17 +15,8 @@ use crate::api::table::{AGE, Column, NAME, text};
 const DEFAULT: &str = "default";
 
 /// The columns of `get namespaces`.
-pub(in crate::api) const COLUMNS: &[Column] = &[
-    NAME,
-    Column {
-        name: "Status",
-        kind: "string",
-        description: "Active",
-        priority: 0,
-        cell: |namespace, _| text(namespace, "/status/phase"),
-    },
-    AGE,
-];
+pub(in crate::api) const COLUMNS: &[Column] =
+    &[NAME, Column::text("Status", "Active", |namespace, _| text(namespace, "/status/phase")), AGE];
 
 /// The names of all namespaces.
 pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
@@ -36,8 +27,9 @@ pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
 
 /// A namespace.
 pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
-    let first = scene.view.jobs.under(&["jobs", &name.name]).next();
-    if first.is_none() && name.name != DEFAULT {
+    let jobs = || scene.view.jobs.under(&["jobs", &name.name]).map(|(_, stored)| stored);
+    let oldest = jobs().min_by_key(|stored| stored.created);
+    if oldest.is_none() && name.name != DEFAULT {
         return None;
     }
     let key = Key::new(format!("/namespaces/{}", name.name)).ok()?;
@@ -45,8 +37,8 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         name: name.name.clone(),
         labels: [("kubernetes.io/metadata.name".to_owned(), name.name.clone())].into(),
         uid: Some(scene.uid(&key, Revision(1))),
-        resource_version: Some(first.map_or(1, |(_, stored)| stored.created.0).to_string()),
-        creation_timestamp: first.and_then(|(_, stored)| stored.value.metadata.creation_timestamp),
+        resource_version: Some(oldest.map_or(1, |stored| stored.created.0).to_string()),
+        creation_timestamp: oldest.and_then(|stored| stored.value.metadata.creation_timestamp),
         ..ObjectMeta::default()
     };
     let parts = [("spec", json!({})), ("status", json!({"phase": "Active"}))];

@@ -60,34 +60,23 @@ pub(in crate::api) struct NodeStatus {
     pub conditions: Vec<Condition>,
 }
 
-const fn word(name: &'static str, description: &'static str, priority: u8, cell: Cell) -> Column {
-    Column { name, kind: "string", description, priority, cell }
-}
-type Cell = fn(&Value, Timestamp) -> Value;
-
 /// The columns of `get nodes`.
 pub(in crate::api) const COLUMNS: &[Column] = &[
     NAME,
-    word("Pool", "The pool that jobs choose", 0, |node, _| text(node, "/status/pool")),
-    word("DC", "The datacenter", 0, |node, _| text(node, "/status/datacenter")),
-    word("Class", "Machines that are alike", 0, |node, _| text(node, "/status/class")),
-    word("Status", "Whether it is up", 0, |node, _| text(node, "/status/state")),
-    word("Eligible", "Whether new allocations may be placed", 0, |node, _| {
+    Column::text("Pool", "The pool that jobs choose", |node, _| text(node, "/status/pool")),
+    Column::text("DC", "The datacenter", |node, _| text(node, "/status/datacenter")),
+    Column::text("Class", "Machines that are alike", |node, _| text(node, "/status/class")),
+    Column::text("Status", "Whether it is up", |node, _| text(node, "/status/state")),
+    Column::text("Eligible", "Whether new allocations may be placed", |node, _| {
         json!(node["spec"]["eligible"].as_bool().unwrap_or(true).to_string())
     }),
-    word("Drivers", "The drivers that work", 0, |node, _| drivers(node)),
-    Column {
-        name: "Allocs",
-        kind: "integer",
-        description: "How many allocations are on it",
-        priority: 0,
-        cell: |node, _| text(node, "/status/allocations"),
-    },
-    word("Version", "Version of the agent", 0, |node, _| text(node, "/status/agentVersion")),
+    Column::text("Drivers", "The drivers that work", |node, _| drivers(node)),
+    Column::integer("Allocs", "How many allocations are on it", |node, _| text(node, "/status/allocations")),
+    Column::text("Version", "Version of the agent", |node, _| text(node, "/status/agentVersion")),
     AGE,
-    word("Address", "Where the agent answers", 1, |node, _| text(node, "/status/address")),
-    word("CPU", "MHz taken of all", 1, |node, _| share(node, "cpu")),
-    word("Memory", "MB taken of all", 1, |node, _| share(node, "memory")),
+    Column::text("Address", "Where the agent answers", |node, _| text(node, "/status/address")).wide(),
+    Column::text("CPU", "MHz taken of all", |node, _| share(node, "cpu")).wide(),
+    Column::text("Memory", "MB taken of all", |node, _| share(node, "memory")).wide(),
 ];
 
 fn drivers(node: &Value) -> Value {
@@ -128,12 +117,15 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let usage = view.indexes.usage(node);
     let halves = newest([written(found), written(decided), written(health), written(link)]);
     let base = decided.map(|stored| stored.value.metadata.clone()).unwrap_or_default();
+    // It may be spoken of before it is first heard, or (what people decided) much later.
+    let known_since = heard.known_since.into_iter().chain(base.creation_timestamp).min();
     let metadata = ObjectMeta {
         name: node.to_owned(),
         namespace: String::new(),
         labels: labels(base.labels.clone(), &fingerprint),
         uid: Some(scene.uid(&Key::fingerprint(node), created)),
         generation: Some(decided.map_or(1, |stored| stored.version + 1)),
+        creation_timestamp: known_since,
         resource_version: Some(halves.to_string()),
         ..base
     };

@@ -123,7 +123,7 @@ fn silence<'v>(view: &'v View, placement: &Key) -> Option<&'v Health> {
 }
 
 /// When an allocation ended, or was lost.
-fn ended(view: &View, placement: &Key) -> Option<Timestamp> {
+pub(super) fn ended(view: &View, placement: &Key) -> Option<Timestamp> {
     let report = view.indexes.report(placement).filter(|report| report.state.is_terminal());
     report.and_then(|report| report.since).or_else(|| silence(view, placement)?.since)
 }

@@ -34,34 +34,15 @@ pub(in crate::api) struct JobVersionSpec {
 /// The columns of `get jobversions`.
 pub(in crate::api) const COLUMNS: &[Column] = &[
     NAME,
+    Column::text("Job", "The job", |version, _| text(version, "/spec/job")),
+    Column::integer("Version", "The version's number", |version, _| text(version, "/spec/version")),
     Column {
-        name: "Job",
-        kind: "string",
-        description: "The job",
-        priority: 0,
-        cell: |version, _| text(version, "/spec/job"),
-    },
-    Column {
-        name: "Version",
-        kind: "integer",
-        description: "The version's number",
-        priority: 0,
-        cell: |version, _| text(version, "/spec/version"),
-    },
-    Column {
-        name: "Current",
         kind: "boolean",
-        description: "Whether it is the job's version now",
-        priority: 0,
-        cell: |version, _| text(version, "/spec/current"),
+        ..Column::text("Current", "Whether it is the job's version now", |version, _| {
+            text(version, "/spec/current")
+        })
     },
-    Column {
-        name: "Tag",
-        kind: "string",
-        description: "The name that keeps it",
-        priority: 0,
-        cell: |version, _| text(version, "/spec/tag/name"),
-    },
+    Column::text("Tag", "The name that keeps it", |version, _| text(version, "/spec/tag/name")),
     AGE,
 ];
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     cluster::{Cluster, witnesses},
     jobs,
-    mounts::mounts_below,
+    process::mounts_below,
     wait,
 };
 

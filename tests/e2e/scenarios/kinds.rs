@@ -3,7 +3,7 @@
 use crate::{
     cluster::{Cluster, witnesses},
     jobs,
-    mounts::mounts_below,
+    process::mounts_below,
     wait,
 };
 

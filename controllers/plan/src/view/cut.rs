@@ -20,6 +20,8 @@ use crate::Guard;
 pub struct View {
     /// Everything up to here is in the tables, nothing after it.
     pub revision: Revision,
+    /// `/epoch` as it stands there: which store this is; empty as long as it has no name.
+    pub epoch: String,
     /// `/jobs/<namespace>/<job>`
     pub jobs: Table<Job>,
     /// `/versions/<namespace>/<job>/<version>`
@@ -129,6 +131,10 @@ impl View {
             "beats" => self.beats.put(entry).map(drop),
             "health" => self.health.put(entry).map(drop),
             "leaders" => self.leaders.put(entry).map(drop),
+            "epoch" => {
+                self.epoch = String::from_utf8_lossy(&entry.value).into_owned();
+                Ok(())
+            }
             // Kinds that no controller decides by are not held.
             _ => Ok(()),
         };
@@ -168,6 +174,7 @@ impl View {
             "beats" => drop(self.beats.delete(key)),
             "health" => drop(self.health.delete(key)),
             "leaders" => drop(self.leaders.delete(key)),
+            "epoch" => self.epoch.clear(),
             _ => {}
         }
     }

@@ -1,0 +1,6 @@
+//! Requests on the router, over a memory store: what no kubectl shows.
+
+mod showing;
+mod watching;
+mod world;
+mod writing;
