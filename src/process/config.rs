@@ -13,6 +13,7 @@ use schemas::node::{Amount, HostVolume, PortRange};
 use schemas::text;
 use serde::Deserialize;
 
+use super::foreign::FOREIGN;
 use crate::cli::{CliError, talk};
 use crate::node::AgentConfig;
 
@@ -112,7 +113,7 @@ pub(super) fn load(file: Option<&PathBuf>) -> Result<FileConfig, CliError> {
     let text = std::fs::read_to_string(path).map_err(|error| CliError::failed(format!("{name}: {error}")))?;
     let source = text::Source::new(name, text);
     let options = text::Options::default();
-    let (config, warnings) = text::config(&source, &options).map_err(|errors| {
+    let (config, warnings) = text::config(&source, &options, FOREIGN).map_err(|errors| {
         CliError::failed(format!(
             "the configuration is not valid\n{}",
             text::render(&errors, &source).trim_end()
@@ -222,6 +223,31 @@ fn ports(text: &str) -> Result<Vec<u16>, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nomad_has_and_we_have_not_is_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.hcl");
+        let said = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            load(Some(&path)).unwrap_err().to_string()
+        };
+        for key in ["acl", "consul", "plugin \"docker\"", "telemetry", "tls", "ui", "vault"] {
+            let said = said(&format!("{key} {{\n}}\n"));
+            assert!(said.contains("help: ") && said.contains("in `/"), "{said}");
+        }
+        assert!(said("ports {\n  serf = 4648\n}\n").contains("help: there is one listener"));
+        assert!(said("client {\n  server_join {\n  }\n}\n").contains("help: name the servers"));
+        // Every key of the table is one that nobody may give.
+        let schema = schemars::schema_for!(FileConfig).to_value();
+        for (of, key, _) in FOREIGN {
+            let fields = schema.pointer(&format!("/$defs/{of}")).unwrap_or(&schema);
+            assert!(
+                fields["properties"].is_object() && fields["properties"].get(key).is_none(),
+                "{of}.{key}"
+            );
+        }
+    }
 
     /// A file, and what it makes of an agent's defaults.
     fn read(text: &str) -> (FileConfig, Result<AgentConfig, CliError>) {

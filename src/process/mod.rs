@@ -7,6 +7,7 @@ mod beat;
 mod config;
 mod control_plane;
 mod dev;
+mod foreign;
 mod host;
 mod server;
 mod storage;

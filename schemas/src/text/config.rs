@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::diagnostic::{Diagnostic, part};
 use super::node::{Node, NodeValue};
 use super::options::{Format, Options};
-use super::schema::Schema;
+use super::schema::{Foreign, Schema};
 use super::shape::{Around, Shaper};
 use super::source::Source;
 use super::{decode, fit, hcl, json, yaml};
@@ -14,18 +14,20 @@ use super::{decode, fit, hcl, json, yaml};
 /// Reads a file of one type. Unknown keys are errors that name the nearest known one.
 ///
 /// In HCL, names are in snake case, structs are blocks, lists of structs are repeated blocks and maps may be
-/// blocks; the names of the type in YAML and JSON are those that serde gives them.
+/// blocks; the names of the type in YAML and JSON are those that serde gives them. `foreign` is what to say about
+/// keys that another program's file has.
 pub fn config<T: DeserializeOwned + JsonSchema>(
     source: &Source,
     options: &Options,
+    foreign: Foreign,
 ) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let schema = Schema::of::<T>();
+    let schema = Schema::of::<T>().with_foreign(foreign);
     let format = options.format.unwrap_or_else(|| Format::of(source));
     let (node, said) = match format {
         Format::Hcl => {
             let document = hcl::parse(source, options, hcl::Unbound::Refuse).map_err(|error| vec![error])?;
             let mut shaper = Shaper::new(source, &schema, None);
-            let place = Around::new("the file", &schema.root, "");
+            let place = Around::new(source.name(), &schema.root, "");
             let entries = shaper.structure(place, &document.body);
             let node = Node::new(NodeValue::Object(entries), 0..source.text().len());
             (node, [document.said, shaper.said].concat())
@@ -33,12 +35,12 @@ pub fn config<T: DeserializeOwned + JsonSchema>(
         Format::Yaml => {
             let node = yaml::parse(source)?.into_iter().next();
             let node = node.unwrap_or_else(|| Node::new(NodeValue::Object(Vec::new()), 0..0));
-            let misfits = fit::check(source, &schema, &node, ("the file", ""));
+            let misfits = fit::check(source, &schema, &node, (source.name(), ""));
             (node, misfits.said)
         }
         Format::Json => {
             let node = json::parse(source)?;
-            let misfits = fit::check(source, &schema, &node, ("the file", ""));
+            let misfits = fit::check(source, &schema, &node, (source.name(), ""));
             (node, misfits.said)
         }
     };
@@ -87,7 +89,7 @@ mod tests {
 
     fn read(name: &str, text: &str) -> String {
         let source = Source::new(name, text);
-        match config::<Agent>(&source, &Options::default()) {
+        match config::<Agent>(&source, &Options::default(), &[("Agent", "plugin", "drivers are built in")]) {
             Ok((agent, _)) => format!("{agent:?}"),
             Err(errors) => render(&errors, &source),
         }
@@ -106,7 +108,7 @@ mod tests {
     fn unknown_keys_and_wrong_kinds_are_named_with_their_lines() {
         let hcl = "bind_adr = \"x\"\nserver {\n  enabled = \"maybe\"\n  prot = 1\n}\n";
         insta::assert_snapshot!(read("agent.hcl", hcl), @r#"
-        error: unknown key `bind_adr` in `the file`
+        error: unknown key `bind_adr` in `agent.hcl`
           --> agent.hcl:1:1
           |
         1 | bind_adr = "x"
@@ -128,6 +130,25 @@ mod tests {
           allowed: enabled, port
           help: did you mean `port`?
         "#);
+        let foreign = "bind_addr = \"x\"\nplugin \"docker\" {\n}\n";
+        insta::assert_snapshot!(read("agent.hcl", foreign), @r#"
+        error: unknown block `plugin` in `agent.hcl`
+          --> agent.hcl:2:1
+          |
+        2 | plugin "docker" {
+          | ^^^^^^
+          allowed: bind_addr, meta, server, host_volume
+          help: drivers are built in
+        "#);
+        insta::assert_snapshot!(read("agent.yaml", "plugin: {docker: {}}\n"), @r"
+        error: unknown key `plugin` in `agent.yaml`
+          --> agent.yaml:1:1
+          |
+        1 | plugin: {docker: {}}
+          | ^^^^^^
+          allowed: bind_addr, meta, server, host_volume
+          help: drivers are built in
+        ");
         let yaml = "server:\n  enabled: yes\n  port: 70000\n";
         insta::assert_snapshot!(read("agent.yaml", yaml), @"
         error: `enabled` must be true or false, not a string

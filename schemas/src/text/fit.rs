@@ -122,6 +122,11 @@ impl Check<'_> {
             .error(span, format!("unknown key `{key}` in `{name}`"))
             .pointer(&pointer)
             .allowed(allowed.iter().copied());
+        // The first hint stays.
+        let error = match self.schema.instead_of(inner, key) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        };
         let singular = fields.iter().find(|field| field.key == key || field.key == snake(key));
         let error = match singular {
             Some(field) => error.hint(format!("did you mean `{}`?", field.property)),

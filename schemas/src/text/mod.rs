@@ -31,5 +31,6 @@ pub use job::{Checked, ParsedJob, job, job_of, jobs};
 pub use node::{Entry, Node, NodeValue, Place, Places};
 pub use options::{Format, Options};
 pub use render::render;
+pub use schema::Foreign;
 pub use source::{MAX_BYTES, Range, Source, Span};
 pub use write::{to_hcl, to_json, to_yaml};

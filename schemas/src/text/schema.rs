@@ -43,7 +43,11 @@ pub(crate) struct Field {
 pub(crate) struct Schema {
     pub(crate) root: String,
     structs: BTreeMap<String, Vec<Field>>,
+    foreign: Foreign,
 }
+
+/// Keys that other programs' files have and this document has not: struct, key, what to do instead.
+pub type Foreign = &'static [(&'static str, &'static str, &'static str)];
 
 /// Lists that HCL writes as repeated blocks in the singular, with the field that the label gives.
 const BLOCKS: &[(&str, &str, Option<&str>)] = &[
@@ -76,7 +80,7 @@ impl Schema {
     pub(crate) fn of<T: JsonSchema>() -> Schema {
         let json = schema_for!(T).to_value();
         let root = json.get("title").and_then(Value::as_str).unwrap_or("document").to_owned();
-        let mut schema = Schema { root: root.clone(), structs: BTreeMap::new() };
+        let mut schema = Schema { root: root.clone(), structs: BTreeMap::new(), foreign: &[] };
         let empty = Map::new();
         let definitions = json.get("$defs").and_then(Value::as_object).unwrap_or(&empty);
         schema.enter(&root, &json, definitions);
@@ -84,6 +88,17 @@ impl Schema {
             schema.enter(name, definition, definitions);
         }
         schema
+    }
+
+    /// The same, with what is to be said about keys of other programs.
+    pub(crate) fn with_foreign(self, foreign: Foreign) -> Schema {
+        Schema { foreign, ..self }
+    }
+
+    /// What to do instead of giving a key of another program.
+    pub(crate) fn instead_of(&self, name: &str, key: &str) -> Option<&'static str> {
+        let said = self.foreign.iter().find(|(of, its, _)| (*of, *its) == (name, key));
+        said.map(|(_, _, instead)| *instead)
     }
 
     /// The fields of a struct, in the order of its declaration.

@@ -52,7 +52,7 @@ pub(super) fn explain(shaper: &Shaper<'_>, name: &str, (key, span): (&str, &Span
         .source
         .error(span, format!("unknown {what} `{key}` in `{}`", shaper.here()))
         .allowed(allowed.iter().copied());
-    if let Some(hint) = special(name, key) {
+    if let Some(hint) = special(name, key).or_else(|| shaper.schema.instead_of(name, key)) {
         return error.hint(hint);
     }
     let near = nearest(key, &allowed);
