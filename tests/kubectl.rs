@@ -6,6 +6,7 @@
 mod kubectl {
     mod changing;
     mod deleting;
+    mod ours;
     mod owning;
     mod reading;
     mod stand;

@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::connection::{Ask, CliError, Connection, FIELD_MANAGER};
+use super::dry_run::{DryRun, DryRunArgs};
 use super::files::{self, FileDocument, Target};
 use super::tree::{FileArgs, Global};
 use super::{monitor, print};
@@ -59,10 +60,8 @@ struct How {
     /// Only if the job is still at this resource version (Nomad's -check-index; 0: only if it does not exist).
     #[arg(long, alias = "check-index", value_name = "N")]
     if_version: Option<String>,
-    /// Let the server check everything and change nothing (kubectl's `--dry-run=server`).
-    #[arg(long, value_name = "WHERE", value_parser = ["server", "none"], num_args = 0..=1, require_equals = true,
-        default_missing_value = "server", default_value = "none", hide_default_value = true)]
-    dry_run: String,
+    #[command(flatten)]
+    dry: DryRunArgs,
     /// json, yaml or name: the documents as the server has them, instead of a sentence about each.
     #[arg(long, short = 'o', value_name = "FORM", default_value = "", hide_default_value = true)]
     output: String,
@@ -71,20 +70,17 @@ struct How {
     verbose: bool,
 }
 
-impl How {
-    fn is_dry(&self) -> bool {
-        self.dry_run == "server"
-    }
-}
-
 /// Applies files.
 pub(super) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliError> {
     let paths: Vec<PathBuf> = args.files.iter().chain(&args.filename).cloned().collect();
     if paths.is_empty() {
         return Err(CliError::failed("name a file, as in `encamp apply web.hcl`"));
     }
-    let connection = global.connect()?;
     let documents = files::read(&paths, &args.variables)?;
+    if args.how.dry.dry_run == DryRun::Client {
+        return documents.iter().try_for_each(|document| look_at(global, document, &args.how));
+    }
+    let connection = global.connect()?;
     let mut applied = Vec::new();
     for document in &documents {
         let Applied { target, is_stopped } = one(&connection, global, document, &args.how).await?;
@@ -93,7 +89,7 @@ pub(super) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliEr
         }
         applied.push(target);
     }
-    if args.wait && !args.how.is_dry() {
+    if args.wait && args.how.dry.dry_run == DryRun::None {
         for target in applied.iter().filter(|target| target.kind.singular == "job") {
             let timeout = args.timeout.map(schemas::duration::Duration::to_std);
             monitor::follow(&connection, &target.namespace, &target.name, timeout).await?;
@@ -104,14 +100,19 @@ pub(super) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliEr
 
 /// Applies one job and follows it.
 pub(super) async fn run(global: &Global, args: &RunArgs) -> Result<(), CliError> {
+    let documents = files::read(std::slice::from_ref(&args.file), &args.variables)?;
+    if args.how.dry.dry_run == DryRun::Client {
+        return documents.iter().try_for_each(|document| look_at(global, document, &args.how));
+    }
+    let is_dry = args.how.dry.dry_run != DryRun::None;
     let connection = global.connect()?;
-    for document in files::read(std::slice::from_ref(&args.file), &args.variables)? {
+    for document in documents {
         let Applied { target, is_stopped } = one(&connection, global, &document, &args.how).await?;
-        let declares_stop = document.value["spec"]["stop"] == true;
-        if is_stopped && !declares_stop && !args.how.is_dry() {
+        let declares_stop = document.value()["spec"]["stop"] == true;
+        if is_stopped && !declares_stop && !is_dry {
             start(&connection, &target).await?;
         }
-        if args.detach || args.how.is_dry() {
+        if args.detach || is_dry {
             continue;
         }
         let following = monitor::follow(&connection, &target.namespace, &target.name, None);
@@ -126,6 +127,23 @@ pub(super) async fn run(global: &Global, args: &RunArgs) -> Result<(), CliError>
     Ok(())
 }
 
+/// Says what would be sent, as far as it can be told without the server.
+fn look_at(global: &Global, document: &FileDocument, how: &How) -> Result<(), CliError> {
+    document.check()?;
+    let mut value = document.value().clone();
+    if let (None, Some(namespace)) = (value["metadata"]["namespace"].as_str(), global.named_namespace()) {
+        value["metadata"]["namespace"] = Value::from(namespace);
+    }
+    let output = print::parse_output(&how.output)?;
+    if output != print::Output::Table {
+        return print::print_document(&value, &output);
+    }
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, name) = (word(&value["kind"]).to_lowercase(), word(&value["metadata"]["name"]));
+    print::out(&format!("{kind} {name:?} is valid{}", how.dry.dry_run.mark()));
+    Ok(())
+}
+
 async fn one(
     connection: &Connection,
     global: &Global,
@@ -134,7 +152,7 @@ async fn one(
 ) -> Result<Applied, CliError> {
     let target = document.target(connection, global).await?;
     let before = existing(connection, &target).await?;
-    let mut value = document.value.clone();
+    let mut value = document.value().clone();
     check_version(how, before.as_ref(), &target)?;
     if let (Some(version), Some(_)) = (&how.if_version, &before) {
         value["metadata"]["resourceVersion"] = Value::from(version.clone());
@@ -151,8 +169,8 @@ async fn one(
         Some(before) if is_same(before, &answer) => "unchanged",
         Some(_) => "configured",
     };
-    let dry = if how.is_dry() { " (dry run)" } else { "" };
-    print::out(&format!("{} {:?} {done}{dry}", target.kind.singular, target.name));
+    let mark = how.dry.dry_run.mark();
+    print::out(&format!("{} {:?} {done}{mark}", target.kind.singular, target.name));
     Ok(Applied { target, is_stopped: answer["spec"]["stop"] == true })
 }
 
@@ -213,17 +231,16 @@ fn check_version(how: &How, before: Option<&Value>, target: &Target) -> Result<(
     )))
 }
 
-/// Server-side apply of a document.
-pub(super) async fn send_apply(
+/// What applying a document would make of it.
+pub(super) async fn foresee(
     connection: &Connection,
     target: &Target,
     value: &Value,
-    dry_run: bool,
 ) -> Result<Value, CliError> {
     let how = How {
         field_manager: FIELD_MANAGER.to_owned(),
         force_conflicts: true,
-        dry_run: if dry_run { "server" } else { "none" }.to_owned(),
+        dry: DryRunArgs { dry_run: DryRun::Server },
         ..How::default()
     };
     send(connection, target, value, &how).await
@@ -231,7 +248,7 @@ pub(super) async fn send_apply(
 
 async fn send(connection: &Connection, target: &Target, value: &Value, how: &How) -> Result<Value, CliError> {
     let manager = super::connection::quoted(&how.field_manager);
-    let dry = if how.is_dry() { "&dryRun=All" } else { "" };
+    let dry = if how.dry.dry_run == DryRun::None { "" } else { "&dryRun=All" };
     let path = format!(
         "{}?fieldManager={manager}&fieldValidation=Strict&force={}{dry}",
         target.path(),

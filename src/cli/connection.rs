@@ -46,9 +46,6 @@ pub enum CliError {
     /// Applied, but it does not run as it should.
     #[error("{0}")]
     Unhealthy(String),
-    /// Differences were found, which is an answer.
-    #[error("")]
-    Differs,
     /// Anything else.
     #[error("{0}")]
     Failed(String),
@@ -58,10 +55,7 @@ impl CliError {
     /// The exit code of the process.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            CliError::Unreachable { .. }
-            | CliError::Invalid { .. }
-            | CliError::Failed(_)
-            | CliError::Differs => 1,
+            CliError::Unreachable { .. } | CliError::Invalid { .. } | CliError::Failed(_) => 1,
             CliError::Unhealthy(_) => 2,
             CliError::NotFound(_) => 3,
             CliError::Conflict(_) => 4,
@@ -108,11 +102,14 @@ impl Connection {
     pub(super) fn new(address: &str) -> Result<Connection, CliError> {
         let address = address.trim_end_matches('/');
         let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
-            .user_agent(concat!("encamp/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| CliError::failed(error.to_string()))?;
+            .user_agent(concat!("encamp/", env!("CARGO_PKG_VERSION")));
+        if is_here(&address) {
+            // No proxy of the environment can reach this machine's own loopback.
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| CliError::failed(error.to_string()))?;
         Ok(Connection { address, http })
     }
 
@@ -156,6 +153,14 @@ impl Connection {
         }
         CliError::Unreachable { address: self.address.clone(), reason: reason.to_string() }
     }
+}
+
+/// Whether an address is on this machine's loopback.
+fn is_here(address: &str) -> bool {
+    let url = reqwest::Url::parse(address).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();
+    let number = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || number.is_ok_and(|number| number.is_loopback())
 }
 
 /// A Kubernetes `Status` as an error.

@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::connection::{Ask, CliError, Connection, FIELD_MANAGER, quoted};
+use super::dry_run::{DryRun, DryRunArgs};
 use super::tree::{FileArgs, Global};
 use super::{apply, files, kinds, monitor, print, wait};
 
@@ -21,6 +22,8 @@ pub(super) struct DeleteArgs {
     filename: Vec<PathBuf>,
     #[command(flatten)]
     variables: FileArgs,
+    #[command(flatten)]
+    dry: DryRunArgs,
     /// Return at once instead of waiting until it is gone.
     #[arg(long)]
     no_wait: bool,
@@ -93,27 +96,29 @@ pub(super) async fn delete(global: &Global, args: &DeleteArgs) -> Result<(), Cli
     if paths.is_empty() {
         return Err(CliError::failed("name what to delete, or give a file with -f"));
     }
-    let timeout = args.timeout.to_std();
+    let wait_for = (!args.no_wait).then(|| args.timeout.to_std());
     for (what, path) in paths {
-        match remove(&connection, &what, &path, (!args.no_wait).then_some(timeout)).await {
+        let done = match args.dry.dry_run {
+            DryRun::None => remove(&connection, &path, wait_for).await,
+            DryRun::Client => connection.get(&path).await.map(drop),
+            DryRun::Server => {
+                connection.send(Method::DELETE, Ask::path(format!("{path}?dryRun=All"))).await.map(drop)
+            }
+        };
+        match done {
             Err(CliError::NotFound(_)) if args.ignore_not_found => {}
-            other => other?,
+            Err(error) => return Err(error),
+            Ok(()) => print::out(&format!("{what} deleted{}", args.dry.dry_run.mark())),
         }
     }
     Ok(())
 }
 
-async fn remove(
-    connection: &Connection,
-    what: &str,
-    path: &str,
-    wait_for: Option<Duration>,
-) -> Result<(), CliError> {
+async fn remove(connection: &Connection, path: &str, wait_for: Option<Duration>) -> Result<(), CliError> {
     connection.send(Method::DELETE, Ask::path(path)).await?;
     if let Some(timeout) = wait_for {
         wait::until_gone(connection, path, timeout).await?;
     }
-    print::out(&format!("{what} deleted"));
     Ok(())
 }
 
@@ -124,7 +129,9 @@ pub(super) async fn stop(global: &Global, args: &StopArgs) -> Result<(), CliErro
     let path = format!("{}/{}", kind.path(Some(&global.namespace())), quoted(&args.job));
     if args.purge {
         let wait_for = (!args.detach).then_some(Duration::from_secs(120));
-        return remove(&connection, &format!("job {:?}", args.job), &path, wait_for).await;
+        remove(&connection, &path, wait_for).await?;
+        print::out(&format!("job {:?} deleted", args.job));
+        return Ok(());
     }
     let patch = Ask::path(format!("{path}?fieldManager={FIELD_MANAGER}"));
     let patch = patch.json("application/merge-patch+json", &json!({"spec": {"stop": true}}));

@@ -29,7 +29,7 @@ pub(super) async fn diff(global: &Global, args: &DiffArgs) -> Result<ExitCode, C
     match differences(global, args).await {
         Ok(found) => Ok(apply::changes_code(found)),
         Err(error) => {
-            print::talk(&format!("Error: {error}"));
+            print::complain(&error);
             Ok(ExitCode::from(255))
         }
     }
@@ -48,7 +48,7 @@ async fn differences(global: &Global, args: &DiffArgs) -> Result<bool, CliError>
             Err(CliError::NotFound(_)) => None,
             other => Some(other?),
         };
-        let merged = apply::send_apply(&connection, &target, &document.value, true).await;
+        let merged = apply::foresee(&connection, &target, document.value()).await;
         let merged = merged.map_err(|error| document.explained(error))?;
         let before = live.map(shown).transpose()?.unwrap_or_default();
         let after = shown(merged)?;

@@ -16,13 +16,9 @@ use super::tree::{FileArgs, Global};
 /// One document of a file.
 #[derive(Clone, Debug)]
 pub(super) struct FileDocument {
-    /// Its kind, `Job`.
-    pub kind: String,
-    /// As it was written, defaults not filled in: what is not named here is not owned.
-    pub value: Value,
+    document: text::Document,
     /// The text it stands in, to point at.
-    pub source: Source,
-    places: text::Places,
+    source: Source,
 }
 
 /// Where a document lives on the server.
@@ -44,25 +40,43 @@ impl Target {
 }
 
 impl FileDocument {
+    /// As it was written, defaults not filled in: what is not named here is not owned.
+    pub(super) fn value(&self) -> &Value {
+        &self.document.value
+    }
+
+    /// Everything that can be said about it without a server.
+    pub(super) fn check(&self) -> Result<(), CliError> {
+        if self.document.kind != "Job" {
+            return Ok(());
+        }
+        match text::job_of(&self.source, self.document.clone()) {
+            Ok(parsed) => warn(&parsed.warnings, &self.source),
+            Err(errors) => {
+                let said = text::render(&errors, &self.source);
+                return Err(CliError::failed(format!("the file is not valid\n{}", said.trim_end())));
+            }
+        }
+        Ok(())
+    }
+
     /// Where it lives on the server; `-n` must not contradict the file.
     pub(super) async fn target(&self, connection: &Connection, global: &Global) -> Result<Target, CliError> {
-        let word = |name: &str| self.value["metadata"][name].as_str().map(str::to_owned);
-        let name = word("name").ok_or_else(|| {
-            CliError::failed(format!("{}: a {} without metadata.name", self.source.name(), self.kind))
-        })?;
-        let kind = kinds::kind(connection, &self.kind).await?;
+        let text::Document { kind, value, .. } = &self.document;
+        let file = self.source.name();
+        let word = |name: &str| value["metadata"][name].as_str().map(str::to_owned);
+        let name = word("name")
+            .ok_or_else(|| CliError::failed(format!("{file}: a {kind} without metadata.name")))?;
         let namespace = match (word("namespace"), global.named_namespace()) {
             (Some(own), Some(named)) if own != named && global.namespace.is_some() => {
                 return Err(CliError::failed(format!(
-                    "{}: {} {name:?} is in namespace {own:?}, but --namespace says {named:?}",
-                    self.source.name(),
-                    self.kind
+                    "{file}: {kind} {name:?} is in namespace {own:?}, but --namespace says {named:?}"
                 )));
             }
             (Some(own), _) => own,
             (None, named) => named.unwrap_or_else(|| "default".to_owned()),
         };
-        Ok(Target { kind, namespace, name })
+        Ok(Target { kind: kinds::kind(connection, kind).await?, namespace, name })
     }
 
     /// What the server said about fields, underlined in the user's own text.
@@ -71,7 +85,7 @@ impl FileDocument {
         let mut text = String::new();
         let mut left = Vec::new();
         for (field, cause) in causes {
-            let Some(place) = self.places.find(&pointer(&field)) else {
+            let Some(place) = self.document.places.find(&pointer(&field)) else {
                 left.push((field, cause));
                 continue;
             };
@@ -104,12 +118,8 @@ pub(super) fn read(paths: &[PathBuf], args: &FileArgs) -> Result<Vec<FileDocumen
         match text::parse_file(&source, &options) {
             Ok(parsed) => {
                 warn(&parsed.warnings, &source);
-                documents.extend(parsed.documents.into_iter().map(|document| FileDocument {
-                    kind: document.kind,
-                    value: document.value,
-                    source: source.clone(),
-                    places: document.places,
-                }));
+                let with_source = |document| FileDocument { document, source: source.clone() };
+                documents.extend(parsed.documents.into_iter().map(with_source));
             }
             Err(errors) => {
                 failures += 1;

@@ -38,7 +38,7 @@ pub(super) async fn plan(global: &Global, args: &PlanArgs) -> Result<ExitCode, C
     match changes(global, args).await {
         Ok(found) => Ok(apply::changes_code(found)),
         Err(error) => {
-            print::talk(&format!("Error: {error}"));
+            print::complain(&error);
             Ok(ExitCode::from(255))
         }
     }
@@ -50,7 +50,7 @@ async fn changes(global: &Global, args: &PlanArgs) -> Result<bool, CliError> {
     let mut found = false;
     for document in files::read(std::slice::from_ref(&args.file), &args.variables)? {
         let target = document.target(&connection, global).await?;
-        let mut value = document.value.clone();
+        let mut value = document.value().clone();
         value["metadata"]["namespace"] = Value::from(target.namespace.clone());
         // What `run` would send.
         let path = format!(
@@ -67,7 +67,7 @@ async fn changes(global: &Global, args: &PlanArgs) -> Result<bool, CliError> {
             continue;
         }
         if args.diff {
-            job(&target.name, &answer);
+            print::job_changes(&target.name, &answer["diff"], &answer["groups"]);
             print::out("");
         }
         placement(&answer);
@@ -77,25 +77,6 @@ async fn changes(global: &Global, args: &PlanArgs) -> Result<bool, CliError> {
         print::out(&format!("  encamp run -check-index {version} {}", args.file.display()));
     }
     Ok(found)
-}
-
-fn job(name: &str, answer: &Value) {
-    let diff = &answer["diff"];
-    print::out(&format!("{}Job: {name:?}", mark(diff)));
-    fields(diff, 1);
-    objects(diff, 1);
-    for group in list(diff, "groups") {
-        let name = text(group, "name");
-        let counts = &answer["groups"][&name];
-        print::out(&format!("{}Group: {name:?}{}", mark(group), summary(counts)));
-        fields(group, 1);
-        objects(group, 1);
-        for task in list(group, "tasks") {
-            print::out(&format!("  {}Task: {:?}", mark(task), own_name(&text(task, "name"))));
-            fields(task, 2);
-            objects(task, 2);
-        }
-    }
 }
 
 fn placement(answer: &Value) {
@@ -110,82 +91,6 @@ fn placement(answer: &Value) {
         print::out("  every instance would be placed");
     }
     stuck.iter().for_each(|line| print::out(line));
-    list(answer, "warnings")
-        .iter()
-        .filter_map(|one| one.as_str())
-        .for_each(|one| print::talk(&format!("Warning: {one}")));
-}
-
-/// `web` of `tasks "web"`.
-fn own_name(name: &str) -> &str {
-    name.split_once('"').map_or(name, |(_, rest)| rest.trim_end_matches('"'))
-}
-
-fn list<'v>(value: &'v Value, name: &str) -> Vec<&'v Value> {
-    value[name].as_array().into_iter().flatten().collect()
-}
-
-fn text(value: &Value, name: &str) -> String {
-    match &value[name] {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
-    }
-}
-
-/// Nomad's signs.
-fn mark(value: &Value) -> &'static str {
-    match value["type"].as_str().unwrap_or_default().to_lowercase().as_str() {
-        "added" => "+   ",
-        "deleted" => "-   ",
-        "edited" => "+/- ",
-        _ => "    ",
-    }
-}
-
-fn fields(value: &Value, depth: usize) {
-    let indent = "  ".repeat(depth);
-    for field in list(value, "fields") {
-        let name = text(field, "name");
-        let (old, new) = (text(field, "old"), text(field, "new"));
-        let line = match field["type"].as_str().unwrap_or_default().to_lowercase().as_str() {
-            "added" => format!("{name}: {new:?}"),
-            "deleted" => format!("{name}: {old:?}"),
-            "edited" => format!("{name}: {old:?} => {new:?}"),
-            _ => continue,
-        };
-        print::out(&format!("{indent}{}{line}", mark(field)));
-    }
-}
-
-fn objects(value: &Value, depth: usize) {
-    let indent = "  ".repeat(depth);
-    for object in list(value, "objects") {
-        if mark(object).trim().is_empty() {
-            continue;
-        }
-        print::out(&format!("{indent}{}{} {{", mark(object), text(object, "name")));
-        fields(object, depth + 1);
-        objects(object, depth + 1);
-        print::out(&format!("{indent}    }}"));
-    }
-}
-
-/// `(2 create, 1 create/destroy update)`
-fn summary(counts: &Value) -> String {
-    let words = [
-        ("create", "create"),
-        ("destructive", "create/destroy update"),
-        ("inPlace", "in-place update"),
-        ("stop", "destroy"),
-        ("ignore", "ignore"),
-    ];
-    let parts: Vec<String> = words
-        .iter()
-        .filter_map(|(key, word)| {
-            let number = counts[key].as_u64().filter(|number| *number > 0)?;
-            Some(format!("{number} {word}"))
-        })
-        .collect();
-    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+    let warnings = answer["warnings"].as_array().into_iter().flatten();
+    warnings.filter_map(Value::as_str).for_each(|one| print::talk(&format!("Warning: {one}")));
 }

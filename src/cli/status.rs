@@ -18,6 +18,16 @@ pub(super) struct StatusArgs {
     form: Form,
 }
 
+/// Arguments of `node status`.
+#[derive(Debug, Args)]
+pub(super) struct NodeStatusArgs {
+    #[command(flatten)]
+    status: StatusArgs,
+    /// The node that runs on this machine.
+    #[arg(long = "self", conflicts_with = "name")]
+    is_self: bool,
+}
+
 /// One name.
 #[derive(Debug, Args)]
 pub(super) struct NameArgs {
@@ -63,18 +73,15 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
     let mut known = Vec::new();
     for word in &looked {
         let kind = kinds::kind(&connection, word).await?;
-        let found = connection.get(kind.path(Some(&global.namespace()))).await?;
-        let names: Vec<String> = found["items"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned))
-            .collect();
-        if names.contains(name) {
-            return one(&connection, global, (word, name), &output).await;
+        let path = kind.path(Some(&global.namespace()));
+        match connection.get(format!("{path}/{}", quoted(name))).await {
+            Ok(_) => return one(&connection, global, (word, name), &output).await,
+            Err(CliError::NotFound(_)) => {}
+            Err(error) => return Err(error),
         }
+        let names = names(&connection, path).await?;
         let begun = names.iter().filter(|known| known.starts_with(name));
-        near.extend(begun.map(|known| ((*word).to_owned(), known.clone())));
+        near.extend(begun.map(|known| (*word, known.clone())));
         known.extend(names);
     }
     match near.as_slice() {
@@ -89,6 +96,35 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
             let names: Vec<String> = several.iter().map(|(word, found)| format!("{word}/{found}")).collect();
             Err(CliError::failed(format!("{name:?} may be any of\n  {}", names.join("\n  "))))
         }
+    }
+}
+
+/// The names of all documents of a kind, without the documents.
+async fn names(connection: &Connection, path: String) -> Result<Vec<String>, CliError> {
+    let accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+    let list = connection.value(Method::GET, Ask { accept, ..Ask::path(path) }).await?;
+    let items = list["items"].as_array().into_iter().flatten();
+    Ok(items.filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned)).collect())
+}
+
+/// Shows one node, or all.
+pub(super) async fn nodes(global: &Global, args: &NodeStatusArgs) -> Result<(), CliError> {
+    if !args.is_self {
+        return status(global, &args.status, Some("nodes")).await;
+    }
+    let connection = global.connect()?;
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let nodes = connection.get(format!("{ROOT}/nodes")).await?;
+    let here = nodes["items"].as_array().into_iter().flatten();
+    let here = here.filter(|node| node["status"]["attributes"]["unique.hostname"] == host.as_str());
+    let names: Vec<&str> = here.filter_map(|node| node["metadata"]["name"].as_str()).collect();
+    match names.as_slice() {
+        [name] => one(&connection, global, ("nodes", name), &args.status.form.output()?).await,
+        [] => Err(CliError::NotFound(format!("no node runs on a machine that is called {host:?}"))),
+        several => Err(CliError::failed(format!(
+            "several nodes run on {host:?}; name one of\n  {}",
+            several.join("\n  ")
+        ))),
     }
 }
 
@@ -108,12 +144,16 @@ async fn one(
 }
 
 /// The documents of a kind that belong to a job.
-pub(super) async fn of_job(global: &Global, kind: &str, args: &NameArgs) -> Result<(), CliError> {
+pub(super) async fn of_job(
+    global: &Global,
+    (kind, more): (&str, &str),
+    args: &NameArgs,
+) -> Result<(), CliError> {
     let connection = global.connect()?;
     let jobs = kinds::kind(&connection, "jobs").await?;
     // A job that is not there is an error, not an empty list.
     connection.get(format!("{}/{}", jobs.path(Some(&global.namespace())), quoted(&args.name))).await?;
-    let query = format!("fieldSelector=spec.job%3D{}", quoted(&args.name));
+    let query = format!("fieldSelector={}", quoted(&format!("spec.job={}{more}", args.name)));
     list(&connection, global, (kind, &query), &args.form.output()?).await
 }
 

@@ -7,7 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::connection::{CliError, Connection, DEFAULT_ADDRESS};
 use super::{
-    apply, delete, describe, diff, get, init, local, logs, plan, print, scale, status, wait, why, words,
+    apply, delete, describe, diff, get, history, init, local, logs, plan, print, scale, status, wait, why,
+    words,
 };
 
 /// Runs jobs on machines: containers, plain binaries and more, from one job file.
@@ -134,7 +135,7 @@ enum JobCommand {
     /// = `encamp get job NAME -o json`
     Inspect(status::NameArgs),
     /// = `encamp get jobversions` of one job
-    History(status::NameArgs),
+    History(history::HistoryArgs),
     /// = `encamp get allocations` of one job
     Allocs(status::NameArgs),
     /// = `encamp get deployments` of one job
@@ -144,7 +145,7 @@ enum JobCommand {
 #[derive(Debug, Subcommand)]
 enum NodeCommand {
     /// All nodes, or one.
-    Status(status::StatusArgs),
+    Status(status::NodeStatusArgs),
     /// Allow or forbid new allocations on a node.
     Eligibility(scale::EligibilityArgs),
 }
@@ -183,15 +184,11 @@ pub fn main() -> ExitCode {
     let parsed = command
         .try_get_matches_from(words)
         .and_then(|matches| CommandLine::from_arg_matches(&matches))
-        .unwrap_or_else(|error| error.exit());
+        .unwrap_or_else(|error| words::explained(error).exit());
     match run(parsed) {
         Ok(code) => code,
-        Err(CliError::Differs) => CliError::Differs.code(),
         Err(error) => {
-            print::talk(&format!("Error: {error}"));
-            if let CliError::Invalid { causes, .. } = &error {
-                causes.iter().for_each(|(field, text)| print::talk(&format!("  {field}: {text}")));
-            }
+            print::complain(&error);
             error.code()
         }
     }
@@ -248,7 +245,7 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         Command::Describe(args) => describe::describe(global, &args).await?,
         Command::Status(args) => status::status(global, &args, None).await?,
         Command::Job(JobCommand::Status(args)) => status::status(global, &args, Some("jobs")).await?,
-        Command::Node(NodeCommand::Status(args)) => status::status(global, &args, Some("nodes")).await?,
+        Command::Node(NodeCommand::Status(args)) => status::nodes(global, &args).await?,
         Command::Alloc(AllocCommand::Status(args)) => {
             status::status(global, &args, Some("allocations")).await?;
         }
@@ -265,14 +262,12 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         Command::Wait(args) => wait::wait(global, &args).await?,
         Command::Why(args) => why::why(global, &args).await?,
         Command::Job(JobCommand::Inspect(args)) => status::inspect(global, &args).await?,
-        Command::Job(JobCommand::History(args)) => {
-            status::of_job(global, "jobversions", &args).await?;
-        }
+        Command::Job(JobCommand::History(args)) => history::history(global, &args).await?,
         Command::Job(JobCommand::Allocs(args)) => {
-            status::of_job(global, "allocations", &args).await?;
+            status::of_job(global, ("allocations", ""), &args).await?;
         }
         Command::Job(JobCommand::Deployments(args)) => {
-            status::of_job(global, "deployments", &args).await?;
+            status::of_job(global, ("deployments", ""), &args).await?;
         }
         Command::Version(_)
         | Command::Validate(_)

@@ -8,4 +8,5 @@ mod queue;
 mod runner;
 
 pub use leader::{Seat, lead};
-pub use runner::Runner;
+pub use queue::Queue;
+pub use runner::{Outcome, Runner, Settings};

@@ -1,11 +1,15 @@
 //! The only place that writes to the terminal: stdout is what was asked for, stderr is talk.
 
+mod changes;
 mod document;
 mod jsonpath;
 mod table;
 
 use std::io::Write;
 
+use super::connection::CliError;
+
+pub(super) use changes::job_changes;
 pub(super) use document::{Output, parse_output, print_document, print_whole, yaml};
 pub(super) use jsonpath::render as render_path;
 pub(super) use table::{Columns, columns, print_table};
@@ -34,4 +38,12 @@ pub(super) fn bytes(bytes: &[u8]) {
 /// Writes a line of talk. If nobody can hear it, there is nothing better to do than go on.
 pub fn talk(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// Says what went wrong, and at which fields.
+pub(super) fn complain(error: &CliError) {
+    talk(&format!("Error: {error}"));
+    if let CliError::Invalid { causes, .. } = error {
+        causes.iter().for_each(|(field, text)| talk(&format!("  {field}: {text}")));
+    }
 }
