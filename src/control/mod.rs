@@ -8,5 +8,4 @@ mod queue;
 mod runner;
 
 pub use leader::{Seat, lead};
-pub use queue::Queue;
-pub use runner::{Outcome, Runner, Settings};
+pub use runner::Runner;

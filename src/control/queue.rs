@@ -13,7 +13,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_
 
 /// The roots that are to be planned.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     ready: VecDeque<Key>,
     queued: BTreeSet<Key>,
     busy: BTreeMap<Key, Again>,
@@ -31,7 +31,7 @@ enum Again {
 
 impl Queue {
     /// Names a root. Named while busy, it comes again afterwards.
-    pub fn push(&mut self, root: Key) {
+    pub(super) fn push(&mut self, root: Key) {
         if let Some(again) = self.busy.get_mut(&root) {
             *again = Again::Yes;
         } else if self.queued.insert(root.clone()) {
@@ -40,7 +40,7 @@ impl Queue {
     }
 
     /// Names a root from `at` on; of several wishes the earliest counts.
-    pub fn push_at(&mut self, root: Key, at: Instant) {
+    pub(super) fn push_at(&mut self, root: Key, at: Instant) {
         if self.wake_at.get(&root).is_some_and(|earlier| *earlier <= at) {
             return;
         }
@@ -51,7 +51,7 @@ impl Queue {
     }
 
     /// The next root that may be planned with a view at `seen`; it is busy until [`Queue::done`].
-    pub fn pop(&mut self, seen: Revision, now: Instant) -> Option<Key> {
+    pub(super) fn pop(&mut self, seen: Revision, now: Instant) -> Option<Key> {
         self.ring(now);
         for _ in 0..self.ready.len() {
             let root = self.ready.pop_front()?;
@@ -69,7 +69,7 @@ impl Queue {
     }
 
     /// The plan of a root was committed, last at `committed`: it is not planned again before the view is there.
-    pub fn done(&mut self, root: &Key, committed: Option<Revision>) {
+    pub(super) fn done(&mut self, root: &Key, committed: Option<Revision>) {
         self.failures.remove(root);
         let again = self.busy.remove(root);
         if let Some(revision) = committed {
@@ -82,7 +82,7 @@ impl Queue {
     }
 
     /// The plan of a root could not be committed: again after a pause.
-    pub fn failed(&mut self, root: &Key, now: Instant) {
+    pub(super) fn failed(&mut self, root: &Key, now: Instant) {
         self.busy.remove(root);
         let failures = self.failures.entry(root.clone()).or_default();
         let pause = BACKOFF.0.saturating_mul(1 << (*failures).min(20)).min(BACKOFF.1);
@@ -91,18 +91,13 @@ impl Queue {
     }
 
     /// When the next timer rings.
-    pub fn next_timer(&self) -> Option<Instant> {
+    pub(super) fn next_timer(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)
     }
 
     /// How many roots are named, timers left out.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ready.len()
-    }
-
-    /// Whether no root is named.
-    pub fn is_empty(&self) -> bool {
-        self.ready.is_empty()
     }
 
     fn ring(&mut self, now: Instant) {

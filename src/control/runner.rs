@@ -12,26 +12,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::Queue;
+use super::queue::Queue;
 use crate::cache::{Cache, Changes, Pulse};
 use crate::clock::Clock;
 use crate::store::{CommitError, Store, Txn};
 use crate::telemetry;
 
-/// How a runner behaves.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How many plans may be on their way to the store at once: etcd gains nothing beyond a few.
-    pub in_flight: usize,
-    /// Every root is planned again this often, in case a controller forgot to name one.
-    pub resync_every: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings { in_flight: 8, resync_every: Duration::from_secs(300) }
-    }
-}
+/// How many plans may be on their way to the store at once: etcd gains nothing beyond a few.
+const IN_FLIGHT: usize = 8;
+/// Every root is planned again this often, in case a controller forgot to name one.
+const RESYNC_EVERY: Duration = Duration::from_secs(300);
 
 /// Runs one controller during one term of leadership.
 pub struct Runner<S> {
@@ -45,13 +35,11 @@ pub struct Runner<S> {
     pub clock: Clock,
     /// The guard that every write carries.
     pub term: Guard,
-    /// How it behaves.
-    pub settings: Settings,
 }
 
 /// What became of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+enum Outcome {
     /// There was nothing to write.
     Nothing,
     /// All of it is written, last at this revision.
@@ -69,9 +57,9 @@ impl<S: Store> Runner<S> {
         let mut changes = self.cache.subscribe();
         let mut queue = Queue::default();
         let mut flights = FuturesUnordered::new();
-        let mut resync = tokio::time::interval(self.settings.resync_every);
+        let mut resync = tokio::time::interval(RESYNC_EVERY);
         loop {
-            while flights.len() < self.settings.in_flight {
+            while flights.len() < IN_FLIGHT {
                 let Some(root) = queue.pop(self.cache.revision(), Instant::now()) else { break };
                 let span = tracing::debug_span!("reconcile", %root);
                 match span.in_scope(|| self.decide(&root, &mut queue)) {

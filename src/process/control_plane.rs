@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::beat::beat;
 use crate::cache::Cache;
 use crate::clock::Clock;
-use crate::control::{Runner, Seat, Settings, lead};
+use crate::control::{Runner, Seat, lead};
 use crate::store::Store;
 
 /// A server as its peers know it.
@@ -50,7 +50,6 @@ pub fn control_plane<S: Store>(
                 cache: plan_cache.clone(),
                 clock: clock.clone(),
                 term,
-                settings: Settings::default(),
             };
             runner.run(stop)
         };

@@ -19,6 +19,8 @@ mod cluster;
 mod etcd;
 mod idle;
 mod latency;
+#[path = "../common/mounts.rs"]
+mod mounts;
 mod numbers;
 #[path = "../e2e/ports.rs"]
 mod ports;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::mounts::unmount_below;
+
 /// For the daemon to answer on a busy machine.
 const START: Duration = Duration::from_mins(1);
 const BETWEEN: Duration = Duration::from_millis(50);
@@ -35,7 +37,7 @@ impl Dockerd {
     fn start_over(bridge: impl Fn() -> Option<Bridge>) -> Option<Dockerd> {
         let skip = |why: &str| {
             // Past the capture of a test's output: a skipped test must not look like a passed one.
-            writeln!(std::io::stderr(), "SKIPPED: {why}").expect("stderr is open");
+            writeln!(std::io::stderr(), "skipped: {why}").expect("stderr is open");
             None
         };
         if !nix::unistd::Uid::effective().is_root() {
@@ -74,9 +76,7 @@ impl Dockerd {
     pub(crate) fn restart(&mut self) {
         // A machine without a reaper keeps the dead as zombies, and the daemon takes them for alive.
         for file in ["pid", "exec/containerd/containerd.pid"] {
-            match fs::remove_file(self.folder.path().join(file)) {
-                Ok(()) | Err(_) => {}
-            }
+            fs::remove_file(self.folder.path().join(file)).ok();
         }
         self.child = spawn(self.folder.path(), self.bridge.as_ref());
         assert!(self.answers(), "dockerd starts again");
@@ -199,11 +199,6 @@ impl Drop for Dockerd {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits"));
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).ok();
         self.child.wait().ok();
-        for line in fs::read_to_string("/proc/self/mountinfo").unwrap_or_default().lines().rev() {
-            let point = line.split(' ').nth(4).unwrap_or_default();
-            if Path::new(point).starts_with(self.folder.path()) {
-                nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH).ok();
-            }
-        }
+        unmount_below(self.folder.path());
     }
 }

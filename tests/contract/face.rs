@@ -3,18 +3,13 @@
 use std::sync::Arc;
 
 use encamp::api::store_face::{Ask, allow_all};
-use encamp::store::{CommitError, Http, Memory, OpenError, ReadError, Store, Txn, WatchError};
+use encamp::store::{CommitError, Http, Memory, OpenError, ReadError, Store, WatchError};
 use futures::StreamExt;
-use plan::Write;
 use schemas::key::{Prefix, Revision};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::world::{delete, next, picture, put, serve, under, within};
-
-fn one(write: Write) -> Txn {
-    Txn { guards: vec![], writes: vec![write] }
-}
+use super::world::{delete, next, one, picture, put, serve, under, within};
 
 fn http(servers: &[&str]) -> Http {
     let servers: Vec<String> = servers.iter().map(|&server| server.to_owned()).collect();

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use plan::{Guard, Write};
 use schemas::key::{Prefix, Revision};
 
-use super::world::{delete, key, next, picture, put, under, within};
+use super::world::{delete, key, next, one, picture, put, under, within};
 use crate::common::etcd::Etcd as Server;
 
 /// Short, so that a frozen server is noticed soon; long enough for a busy machine.
@@ -17,10 +17,6 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 fn options() -> Options {
     Options { timeout: TIMEOUT, ..Options::default() }
-}
-
-fn one(write: Write) -> Txn {
-    Txn { guards: vec![], writes: vec![write] }
 }
 
 #[tokio::test]
@@ -107,16 +103,16 @@ async fn clusters_may_share_one_etcd() {
     let rooted = |root: &str| Options { root: root.to_owned(), ..options() };
     let endpoints = [server.endpoint()];
     let (short, long) = (rooted("/one"), rooted("/one2"));
-    let (one, two) = tokio::join!(Etcd::open(&endpoints, &short), Etcd::open(&endpoints, &long));
-    let (one, two) = (one.unwrap(), two.unwrap());
-    let mut watch = one.watch(&Prefix::under(""), Revision(1)).await.unwrap();
-    let other = two.commit(Txn { guards: vec![], writes: vec![put("/a/x", "2")] }).await.unwrap();
+    let (first, second) = tokio::join!(Etcd::open(&endpoints, &short), Etcd::open(&endpoints, &long));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let mut watch = first.watch(&Prefix::under(""), Revision(1)).await.unwrap();
+    let other = second.commit(one(put("/a/x", "2"))).await.unwrap();
     let quiet = Guard::Unchanged { prefix: Prefix::under(""), since: Revision(0) };
     let guards = vec![Guard::Absent(key("/a/x")), quiet];
-    let mine = one.commit(Txn { guards, writes: vec![put("/a/x", "1")] }).await.unwrap();
+    let mine = first.commit(Txn { guards, writes: vec![put("/a/x", "1")] }).await.unwrap();
     assert!(mine > other, "one history of revisions");
     assert_eq!(next(&mut watch).await.unwrap().revision, mine);
-    for (store, value) in [(&one, "1"), (&two, "2")] {
+    for (store, value) in [(&first, "1"), (&second, "2")] {
         let listing = store.list(&Prefix::all()).await.unwrap();
         assert_eq!((listing.entries.len(), &listing.entries[0].value[..]), (1, value.as_bytes()));
     }

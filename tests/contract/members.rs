@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use encamp::store::{Change, CommitError, Etcd, Options, Store, Txn, WatchError};
 use futures::StreamExt;
-use futures::future::BoxFuture;
 use plan::{Guard, Write};
 use schemas::key::{Key, Prefix, Revision};
 
-use super::world::{World, key, put, within};
+use super::world::{World, key, of_etcd, one, put, within};
 use crate::common::etcd::Etcd as Server;
 
 /// How long a member is missed before the next falls.
@@ -32,12 +31,7 @@ fn endpoints(members: &[Server]) -> Vec<String> {
 pub(crate) async fn three() -> Option<World<Etcd>> {
     let members = Server::cluster(3, &[]).await?;
     let store = Etcd::open(&endpoints(&members), &Options::default()).await.expect("etcd answers");
-    let hand = store.clone();
-    let compact = move |revision| -> BoxFuture<'static, ()> {
-        let hand = hand.clone();
-        Box::pin(async move { hand.compact(revision).await.expect("etcd compacts") })
-    };
-    Some(World { store, compact: Box::new(compact), _keep: Box::new(members) })
+    Some(of_etcd(store, members))
 }
 
 /// Counts one key up, each step guarded by the one before, until told to stop; what was acknowledged.
@@ -132,10 +126,7 @@ async fn no_acknowledged_commit_is_lost_when_members_die() {
             acknowledged.insert((revision, counter(number)), value);
         }
     }
-    within(async {
-        while store.commit(Txn { guards: vec![], writes: vec![put("/last", "1")] }).await.is_err() {}
-    })
-    .await;
+    within(async { while store.commit(one(put("/last", "1"))).await.is_err() {} }).await;
     let history = within(following).await.unwrap();
 
     let seen: BTreeMap<(Revision, Key), u64> =
@@ -160,7 +151,7 @@ async fn no_acknowledged_commit_is_lost_when_members_die() {
 async fn without_a_majority_nothing_is_promised() {
     let Some(mut members) = Server::cluster(3, &[]).await else { return };
     let store = Etcd::open(&endpoints(&members), &options()).await.unwrap();
-    let txn = |value: &str| Txn { guards: vec![], writes: vec![put("/a/x", value)] };
+    let txn = |value: &str| one(put("/a/x", value));
     store.commit(txn("1")).await.unwrap();
     members[1].kill_9();
     members[2].kill_9();

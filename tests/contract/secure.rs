@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use encamp::store::{CommitError, Etcd, Login, OpenError, Options, ReadError, Store, Txn, WatchError};
 use etcd_client::{Client, Permission, RoleRevokePermissionOptions};
-use futures::future::BoxFuture;
 use schemas::key::{Prefix, Revision};
 
-use super::world::{World, next, put, under, within};
+use super::world::{World, next, of_etcd, one, put, under, within};
 use crate::common::etcd::Etcd as Server;
 use crate::common::keys::Authority;
 
@@ -15,8 +14,9 @@ const PASSWORD: &str = "correct-horse-battery";
 /// How long a token lives here; etcd's own default is five minutes.
 const TOKEN_TTL: Duration = Duration::from_secs(2);
 
-fn one(value: &str) -> Txn {
-    Txn { guards: vec![], writes: vec![put("/a/x", value)] }
+/// The same key each time.
+fn value(value: &str) -> Txn {
+    one(put("/a/x", value))
 }
 
 /// The options that go with certificates of this authority.
@@ -60,21 +60,12 @@ async fn add_users(server: &Server) -> Client {
     Client::connect([server.endpoint()], Some(root)).await.unwrap()
 }
 
-fn world(store: Etcd, keep: impl Send + Sync + 'static) -> World<Etcd> {
-    let hand = store.clone();
-    let compact = move |revision| -> BoxFuture<'static, ()> {
-        let hand = hand.clone();
-        Box::pin(async move { hand.compact(revision).await.expect("etcd compacts") })
-    };
-    World { store, compact: Box::new(compact), _keep: Box::new(keep) }
-}
-
 /// The suite's world over TLS with a certificate of our own.
 pub(crate) async fn over_tls() -> Option<World<Etcd>> {
     let authority = Authority::new();
     let server = tls_server(&authority).await?;
     let store = Etcd::open(&[server.endpoint()], &trusted(&authority)).await.expect("etcd answers");
-    Some(world(store, (server, authority)))
+    Some(of_etcd(store, (server, authority)))
 }
 
 /// The suite's world as a user with rights below our root alone.
@@ -82,7 +73,7 @@ pub(crate) async fn with_users() -> Option<World<Etcd>> {
     let server = Server::start(&[]).await?;
     add_users(&server).await;
     let store = Etcd::open(&[server.endpoint()], &login("encamp", PASSWORD)).await.expect("etcd answers");
-    Some(world(store, server))
+    Some(of_etcd(store, server))
 }
 
 /// Why etcd could not be opened, in the words a person reads.
@@ -157,17 +148,17 @@ async fn rights_that_are_taken_away_refuse_and_come_back() {
     let Some(server) = Server::start(&[]).await else { return };
     let mut root = add_users(&server).await;
     let store = Etcd::open(&[server.endpoint()], &login("encamp", PASSWORD)).await.unwrap();
-    let first = store.commit(one("1")).await.unwrap();
+    let first = store.commit(value("1")).await.unwrap();
 
     let range = || RoleRevokePermissionOptions::new().with_range_end("/encamp0");
     root.role_revoke_permission("encamp", "/encamp/", Some(range())).await.unwrap();
-    assert_eq!(store.commit(one("2")).await, Err(CommitError::NotApplied));
+    assert_eq!(store.commit(value("2")).await, Err(CommitError::NotApplied));
     assert_eq!(store.list(&Prefix::all()).await, Err(ReadError::Unavailable));
     assert_eq!(store.watch(&under("/a/"), first).await.err(), Some(WatchError::Broken));
 
     let ours = Permission::read_write("/encamp/").with_range_end("/encamp0");
     root.role_grant_permission("encamp", ours).await.unwrap();
-    let second = store.commit(one("2")).await.unwrap();
+    let second = store.commit(value("2")).await.unwrap();
     let mut watch = store.watch(&under("/a/"), first).await.unwrap();
     assert_eq!(next(&mut watch).await.unwrap().revision, second);
 }
@@ -182,7 +173,7 @@ async fn a_token_that_ended_is_renewed() {
     let Some(server) = Server::start(&["--auth-token", &tokens]).await else { return };
     let mut root = add_users(&server).await;
     let store = Etcd::open(&[server.endpoint()], &login("encamp", PASSWORD)).await.unwrap();
-    let first = store.commit(one("1")).await.unwrap();
+    let first = store.commit(value("1")).await.unwrap();
     let mut old_watch = store.watch(&under("/a/"), first).await.unwrap();
 
     // Real time, for it is etcd's clock that ends a token.
@@ -192,14 +183,14 @@ async fn a_token_that_ended_is_renewed() {
     tokio::time::sleep(over).await;
     assert_eq!(store.list(&Prefix::all()).await.expect("a list renews it").entries.len(), 1);
     tokio::time::sleep(over).await;
-    let second = store.commit(one("2")).await.expect("a commit renews it");
+    let second = store.commit(value("2")).await.expect("a commit renews it");
     assert_eq!(next(&mut watch).await.unwrap().revision, second);
     assert_eq!(next(&mut old_watch).await.unwrap().revision, second, "an open watch goes on");
 
     // A token is also over when somebody changes users or roles.
     root.refresh_token().await.unwrap();
     root.role_add("another").await.unwrap();
-    let third = store.commit(one("3")).await.expect("a commit renews it");
+    let third = store.commit(value("3")).await.expect("a commit renews it");
     assert!(third > second);
 }
 
@@ -208,9 +199,9 @@ async fn tokens_that_etcd_forgot_are_renewed() {
     let Some(mut server) = Server::start(&[]).await else { return };
     add_users(&server).await;
     let store = Etcd::open(&[server.endpoint()], &login("encamp", PASSWORD)).await.unwrap();
-    store.commit(one("1")).await.unwrap();
+    store.commit(value("1")).await.unwrap();
     server.kill_9();
     server.restart().await;
-    within(async { while store.commit(one("2")).await.is_err() {} }).await;
+    within(async { while store.commit(value("2")).await.is_err() {} }).await;
     assert!(store.list(&Prefix::all()).await.unwrap().revision > Revision(1));
 }

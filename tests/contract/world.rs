@@ -23,12 +23,15 @@ use crate::common::etcd::Etcd as Server;
 /// Nothing in the suite takes longer than this unless it hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A hand on a store that makes it forget.
+type Compact = Box<dyn Fn(Revision) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// One store under test.
 pub(crate) struct World<S> {
     /// The store.
     pub(crate) store: S,
     /// Makes it forget its history up to a revision.
-    pub(crate) compact: Box<dyn Fn(Revision) -> BoxFuture<'static, ()> + Send + Sync>,
+    pub(crate) compact: Compact,
     /// What has to live as long as the store: servers, folders.
     pub(crate) _keep: Box<dyn Any + Send + Sync>,
 }
@@ -37,11 +40,8 @@ pub(crate) struct World<S> {
 pub(crate) fn memory() -> Ready<Option<World<Memory>>> {
     let store = Memory::new(Limits::default());
     let hand = store.clone();
-    let compact = move |revision| -> BoxFuture<'static, ()> {
-        hand.compact(revision);
-        Box::pin(async {})
-    };
-    ready(Some(World { store, compact: Box::new(compact), _keep: Box::new(()) }))
+    let compact = at_once(move |revision| hand.compact(revision));
+    ready(Some(World { store, compact, _keep: Box::new(()) }))
 }
 
 /// The store in a folder.
@@ -49,23 +49,25 @@ pub(crate) fn embedded() -> Ready<Option<World<Embedded>>> {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let store = Embedded::open(folder.path(), Limits::default()).expect("an empty folder is fine");
     let hand = store.clone();
-    let compact = move |revision| -> BoxFuture<'static, ()> {
-        hand.compact(revision);
-        Box::pin(async {})
-    };
-    ready(Some(World { store, compact: Box::new(compact), _keep: Box::new(folder) }))
+    let compact = at_once(move |revision| hand.compact(revision));
+    ready(Some(World { store, compact, _keep: Box::new(folder) }))
 }
 
 /// A real etcd, if there is one.
 pub(crate) async fn etcd() -> Option<World<Etcd>> {
     let server = Server::start(&[]).await?;
     let store = Etcd::open(&[server.endpoint()], &Options::default()).await.expect("etcd answers");
+    Some(of_etcd(store, server))
+}
+
+/// An open etcd as a world of the suite.
+pub(crate) fn of_etcd(store: Etcd, keep: impl Send + Sync + 'static) -> World<Etcd> {
     let hand = store.clone();
     let compact = move |revision| -> BoxFuture<'static, ()> {
         let hand = hand.clone();
         Box::pin(async move { hand.compact(revision).await.expect("etcd compacts") })
     };
-    Some(World { store, compact: Box::new(compact), _keep: Box::new(server) })
+    World { store, compact: Box::new(compact), _keep: Box::new(keep) }
 }
 
 /// The store in memory as it is seen through the API of another process.
@@ -73,11 +75,16 @@ pub(crate) async fn http() -> Option<World<Http>> {
     let memory = Memory::new(Limits::default());
     let served = serve(memory.clone(), allow_all()).await;
     let store = Http::new(std::slice::from_ref(&served.address), reqwest::Client::new()).expect("an address");
-    let compact = move |revision| -> BoxFuture<'static, ()> {
-        memory.compact(revision);
+    let compact = at_once(move |revision| memory.compact(revision));
+    Some(World { store, compact, _keep: Box::new(served) })
+}
+
+/// The hand on a store that forgets without waiting.
+fn at_once(compact: impl Fn(Revision) + Send + Sync + 'static) -> Compact {
+    Box::new(move |revision| {
+        compact(revision);
         Box::pin(async {})
-    };
-    Some(World { store, compact: Box::new(compact), _keep: Box::new(served) })
+    })
 }
 
 /// A server of the store face, which ends when this is dropped.
@@ -189,6 +196,11 @@ pub(crate) fn key(text: &str) -> Key {
 /// A prefix.
 pub(crate) fn under(text: &str) -> Prefix {
     Prefix::under(text)
+}
+
+/// A transaction of one write that nothing guards.
+pub(crate) fn one(write: Write) -> Txn {
+    Txn { guards: vec![], writes: vec![write] }
 }
 
 /// A put.

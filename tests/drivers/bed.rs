@@ -44,14 +44,14 @@ impl Bed {
     /// A fresh place, or `None` and a loud line.
     pub(crate) async fn new(kind: Kind) -> Option<Self> {
         if !nix::unistd::Uid::effective().is_root() {
-            eprintln!("SKIPPED: {kind:?} tests need root");
+            eprintln!("skipped: {kind:?} tests need root");
             return None;
         }
         let root = tempfile::tempdir().unwrap();
         let driver = open(kind, root.path(), None).await;
         let seen = driver.fingerprint().await;
         if !seen.healthy {
-            eprintln!("SKIPPED: {kind:?} is not healthy here: {}", seen.reason);
+            eprintln!("skipped: {kind:?} is not healthy here: {}", seen.reason);
             return None;
         }
         let events = driver.events();

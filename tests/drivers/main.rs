@@ -4,6 +4,8 @@
 
 #[path = "../common/docker.rs"]
 mod docker_daemon;
+#[path = "../common/mounts.rs"]
+mod mounts;
 
 /// What test programs share.
 mod common {

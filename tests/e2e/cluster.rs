@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use crate::{
     api::{Allocation, Api},
     etcd::Etcd,
-    ports,
+    mounts, ports,
     process::{self, Process},
     wait,
 };
@@ -282,7 +282,7 @@ impl Drop for Cluster {
         self.agents.clear();
         self.server = None;
         process::clear_away(self.directory.path());
-        process::unmount_below(self.directory.path());
+        mounts::unmount_below(self.directory.path());
     }
 }
 

@@ -14,6 +14,8 @@ mod jobs;
 #[expect(dead_code, reason = "tokens are tested elsewhere")]
 mod keys;
 mod kubectl;
+#[path = "../common/mounts.rs"]
+mod mounts;
 mod outside;
 mod ports;
 mod process;

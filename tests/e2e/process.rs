@@ -8,7 +8,6 @@ use std::{
 };
 
 use nix::{
-    mount::{MntFlags, umount2},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -129,22 +128,6 @@ pub fn clear_away(directory: &Path) {
         let lies_inside = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(directory));
         if lies_inside && kill(Pid::from_raw(pid), Signal::SIGKILL).is_err() {
             // It ended between the look and the kill.
-        }
-    }
-}
-
-/// Where something is mounted below a directory.
-pub fn mounts_below(directory: &Path) -> Vec<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
-    points.filter(|point| point.starts_with(directory)).collect()
-}
-
-/// Takes away the memory file systems that tasks keep their secrets in, so that the directory can be removed.
-pub fn unmount_below(directory: &Path) {
-    for point in mounts_below(directory) {
-        if let Err(error) = umount2(&point, MntFlags::MNT_DETACH) {
-            assert_eq!(error, nix::errno::Errno::EINVAL, "{} stays mounted: {error}", point.display());
         }
     }
 }

@@ -97,118 +97,78 @@ fn is_before(mark: &Mark, now: Mark, age: Duration) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
+    use insta::assert_snapshot;
 
     use super::*;
 
-    const MIB: u64 = 1024 * 1024;
+    const KEEP: Duration = Duration::from_secs(30);
 
-    /// Looks as (second, revision, MiB used), and what is decided at each.
-    fn story(looks: &[(u64, u64, u64)]) -> String {
-        let mut pace = Pace::new(Duration::from_secs(30));
-        let mut told = String::new();
-        for &(second, revision, mib) in looks {
-            let at = Duration::from_secs(second);
-            let look = Look { at, revision: Revision(revision), used_bytes: mib * MIB };
-            match pace.look(look) {
-                Some(target) => {
-                    pace.compacted(target);
-                    writeln!(told, "{second}s: forget up to {target}").unwrap();
-                }
-                None => writeln!(told, "{second}s: keep").unwrap(),
-            }
-        }
-        told
+    fn look(second: u64, revision: u64, used_mib: u64) -> Look {
+        let (at, revision) = (Duration::from_secs(second), Revision(revision));
+        Look { at, revision, used_bytes: used_mib * 1024 * 1024 }
+    }
+
+    /// What is forgotten, and when, over looks of (second, revision, MiB used).
+    fn forgotten(looks: impl IntoIterator<Item = (u64, u64, u64)>) -> String {
+        let mut pace = Pace::new(KEEP);
+        let told = looks.into_iter().filter_map(|(second, revision, used_mib)| {
+            let target = pace.look(look(second, revision, used_mib))?;
+            pace.compacted(target);
+            Some(format!("up to {target} at {second}s"))
+        });
+        told.collect::<Vec<_>>().join(" · ")
     }
 
     #[test]
     fn what_was_current_a_period_ago_is_forgotten() {
         let looks = [(0, 5_000, 10), (5, 5_500, 10), (25, 6_000, 10), (30, 9_000, 10), (35, 9_500, 10)];
-        insta::assert_snapshot!(story(&looks), @r"
-        0s: keep
-        5s: keep
-        25s: keep
-        30s: forget up to 5000
-        35s: keep
-        ");
+        assert_snapshot!(forgotten(looks), @"up to 5000 at 30s");
     }
 
     #[test]
     fn a_cluster_at_rest_is_hardly_ever_compacted() {
-        let looks: Vec<_> = (0..=720).map(|look| (look * 5, 100 + look * 5, 3)).collect();
-        let told = story(&looks);
-        let lines: Vec<&str> = told.lines().filter(|line| line.contains("forget")).collect();
-        insta::assert_snapshot!(lines.join("\n"), @r"
-        930s: forget up to 1000
-        1930s: forget up to 2000
-        2930s: forget up to 3000
-        ");
+        let looks = (0..=720).map(|look| (look * 5, 100 + look * 5, 3));
+        assert_snapshot!(forgotten(looks), @"up to 1000 at 930s · up to 2000 at 1930s · up to 3000 at 2930s");
     }
 
     #[test]
     fn few_but_large_revisions_are_forgotten_by_size() {
         // The first 5 MiB are not old enough before 60 s.
         let looks = [(0, 10, 3), (30, 20, 8), (50, 30, 9), (60, 40, 10), (65, 50, 5), (100, 60, 8)];
-        insta::assert_snapshot!(story(&looks), @r"
-        0s: keep
-        30s: keep
-        50s: keep
-        60s: forget up to 20
-        65s: keep
-        100s: keep
-        ");
+        assert_snapshot!(forgotten(looks), @"up to 20 at 60s");
+    }
+
+    #[test]
+    fn large_live_state_waits_for_as_much_history() {
+        let looks = [(0, 10, 40), (30, 20, 60), (60, 30, 79), (90, 40, 80), (120, 50, 81)];
+        assert_snapshot!(forgotten(looks), @"up to 40 at 120s");
+    }
+
+    #[test]
+    fn a_flood_is_forgotten_sooner() {
+        let looks = [(0, 10, 40), (5, 300, 200), (10, 600, 360), (15, 900, 520)];
+        assert_snapshot!(forgotten(looks), @"up to 300 at 10s");
+    }
+
+    #[test]
+    fn nothing_is_forgotten_twice() {
+        let looks = [(0, 2_000, 3), (30, 2_001, 30), (35, 2_001, 30), (65, 2_001, 3), (70, 2_001, 3)];
+        assert_snapshot!(forgotten(looks), @"up to 2000 at 30s · up to 2001 at 65s");
     }
 
     #[test]
     fn a_steady_stream_stays_within_its_bounds() {
         // 1 MiB and 10 revisions a second over 10 MiB that live.
-        let (mut pace, mut compacted, mut most_mib) = (Pace::new(Duration::from_secs(30)), 0, 0);
+        let (mut pace, mut compacted, mut most_mib) = (Pace::new(KEEP), 0, 0);
         for second in (0..3_600).step_by(5) {
-            let mib = 10 + second - compacted / 10;
-            most_mib = mib.max(most_mib);
-            let at = Duration::from_secs(second);
-            let look = Look { at, revision: Revision(second * 10), used_bytes: mib * MIB };
-            if let Some(target) = pace.look(look) {
+            let used_mib = 10 + second - compacted / 10;
+            most_mib = used_mib.max(most_mib);
+            if let Some(target) = pace.look(look(second, second * 10, used_mib)) {
                 pace.compacted(target);
                 compacted = target.0;
             }
         }
         // What lives, what is kept, as much again as lives, one look, and what a compaction hides from two looks.
         assert!(most_mib <= 10 + 30 + 10 + 3 * 5, "{most_mib} MiB");
-    }
-
-    #[test]
-    fn large_live_state_waits_for_as_much_history() {
-        let looks = [(0, 10, 40), (30, 20, 60), (60, 30, 79), (90, 40, 80), (120, 50, 81)];
-        insta::assert_snapshot!(story(&looks), @r"
-        0s: keep
-        30s: keep
-        60s: keep
-        90s: keep
-        120s: forget up to 40
-        ");
-    }
-
-    #[test]
-    fn a_flood_is_forgotten_sooner() {
-        let looks = [(0, 10, 40), (5, 300, 200), (10, 600, 360), (15, 900, 520)];
-        insta::assert_snapshot!(story(&looks), @r"
-        0s: keep
-        5s: keep
-        10s: forget up to 300
-        15s: keep
-        ");
-    }
-
-    #[test]
-    fn nothing_is_forgotten_twice() {
-        let looks = [(0, 2_000, 3), (30, 2_001, 30), (35, 2_001, 30), (65, 2_001, 3), (70, 2_001, 3)];
-        insta::assert_snapshot!(story(&looks), @r"
-        0s: keep
-        30s: forget up to 2000
-        35s: keep
-        65s: forget up to 2001
-        70s: keep
-        ");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     cluster::{Cluster, witnesses},
     jobs,
-    process::mounts_below,
+    mounts::mounts_below,
     wait,
 };
 

@@ -3,7 +3,7 @@
 use crate::{
     cluster::{Cluster, witnesses},
     jobs,
-    process::mounts_below,
+    mounts::mounts_below,
     wait,
 };
 
