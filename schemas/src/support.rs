@@ -35,6 +35,7 @@ pub const UNBUILT_KEYS: &[(&str, &[&str])] = &[
             "cgroupns",
             "cpu_cfs_period",
             "cpu_hard_limit",
+            "devices",
             "healthchecks",
             "ipv4_address",
             "ipv6_address",

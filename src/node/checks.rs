@@ -59,13 +59,13 @@ impl Checks {
         (Checks { prober, running, tests, results, births: 0 }, receiver)
     }
 
-    /// Runs exactly these checks of an allocation. Answers which have begun.
+    /// Runs exactly these checks of an allocation. Answers which have begun, and what they are until the first test.
     fn sync(
         &mut self,
         id: &AllocationId,
         wanted: BTreeMap<String, Probe>,
         life: &[Timestamp],
-    ) -> Vec<(String, bool)> {
+    ) -> Vec<(String, CheckStatus)> {
         // Ends of tests are of no interest, only their memory is.
         while self.tests.try_join_next().is_some() {}
         let mut own = self.running.remove(id).unwrap_or_default();
@@ -73,7 +73,7 @@ impl Checks {
         let mut begun = Vec::new();
         for (check, probe) in wanted {
             let std::collections::btree_map::Entry::Vacant(place) = own.entry(check) else { continue };
-            begun.push((place.key().clone(), probe.passes_at_first));
+            begun.push((place.key().clone(), probe.status_at_first));
             let running = self.begin(id, place.key(), probe, life);
             place.insert(running);
         }
@@ -122,8 +122,7 @@ impl<S: Store> Agent<S> {
             return;
         }
         let now = self.world.clock.now();
-        for (check, passes) in self.checks.sync(id, wanted, &life) {
-            let status = if passes { CheckStatus::Passing } else { CheckStatus::Pending };
+        for (check, status) in self.checks.sync(id, wanted, &life) {
             let fact = CheckFact { status, since: now, failures_in_row: 0, output: String::new() };
             self.local.checks.entry(id.clone()).or_default().insert(check, fact);
         }

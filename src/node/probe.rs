@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent::CheckStatus;
 use futures::future::{BoxFuture, FutureExt};
 use schemas::placement::Placement;
 use schemas::service::{Check, CheckType, Service};
@@ -28,8 +29,8 @@ pub struct Probe {
     pub success_before_passing: u32,
     /// How many failures in a row come before it fails.
     pub failures_before_critical: u32,
-    /// Whether it passes before the first test.
-    pub passes_at_first: bool,
+    /// What it is before the first test.
+    pub status_at_first: CheckStatus,
 }
 
 /// What is tested.
@@ -86,7 +87,10 @@ impl Probe {
             timeout: seconds(check.timeout, 5),
             success_before_passing: check.success_before_passing,
             failures_before_critical: check.failures_before_critical,
-            passes_at_first: check.initial_status.as_deref() == Some("passing"),
+            status_at_first: match check.initial_status.as_deref() {
+                Some("passing") => CheckStatus::Passing,
+                Some(_) | None => CheckStatus::Pending,
+            },
         }
     }
 }

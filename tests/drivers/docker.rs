@@ -73,7 +73,7 @@ async fn the_daemon_gets_what_the_job_asks_and_the_operator_allows() {
         (serde_json::json!({"ipc_mode": "host"}), "`ipc_mode = \"host\"`"),
         (serde_json::json!({"network_mode": "container:other"}), "network of another container"),
         (serde_json::json!({"security_opt": ["seccomp=unconfined"]}), "`security_opt` needs"),
-        (serde_json::json!({"devices": [{"host_path": "/dev/mem"}]}), "`devices` needs"),
+        (serde_json::json!({"devices": [{"host_path": "/dev/mem"}]}), "unknown key `devices`"),
         (serde_json::json!({"cap_add": ["SYS_ADMIN"]}), "capability \"SYS_ADMIN\""),
         (serde_json::json!({"volumes": ["/etc:/host"]}), "leads out of the allocation"),
         (serde_json::json!({"volumes": ["../../..:/host"]}), "leads out of the allocation"),

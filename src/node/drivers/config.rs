@@ -83,6 +83,14 @@ pub fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Optio
     }
 }
 
+/// How readily the kernel kills a task when memory is short.
+pub fn oom_score<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
+    let Some(score) = number(deserializer)? else { return Ok(None) };
+    let known = i32::try_from(score).ok().filter(|score| (-1000..=1000).contains(score));
+    let wrong = || serde::de::Error::custom(format!("expected a score from -1000 to 1000, not {score}"));
+    known.ok_or_else(wrong).map(Some)
+}
+
 /// A scalar as text.
 pub fn text_of(value: Value) -> Option<String> {
     match value {
@@ -91,6 +99,17 @@ pub fn text_of(value: Value) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// Every key that the schema lets a job say is known to its driver or refused before, never both and never neither.
+#[cfg(test)]
+pub(super) fn assert_is_all_that_may_be_said(driver: &str, known: &[&str]) {
+    let unbuilt = schemas::support::UNBUILT_KEYS.iter().filter(|(name, _)| *name == driver);
+    let unbuilt: Vec<&str> = unbuilt.flat_map(|(_, keys)| *keys).copied().collect();
+    let said = schemas::validate::driver_keys(driver).expect("the schema knows the driver");
+    let lost: Vec<_> = said.iter().filter(|key| !known.contains(key) && !unbuilt.contains(key)).collect();
+    assert!(lost.is_empty(), "accepted and then not understood: {lost:?}");
+    assert!(unbuilt.iter().all(|key| !known.contains(key)), "built and still refused");
 }
 
 #[cfg(test)]
@@ -105,12 +124,15 @@ mod tests {
         args: Vec<String>,
         #[serde(deserialize_with = "number")]
         size: Option<i64>,
+        #[serde(deserialize_with = "oom_score")]
+        oom_score_adj: Option<i32>,
         auth: Map<String, Value>,
     }
 
     fn sample(json: &str) -> Result<Sample, String> {
         let config = serde_json::from_str(json).unwrap();
-        read("sample", &config, &["args", "size", "auth"], &["auth"]).map_err(|error| error.to_string())
+        read("sample", &config, &["args", "size", "oom_score_adj", "auth"], &["auth"])
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -120,7 +142,10 @@ mod tests {
             "sample config: unknown key `arsg`, did you mean `args`?"
         );
         let far = sample(r#"{"wholly_different":1}"#).unwrap_err();
-        assert_eq!(far, "sample config: unknown key `wholly_different`; known are args, size, auth");
+        assert_eq!(
+            far,
+            "sample config: unknown key `wholly_different`; known are args, size, oom_score_adj, auth"
+        );
     }
 
     #[test]
@@ -128,5 +153,7 @@ mod tests {
         let read = sample(r#"{"args":["-p",8080,true],"size":"64","auth":[{"user":"u"}]}"#).unwrap();
         assert_eq!((read.args.join(" "), read.size, read.auth.len()), ("-p 8080 true".into(), Some(64), 1));
         assert!(sample(r#"{"size":"many"}"#).unwrap_err().contains("expected a number"));
+        assert_eq!(sample(r#"{"oom_score_adj":"-500"}"#).unwrap().oom_score_adj, Some(-500));
+        assert!(sample(r#"{"oom_score_adj":4711}"#).unwrap_err().contains("from -1000 to 1000, not 4711"));
     }
 }

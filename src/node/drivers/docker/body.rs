@@ -149,7 +149,7 @@ fn check(config: &Config, options: &DockerOptions) -> Result<(), StartError> {
         return Err(fatal(&format!("this node does not allow the capability {name:?}")));
     }
     if options.allow_privileged {
-        return if config.devices.is_empty() { Ok(()) } else { Err(fatal("`devices` is not supported")) };
+        return Ok(());
     }
     let modes =
         [("pid_mode", &config.pid_mode), ("ipc_mode", &config.ipc_mode), ("uts_mode", &config.uts_mode)];
@@ -167,7 +167,6 @@ fn check(config: &Config, options: &DockerOptions) -> Result<(), StartError> {
     let asked = [
         ("privileged", config.privileged),
         ("security_opt", config.security_opt.iter().any(|option| !option.starts_with("no-new-privileges"))),
-        ("devices", !config.devices.is_empty()),
     ];
     match asked.iter().find(|(_, is_asked)| *is_asked) {
         Some((key, _)) => Err(fatal(&format!("`{key}` needs a node that allows privileged tasks"))),

@@ -54,7 +54,6 @@ const KEYS: &[&str] = &[
     "auth",
     "group_add",
     "logging",
-    "devices",
 ];
 const BLOCKS: &[&str] = &["auth", "labels", "port_map", "ulimit", "sysctl", "logging"];
 
@@ -118,7 +117,6 @@ pub(super) struct Config {
     #[serde(deserialize_with = "texts")]
     pub(super) group_add: Vec<String>,
     pub(super) logging: Option<Logging>,
-    pub(super) devices: Vec<Value>,
 }
 
 /// How to sign in at a registry.
@@ -269,12 +267,6 @@ mod tests {
 
     #[test]
     fn what_a_job_may_say_is_done_or_refused_before() {
-        let unbuilt =
-            schemas::support::UNBUILT_KEYS.iter().find(|(driver, _)| *driver == "docker").unwrap().1;
-        let said = schemas::validate::driver_keys("docker").unwrap();
-        let lost: Vec<&&str> =
-            said.iter().filter(|key| !KEYS.contains(key) && !unbuilt.contains(key)).collect();
-        assert!(lost.is_empty(), "accepted and then not understood: {lost:?}");
-        assert!(unbuilt.iter().all(|key| !KEYS.contains(key)), "built and still refused");
+        config::assert_is_all_that_may_be_said("docker", KEYS);
     }
 }

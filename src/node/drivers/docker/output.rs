@@ -80,13 +80,22 @@ pub(super) enum Reading {
     Kept,
 }
 
-/// Copies until the container ends (`true`) or the daemon breaks off (`false`).
-pub(super) async fn copy(docker: &Docker, plan: &LogPlan, cursor: Cursor, reading: Reading) -> bool {
+/// How a copying ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Copied {
+    /// The daemon had no more to say.
+    ToTheEnd,
+    /// It broke off, or nothing could be written.
+    InPart,
+}
+
+/// Copies until the daemon has no more to say or breaks off.
+pub(super) async fn copy(docker: &Docker, plan: &LogPlan, cursor: Cursor, reading: Reading) -> Copied {
     let options = LogsOptionsBuilder::default().follow(reading == Reading::Follow).stdout(true).stderr(true);
     let options = options.timestamps(true);
     let options = options.since(cursor.since()).tail("all").build();
     let container = cursor.container.clone();
-    let Ok(files) = Files::open(plan, &cursor) else { return false };
+    let Ok(files) = Files::open(plan, &cursor) else { return Copied::InPart };
     let (lines, arrived) = mpsc::channel(MOST_WAITING);
     let read = async move {
         let mut output = std::pin::pin!(docker.logs(&container, Some(options)));
@@ -94,19 +103,19 @@ pub(super) async fn copy(docker: &Docker, plan: &LogPlan, cursor: Cursor, readin
             match line {
                 Ok(line) => {
                     if lines.send(line).await.is_err() {
-                        return false;
+                        return Copied::InPart;
                     }
                 }
                 Err(error) => {
                     tracing::debug!(%error, container, "output broke off");
-                    return false;
+                    return Copied::InPart;
                 }
             }
         }
-        true
+        Copied::ToTheEnd
     };
-    let (is_complete, ()) = tokio::join!(read, write(arrived, files, cursor));
-    is_complete
+    let (copied, ()) = tokio::join!(read, write(arrived, files, cursor));
+    copied
 }
 
 /// The daemon sends line by line. While a batch is being written the next one gathers, so a flood makes batches large.

@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     answer::{Known, Life, life},
     body::LABEL_NODE,
-    output::{self, Cursor, Reading},
+    output::{self, Copied, Cursor, Reading},
     shared::Shared,
 };
 use crate::node::drivers::contract::Event;
@@ -119,12 +119,12 @@ impl Shared {
         let stop = self.stop.clone();
         let (shared, known) = (std::sync::Arc::downgrade(self), known.clone());
         tokio::spawn(async move {
-            let is_complete = tokio::select! { biased;
-                () = stop.cancelled() => false,
-                is_complete = output::copy(&docker, &plan, cursor, Reading::Follow) => is_complete,
+            let copied = tokio::select! { biased;
+                () = stop.cancelled() => Copied::InPart,
+                copied = output::copy(&docker, &plan, cursor, Reading::Follow) => copied,
             };
             let Some(shared) = shared.upgrade() else { return };
-            if is_complete {
+            if copied == Copied::ToTheEnd {
                 shared.note_complete(&known).await;
             }
             shared.followed().remove(&known.container);
@@ -141,7 +141,8 @@ impl Shared {
         }
         // While a flood makes the daemon rotate its files, a follower is sent to the end too early: the rest is fetched.
         let Some(plan) = &known.plan else { return };
-        if !output::copy(docker, plan, Cursor::open(&self.options.state_root, known), Reading::Kept).await {
+        let cursor = Cursor::open(&self.options.state_root, known);
+        if output::copy(docker, plan, cursor, Reading::Kept).await == Copied::InPart {
             return;
         }
         let mut cursor = Cursor::open(&self.options.state_root, known);

@@ -64,8 +64,8 @@ struct Config {
     cap_add: Vec<String>,
     #[serde(deserialize_with = "config::texts")]
     cap_drop: Vec<String>,
-    #[serde(deserialize_with = "config::number")]
-    oom_score_adj: Option<i64>,
+    #[serde(deserialize_with = "config::oom_score")]
+    oom_score_adj: Option<i32>,
 }
 
 impl Exec {
@@ -149,7 +149,7 @@ impl ProcessKind for Exec {
             work_dir: config.work_dir.unwrap_or_else(|| "/".into()),
             user: Some(launch.user.unwrap_or_else(|| USUAL_USER.to_owned())),
             cgroup: Some((cgroup, limits)),
-            oom_score_adj: config.oom_score_adj.and_then(|score| i32::try_from(score).ok()),
+            oom_score_adj: config.oom_score_adj,
             jail: Some(jail),
         })
     }
@@ -177,11 +177,6 @@ mod tests {
 
     #[test]
     fn what_a_job_may_say_is_done_or_refused_before() {
-        let unbuilt = schemas::support::UNBUILT_KEYS.iter().filter(|(driver, _)| *driver == "exec");
-        let unbuilt: Vec<&str> = unbuilt.flat_map(|(_, keys)| keys.iter().copied()).collect();
-        let said = schemas::validate::driver_keys("exec").unwrap();
-        let lost: Vec<&&str> =
-            said.iter().filter(|key| !KEYS.contains(key) && !unbuilt.contains(*key)).collect();
-        assert!(lost.is_empty(), "accepted and then not understood: {lost:?}");
+        config::assert_is_all_that_may_be_said("exec", KEYS);
     }
 }

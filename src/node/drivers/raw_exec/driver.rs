@@ -27,8 +27,8 @@ struct Config {
     #[serde(deserialize_with = "config::texts")]
     args: Vec<String>,
     work_dir: Option<PathBuf>,
-    #[serde(deserialize_with = "config::number")]
-    oom_score_adj: Option<i64>,
+    #[serde(deserialize_with = "config::oom_score")]
+    oom_score_adj: Option<i32>,
     #[serde(deserialize_with = "config::texts")]
     denied_envvars: Vec<String>,
 }
@@ -73,7 +73,7 @@ impl ProcessKind for RawExec {
                 .map_or(launch.dirs.root.clone(), |folder| launch.dirs.root.join(folder)),
             user: launch.user,
             cgroup: cgroup.map(|cgroup| (cgroup, limits)),
-            oom_score_adj: config.oom_score_adj.and_then(|score| i32::try_from(score).ok()),
+            oom_score_adj: config.oom_score_adj,
             jail: None,
         })
     }
@@ -112,11 +112,6 @@ mod tests {
 
     #[test]
     fn what_a_job_may_say_is_done_or_refused_before() {
-        let unbuilt = schemas::support::UNBUILT_KEYS.iter().filter(|(driver, _)| *driver == "raw_exec");
-        let unbuilt: Vec<&str> = unbuilt.flat_map(|(_, keys)| keys.iter().copied()).collect();
-        let said = schemas::validate::driver_keys("raw_exec").unwrap();
-        let lost: Vec<&&str> =
-            said.iter().filter(|key| !KEYS.contains(key) && !unbuilt.contains(*key)).collect();
-        assert!(lost.is_empty(), "accepted and then not understood: {lost:?}");
+        config::assert_is_all_that_may_be_said("raw_exec", KEYS);
     }
 }
