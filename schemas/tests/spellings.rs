@@ -180,6 +180,15 @@ fn bombs_are_refused() {
     let chain: Vec<String> = (0..500).map(|n| format!("  l{n} = local.l{}\n", n + 1)).collect();
     let chain = format!("locals {{\n{}  l500 = 1\n}}\njob \"a\" {{}}\n", chain.concat());
     assert!(read("chain.hcl", &chain, &Options::default()).contains("levels deep"));
+    let doubled = |start: &str, again: fn(usize) -> String| {
+        let lines: Vec<String> = (1..64).map(|n| format!("  l{n:02} = {}\n", again(n - 1))).collect();
+        let text = format!("locals {{\n  l00 = {start}\n{}}}\njob \"a\" {{}}\n", lines.concat());
+        read("doubled.hcl", &text, &Options::default())
+    };
+    let texts = doubled("\"x\"", |n| format!("\"${{local.l{n:02}}}${{local.l{n:02}}}\""));
+    assert!(texts.contains("a text of more than 4194304 bytes"), "{texts}");
+    let lists = doubled("[1]", |n| format!("[local.l{n:02}, local.l{n:02}]"));
+    assert!(lists.contains("take more than 134217728 bytes"), "{lists}");
 }
 
 proptest! {
@@ -208,4 +217,66 @@ proptest! {
             prop_assert_eq!(again.as_ref(), Ok(&tidy));
         }
     }
+}
+
+/// Files by path; the name of the text is put before relative ones, to see that it arrives.
+#[derive(Debug)]
+struct Shelf(&'static [(&'static str, &'static [u8])]);
+
+impl text::Files for Shelf {
+    fn read(&self, text: &str, path: &str) -> Result<Vec<u8>, String> {
+        let found = self.0.iter().find(|(name, _)| *name == format!("{text}:{path}"));
+        found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| format!("there is no `{path}`"))
+    }
+
+    fn exists(&self, text: &str, path: &str) -> bool {
+        self.read(text, path).is_ok()
+    }
+}
+
+#[test]
+fn files_are_read_where_they_are_offered_and_nowhere_else() {
+    let text = r#"
+job "files" {
+  meta {
+    text    = file("motd.txt")
+    bytes   = filebase64("icon")
+    there   = fileexists("motd.txt")
+    absent  = fileexists("nothing")
+    instead = try(file("nothing"), "none")
+    folder  = dirname("conf/../etc/app.conf")
+    name    = basename("etc/app.conf")
+  }
+  group "g" {
+    task "t" {
+      driver = "exec"
+      config { command = "/bin/true" }
+    }
+  }
+}
+"#;
+    let shelf = Shelf(&[("job.hcl:motd.txt", b"hello ${node.class}\n"), ("job.hcl:icon", b"\xff\x00")]);
+    let offered = Options { files: Some(std::sync::Arc::new(shelf)), ..Options::default() };
+    let said = read("job.hcl", text, &offered);
+    let meta = said.split("  meta:\n").nth(1).unwrap_or(&said);
+    insta::assert_snapshot!(meta, @r#"
+    absent: "false"
+    bytes: /wA=
+    folder: etc
+    instead: none
+    name: app.conf
+    text: "hello ${node.class}\n"
+    there: "true"
+    "#);
+    let broken =
+        text.replace("\"motd.txt\"", "\"icon\"").replace("filebase64(\"icon\")", "file(\"nothing\")");
+    let said = read("job.hcl", &broken, &offered);
+    assert!(said.contains("file: `icon` is not UTF-8 text; `filebase64` reads any bytes"), "{said}");
+    assert!(said.contains("file: there is no `nothing`"), "{said}");
+    let refused = read("job.hcl", text, &Options::default());
+    assert_eq!(
+        refused.matches("is not available: a job is evaluated where your files are not").count(),
+        4,
+        "{refused}"
+    );
 }

@@ -10,23 +10,23 @@ fn what_is_not_built_is_told_where_it_is_asked_for() {
     assert_eq!((&checked.names[..], checked.errors.len()), (&["web".to_owned()][..], 0));
     assert!(!checked.is_taken());
     insta::assert_snapshot!(text::render(&checked.unbuilt, &source), @r#"
-        error: Canaries are not built.
-          --> web.hcl:3:14
-          |
-        3 |     canary = 1
-          |              ^
+    error: Canaries are not built.
+      --> web.hcl:3:14
+      |
+    3 |     canary = 1
+      |              ^
 
-        error: The java driver is not built.
-          --> web.hcl:10:16
-           |
-        10 |       driver = "java"
-           |                ^^^^^^
-        "#);
+    error: The java driver is not built.
+      --> web.hcl:10:16
+       |
+    10 |       driver = "java"
+       |                ^^^^^^
+    "#);
     insta::assert_snapshot!(text::render(&checked.warnings, &source), @r#"
-        warning: Consul is not contacted: the service is registered in the built-in catalog.
-          --> web.hcl:7:18
-          |
-        7 |       provider = "consul"
-          |                  ^^^^^^^^
-        "#);
+    warning: Consul is not contacted: the service is registered in the built-in catalog.
+      --> web.hcl:7:18
+      |
+    7 |       provider = "consul"
+      |                  ^^^^^^^^
+    "#);
 }

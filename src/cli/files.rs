@@ -1,13 +1,16 @@
 //! Files that people give: HCL, YAML and JSON, mixed, in folders, from stdin.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemas::text::{self, Diagnostic, Options, Source};
 use serde_json::Value;
 
+use super::beside::Beside;
 use super::connection::{CliError, Connection, quoted};
 use super::kinds::{self, Kind};
 use super::print;
@@ -148,7 +151,20 @@ pub(super) fn options(args: &FileArgs) -> Result<Options, CliError> {
     }
     let var_files: Result<Vec<Source>, CliError> =
         args.variable_files.iter().map(|path| load(path)).collect();
-    Ok(Options { variables, var_files: var_files?, env: std::env::vars().collect(), ..Options::default() })
+    Ok(Options {
+        variables,
+        var_files: var_files?,
+        env: environment(),
+        files: Some(Arc::new(Beside)),
+        ..Options::default()
+    })
+}
+
+/// The environment as far as it is text; values of variables are.
+fn environment() -> BTreeMap<String, String> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// Reads one file; `-` is stdin.

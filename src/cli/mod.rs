@@ -5,6 +5,7 @@
 //! changes and 255 for an error.
 
 mod apply;
+mod beside;
 mod connection;
 mod delete;
 mod describe;

@@ -29,7 +29,7 @@ pub use document::{API_VERSION, Document, Parsed, parse_file};
 pub use format::format_hcl;
 pub use job::{Checked, ParsedJob, job, job_of, jobs};
 pub use node::{Entry, Node, NodeValue, Place, Places};
-pub use options::{Format, Options};
+pub use options::{Files, Format, Options};
 pub use render::render;
 pub use schema::Foreign;
 pub use source::{MAX_BYTES, Range, Source, Span};

@@ -1,6 +1,8 @@
 //! What a reader may know besides the text: its format and the values of its variables.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +20,17 @@ pub enum Format {
     Json,
 }
 
+/// The files that a job file may read by `file("…")`. `text` is the name of the text that names the path: relative
+/// paths begin at its folder. What goes wrong is told in a sentence.
+pub trait Files: Debug + Send + Sync {
+    /// The bytes of a file.
+    fn read(&self, text: &str, path: &str) -> Result<Vec<u8>, String>;
+    /// Whether there is such a file.
+    fn exists(&self, text: &str, path: &str) -> bool;
+}
+
 /// How to read a text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The format; guessed from the name and the first character if it is not given.
     pub format: Option<Format>,
@@ -29,6 +40,9 @@ pub struct Options {
     pub var_files: Vec<Source>,
     /// The environment; `ENCAMP_VAR_x` and `NOMAD_VAR_x` are values of HCL variables, under all others.
     pub env: BTreeMap<String, String>,
+    /// The files that the text may read. Only a command line offers them: on a server a text of somebody else
+    /// would read the server's own.
+    pub files: Option<Arc<dyn Files>>,
     /// Whether values for variables that the text does not declare are ignored instead of refused.
     pub ignore_undeclared: bool,
 }

@@ -17,13 +17,17 @@ use super::template::{Quoting, unescape};
 use super::value::Value;
 use crate::text::diagnostic::Diagnostic;
 use crate::text::options::Options;
-use crate::text::source::{Source, Span};
+use crate::text::source::{MAX_BYTES, Source, Span};
 use crate::validate::nearest;
 
 /// How deep evaluation may nest, locals that name locals included.
 const MAX_DEPTH: usize = 128;
 /// How many values one expression may build; `for` loops within loops multiply.
 const MAX_STEPS: usize = 2_000_000;
+/// How many bytes all values of one file may take together: texts that hold themselves twice double with each line.
+const MAX_BUILT_BYTES: usize = 128 * 1024 * 1024;
+/// How long one text may become; a whole job has less.
+pub(super) const MAX_TEXT_BYTES: usize = 4 * MAX_BYTES;
 
 pub(crate) type Evaluated = Result<Value, Diagnostic>;
 
@@ -53,6 +57,7 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) said: &'a RefCell<Vec<Diagnostic>>,
     depth: Cell<usize>,
     steps: Cell<usize>,
+    built_bytes: Cell<usize>,
 }
 
 /// The names bound by loops around an expression.
@@ -95,7 +100,8 @@ impl<'a> Evaluator<'a> {
         unbound: Unbound,
         said: &'a RefCell<Vec<Diagnostic>>,
     ) -> Evaluator<'a> {
-        Evaluator { source, options, roots, unbound, said, depth: Cell::new(0), steps: Cell::new(0) }
+        let (depth, steps, built_bytes) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Evaluator { source, options, roots, unbound, said, depth, steps, built_bytes }
     }
 
     /// The value of an expression.
@@ -108,7 +114,13 @@ impl<'a> Evaluator<'a> {
         self.depth.set(depth + 1);
         let value = self.dispatch(expression, scope);
         self.depth.set(depth);
-        value
+        let value = value?;
+        self.built_bytes.set(self.built_bytes.get().saturating_add(value.size_bytes()));
+        if self.built_bytes.get() > MAX_BUILT_BYTES {
+            let message = format!("the values of this file take more than {MAX_BUILT_BYTES} bytes");
+            return Err(self.error(expression, message));
+        }
+        Ok(value)
     }
 
     /// Counts a value about to be built and refuses to build too many.

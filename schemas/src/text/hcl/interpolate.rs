@@ -3,7 +3,7 @@
 use hcl_edit::Span as _;
 use hcl_edit::template::{Directive, Element, ForDirective, IfDirective, Interpolation, Template};
 
-use super::evaluate::{Evaluated, Evaluator, Scope, Unbound, bind};
+use super::evaluate::{Evaluated, Evaluator, MAX_TEXT_BYTES, Scope, Unbound, bind};
 use super::template::{Literals, Quoting, literals};
 use super::traversal::static_reference;
 use super::value::Value;
@@ -44,6 +44,10 @@ impl Evaluator<'_> {
                     Directive::If(directive) => self.if_directive(directive, literals, scope, out)?,
                     Directive::For(directive) => self.for_directive(directive, literals, scope, out)?,
                 },
+            }
+            if out.len() > MAX_TEXT_BYTES {
+                let span = element.span().unwrap_or_default();
+                return Err(self.source.error(&span, format!("a text of more than {MAX_TEXT_BYTES} bytes")));
             }
         }
         Ok(())

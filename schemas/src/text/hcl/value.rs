@@ -38,6 +38,19 @@ impl Value {
         }
     }
 
+    /// About how much memory it takes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let own = size_of::<Value>();
+        match self {
+            Value::Null | Value::Bool(_) | Value::Number(_) => own,
+            Value::Text(text) => own + text.len(),
+            Value::List(items) => own + items.iter().map(Value::size_bytes).sum::<usize>(),
+            Value::Map(map) => {
+                own + map.iter().map(|(key, item)| own + key.len() + item.size_bytes()).sum::<usize>()
+            }
+        }
+    }
+
     pub(crate) fn is_primitive(&self) -> bool {
         matches!(self, Value::Bool(_) | Value::Number(_) | Value::Text(_))
     }

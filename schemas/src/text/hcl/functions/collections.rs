@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Arguments, Function, Kind, Options, Outcome, fault};
+use super::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::number::Numeric;
 use crate::text::hcl::value::{Value, unify};
 
@@ -10,23 +10,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
     plain("length", &[Kind::Any], length),
     plain("element", &[Kind::List, Kind::Number], element),
     plain("index", &[Kind::Any, Kind::Any], index),
-    plain("contains", &[Kind::List, Kind::Any], |a, _| Ok(contains(a))),
-    plain("distinct", &[Kind::Uniform], |a, _| Ok(distinct(a))),
+    plain("contains", &[Kind::List, Kind::Any], |a| Ok(contains(a))),
+    plain("distinct", &[Kind::Uniform], |a| Ok(distinct(a))),
     plain("compact", &[Kind::List], compact),
-    plain("flatten", &[Kind::List], |a, _| Ok(Value::List(flatten(a.list(0))))),
-    plain("keys", &[Kind::Map], |a, _| Ok(Value::List(a.map(0).keys().map(Value::text).collect()))),
-    plain("values", &[Kind::Map], |a, _| Ok(Value::List(a.map(0).values().cloned().collect()))),
-    plain("reverse", &[Kind::List], |a, _| Ok(Value::List(a.list(0).iter().rev().cloned().collect()))),
-    plain("sort", &[Kind::Texts], |a, _| Ok(sort(a))),
+    plain("flatten", &[Kind::List], |a| Ok(Value::List(flatten(a.list(0))))),
+    plain("keys", &[Kind::Map], |a| Ok(Value::List(a.map(0).keys().map(Value::text).collect()))),
+    plain("values", &[Kind::Map], |a| Ok(Value::List(a.map(0).values().cloned().collect()))),
+    plain("reverse", &[Kind::List], |a| Ok(Value::List(a.list(0).iter().rev().cloned().collect()))),
+    plain("sort", &[Kind::Texts], |a| Ok(sort(a))),
     plain("slice", &[Kind::List, Kind::Number, Kind::Number], slice),
     plain("chunklist", &[Kind::List, Kind::Number], chunk_list),
     plain("zipmap", &[Kind::Texts, Kind::List], zip_map),
-    plain("alltrue", &[Kind::List], |a, _| {
-        Ok(Value::Bool(a.list(0).iter().all(|v| v.to_bool() == Some(true))))
-    }),
-    plain("anytrue", &[Kind::List], |a, _| {
-        Ok(Value::Bool(a.list(0).iter().any(|v| v.to_bool() == Some(true))))
-    }),
+    plain("alltrue", &[Kind::List], |a| Ok(Value::Bool(a.list(0).iter().all(|v| v.to_bool() == Some(true))))),
+    plain("anytrue", &[Kind::List], |a| Ok(Value::Bool(a.list(0).iter().any(|v| v.to_bool() == Some(true))))),
     plain("sum", &[Kind::List], sum),
     plain("one", &[Kind::List], one),
     Function {
@@ -36,7 +32,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         variadic: None,
         run: lookup,
     },
-    many("concat", &[Kind::List], Kind::List, |a, _| Ok(concat(a))),
+    many("concat", &[Kind::List], Kind::List, |a| Ok(concat(a))),
     many("merge", &[], Kind::Nullable, merge),
     many("coalesce", &[], Kind::Nullable, coalesce),
     many("coalescelist", &[], Kind::List, coalesce_list),
@@ -55,7 +51,7 @@ const MAX_RANGE: usize = 1024;
 pub(super) const fn plain(
     name: &'static str,
     required: &'static [Kind],
-    run: fn(&Arguments, &Options) -> Outcome,
+    run: fn(&Arguments) -> Outcome,
 ) -> Function {
     Function { name, required, optional: &[], variadic: None, run }
 }
@@ -64,12 +60,12 @@ pub(super) const fn many(
     name: &'static str,
     required: &'static [Kind],
     variadic: Kind,
-    run: fn(&Arguments, &Options) -> Outcome,
+    run: fn(&Arguments) -> Outcome,
 ) -> Function {
     Function { name, required, optional: &[], variadic: Some(variadic), run }
 }
 
-fn length(a: &Arguments, _: &Options) -> Outcome {
+fn length(a: &Arguments) -> Outcome {
     match a.value(0) {
         Value::List(items) => Ok(Value::number(items.len())),
         Value::Map(map) => Ok(Value::number(map.len())),
@@ -80,7 +76,7 @@ fn length(a: &Arguments, _: &Options) -> Outcome {
     }
 }
 
-fn element(a: &Arguments, _: &Options) -> Outcome {
+fn element(a: &Arguments) -> Outcome {
     let items = a.list(0);
     if items.is_empty() {
         return fault(0, "an empty list has no elements");
@@ -91,7 +87,7 @@ fn element(a: &Arguments, _: &Options) -> Outcome {
 
 /// The position of a value in a list. With a number it is the element at that position, and with a map the
 /// value of a key, since files use it both ways.
-fn index(a: &Arguments, _: &Options) -> Outcome {
+fn index(a: &Arguments) -> Outcome {
     let found = match (a.value(0), a.value(1)) {
         (Value::Map(map), key) => key.to_text().and_then(|key| map.get(&key).cloned()),
         (Value::List(items), Value::Number(number)) => {
@@ -124,7 +120,7 @@ pub(super) fn without_doubles(items: &[Value]) -> Vec<Value> {
     items.iter().filter(|item| seen.insert(format!("{item:?}"))).cloned().collect()
 }
 
-fn compact(a: &Arguments, _: &Options) -> Outcome {
+fn compact(a: &Arguments) -> Outcome {
     let items = a.list(0).iter().filter(|item| **item != Value::Null);
     let Some(texts) = items.map(Value::to_text).collect::<Option<Vec<_>>>() else {
         return fault(0, "a list of strings is needed");
@@ -151,7 +147,7 @@ fn sort(a: &Arguments) -> Value {
     Value::List(texts.into_iter().map(Value::Text).collect())
 }
 
-fn slice(a: &Arguments, _: &Options) -> Outcome {
+fn slice(a: &Arguments) -> Outcome {
     let (from, to) = (a.size(1)?, a.size(2)?);
     match a.list(0).get(from..to) {
         Some(part) => Ok(Value::List(part.to_vec())),
@@ -159,7 +155,7 @@ fn slice(a: &Arguments, _: &Options) -> Outcome {
     }
 }
 
-fn chunk_list(a: &Arguments, _: &Options) -> Outcome {
+fn chunk_list(a: &Arguments) -> Outcome {
     let size = a.size(1)?;
     if a.list(0).is_empty() {
         return Ok(Value::List(Vec::new()));
@@ -168,7 +164,7 @@ fn chunk_list(a: &Arguments, _: &Options) -> Outcome {
     Ok(Value::List(a.list(0).chunks(size).map(|chunk| Value::List(chunk.to_vec())).collect()))
 }
 
-fn zip_map(a: &Arguments, _: &Options) -> Outcome {
+fn zip_map(a: &Arguments) -> Outcome {
     let (keys, values) = (a.list(0), a.list(1));
     if keys.len() != values.len() {
         return fault(1, format!("{} keys need as many values, not {}", keys.len(), values.len()));
@@ -177,7 +173,7 @@ fn zip_map(a: &Arguments, _: &Options) -> Outcome {
     Ok(Value::Map(pairs.collect()))
 }
 
-fn sum(a: &Arguments, _: &Options) -> Outcome {
+fn sum(a: &Arguments) -> Outcome {
     let mut total = Numeric::Whole(0);
     for item in a.list(0) {
         match item.to_number().and_then(|number| total.add(number)) {
@@ -188,7 +184,7 @@ fn sum(a: &Arguments, _: &Options) -> Outcome {
     Ok(Value::Number(total))
 }
 
-fn one(a: &Arguments, _: &Options) -> Outcome {
+fn one(a: &Arguments) -> Outcome {
     match a.list(0) {
         [] => Ok(Value::Null),
         [single] => Ok(single.clone()),
@@ -196,7 +192,7 @@ fn one(a: &Arguments, _: &Options) -> Outcome {
     }
 }
 
-fn lookup(a: &Arguments, _: &Options) -> Outcome {
+fn lookup(a: &Arguments) -> Outcome {
     match (a.map(0).get(a.text(1)), a.given(2)) {
         (Some(found), _) => Ok(found.clone()),
         (None, true) => Ok(a.value(2).clone()),
@@ -208,7 +204,7 @@ fn concat(a: &Arguments) -> Value {
     Value::List((0..a.0.len()).flat_map(|at| a.list(at).to_vec()).collect())
 }
 
-fn merge(a: &Arguments, _: &Options) -> Outcome {
+fn merge(a: &Arguments) -> Outcome {
     let mut merged = BTreeMap::new();
     for (at, value) in a.rest(0).iter().enumerate() {
         match value {
@@ -222,20 +218,20 @@ fn merge(a: &Arguments, _: &Options) -> Outcome {
     Ok(Value::Map(merged))
 }
 
-fn coalesce(a: &Arguments, _: &Options) -> Outcome {
+fn coalesce(a: &Arguments) -> Outcome {
     let Some(values) = unify(a.0.clone()) else { return fault(0, "all arguments must be of one kind") };
     let found = values.into_iter().find(|value| *value != Value::Null);
     found.map_or_else(|| fault(0, "every argument is null"), Ok)
 }
 
-fn coalesce_list(a: &Arguments, _: &Options) -> Outcome {
+fn coalesce_list(a: &Arguments) -> Outcome {
     match (0..a.0.len()).map(|at| a.list(at)).find(|items| !items.is_empty()) {
         Some(items) => Ok(Value::List(items.to_vec())),
         None => fault(0, "every list is empty"),
     }
 }
 
-fn range(a: &Arguments, _: &Options) -> Outcome {
+fn range(a: &Arguments) -> Outcome {
     let (start, end) = if a.given(1) { (a.number(0), a.number(1)) } else { (Numeric::Whole(0), a.number(0)) };
     let down = end.compare(start).is_lt();
     let step = if a.given(2) { a.number(2) } else { Numeric::Whole(if down { -1 } else { 1 }) };

@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use sha1::Digest as _;
 
 use super::collections::plain;
-use super::{Arguments, Function, Kind, Options, Outcome, fault};
+use super::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    plain("md5", &[Kind::Text], |a, _| Ok(hex(&md5::Md5::digest(a.text(0))))),
-    plain("sha1", &[Kind::Text], |a, _| Ok(hex(&sha1::Sha1::digest(a.text(0))))),
-    plain("sha256", &[Kind::Text], |a, _| Ok(hex(&sha2::Sha256::digest(a.text(0))))),
-    plain("sha512", &[Kind::Text], |a, _| Ok(hex(&sha2::Sha512::digest(a.text(0))))),
+    plain("md5", &[Kind::Text], |a| Ok(hex(&md5::Md5::digest(a.text(0))))),
+    plain("sha1", &[Kind::Text], |a| Ok(hex(&sha1::Sha1::digest(a.text(0))))),
+    plain("sha256", &[Kind::Text], |a| Ok(hex(&sha2::Sha256::digest(a.text(0))))),
+    plain("sha512", &[Kind::Text], |a| Ok(hex(&sha2::Sha512::digest(a.text(0))))),
     plain("uuidv5", &[Kind::Text, Kind::Text], uuid_v5),
 ];
 
@@ -29,7 +29,7 @@ fn digits(bytes: &[u8]) -> String {
 }
 
 /// RFC 4122's name-based identifier, version 5.
-fn uuid_v5(a: &Arguments, _: &Options) -> Outcome {
+fn uuid_v5(a: &Arguments) -> Outcome {
     let namespace = match a.text(0) {
         "dns" => "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
         "url" => "6ba7b811-9dad-11d1-80b4-00c04fd430c8",

@@ -7,22 +7,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::collections::plain;
-use super::{Arguments, Function, Kind, Options, Outcome, fault};
+use super::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::value::Value;
 use crate::text::source::Source;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    plain("base64encode", &[Kind::Text], |a, _| Ok(Value::Text(STANDARD.encode(a.text(0))))),
+    plain("base64encode", &[Kind::Text], |a| Ok(Value::Text(STANDARD.encode(a.text(0))))),
     plain("base64decode", &[Kind::Text], base64_decode),
-    plain("urlencode", &[Kind::Text], |a, _| Ok(Value::Text(url_encode(a.text(0))))),
-    plain("jsonencode", &[Kind::Nullable], |a, _| Ok(Value::Text(json(a.value(0))))),
+    plain("urlencode", &[Kind::Text], |a| Ok(Value::Text(url_encode(a.text(0))))),
+    plain("jsonencode", &[Kind::Nullable], |a| Ok(Value::Text(json(a.value(0))))),
     plain("jsondecode", &[Kind::Text], json_decode),
-    plain("yamlencode", &[Kind::Nullable], |a, _| Ok(Value::Text(yaml(a.value(0))))),
+    plain("yamlencode", &[Kind::Nullable], |a| Ok(Value::Text(yaml(a.value(0))))),
     plain("yamldecode", &[Kind::Text], yaml_decode),
     plain("csvdecode", &[Kind::Text], csv_decode),
 ];
 
-fn base64_decode(a: &Arguments, _: &Options) -> Outcome {
+fn base64_decode(a: &Arguments) -> Outcome {
     match STANDARD.decode(a.text(0)).map(String::from_utf8) {
         Ok(Ok(text)) => Ok(Value::Text(text)),
         Ok(Err(_)) => fault(0, "the decoded bytes are not UTF-8 text"),
@@ -62,14 +62,14 @@ pub(super) fn json_text(text: &str) -> String {
     serde_json::Value::String(text.to_owned()).to_string()
 }
 
-fn json_decode(a: &Arguments, _: &Options) -> Outcome {
+fn json_decode(a: &Arguments) -> Outcome {
     match serde_json::from_str(a.text(0)) {
         Ok(json) => Ok(Value::from_json(&json)),
         Err(error) => fault(0, format!("not JSON: {error}")),
     }
 }
 
-fn yaml_decode(a: &Arguments, _: &Options) -> Outcome {
+fn yaml_decode(a: &Arguments) -> Outcome {
     match crate::text::yaml::parse(&Source::new("yaml", a.text(0))) {
         Ok(documents) if documents.len() > 1 => fault(0, "more than one YAML document"),
         Ok(documents) => Ok(documents.first().map_or(Value::Null, |node| Value::from_json(&node.to_json()))),
@@ -138,7 +138,7 @@ fn yaml_item(value: &Value, indent: usize, out: &mut String) {
     yaml_block(value, indent, out);
 }
 
-fn csv_decode(a: &Arguments, _: &Options) -> Outcome {
+fn csv_decode(a: &Arguments) -> Outcome {
     let mut rows = csv_rows(a.text(0)).or_else(|message| fault(0, message))?.into_iter();
     let Some(header) = rows.next() else { return fault(0, "a header line is missing") };
     let mut list = Vec::new();

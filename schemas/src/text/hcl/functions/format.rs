@@ -1,7 +1,8 @@
 //! `format` and `formatlist`: the verbs of C's printf that job files use.
 
 use super::collections::many;
-use super::{Arguments, Function, Kind, Options, Outcome, encoding, fault};
+use super::{Arguments, Function, Kind, Outcome, bounded, encoding, fault};
+use crate::text::hcl::evaluate::MAX_TEXT_BYTES;
 use crate::text::hcl::number::Numeric;
 use crate::text::hcl::value::Value;
 
@@ -28,11 +29,11 @@ struct Verb {
     letter: char,
 }
 
-fn format(a: &Arguments, _: &Options) -> Outcome {
+fn format(a: &Arguments) -> Outcome {
     formatted(a.text(0), a.rest(1)).map(Value::Text).or_else(|message| fault(0, message))
 }
 
-fn format_list(a: &Arguments, _: &Options) -> Outcome {
+fn format_list(a: &Arguments) -> Outcome {
     let arguments = a.rest(1);
     let lengths: Vec<usize> = arguments
         .iter()
@@ -52,8 +53,14 @@ fn format_list(a: &Arguments, _: &Options) -> Outcome {
             )
             .collect()
     };
-    let lines = (0..rows).map(|at| formatted(a.text(0), &row(at)).map(Value::Text));
-    lines.collect::<Result<_, _>>().map(Value::List).or_else(|message| fault(0, message))
+    let (mut lines, mut length) = (Vec::new(), 0);
+    for at in 0..rows {
+        let line = formatted(a.text(0), &row(at)).or_else(|message| fault(0, message))?;
+        length += line.len();
+        bounded(0, length)?;
+        lines.push(Value::Text(line));
+    }
+    Ok(Value::List(lines))
 }
 
 fn formatted(pattern: &str, arguments: &[Value]) -> Result<String, String> {
@@ -73,6 +80,9 @@ fn formatted(pattern: &str, arguments: &[Value]) -> Result<String, String> {
         let position = verb.argument.unwrap_or(next);
         let missing = || format!("`%{}` needs an argument number {}", verb.letter, position + 1);
         out.push_str(&one(&verb, arguments.get(position).ok_or_else(missing)?)?);
+        if out.len() > MAX_TEXT_BYTES {
+            return Err(format!("this makes a text of more than {MAX_TEXT_BYTES} bytes"));
+        }
         next = position + 1;
     }
     out.push_str(rest);

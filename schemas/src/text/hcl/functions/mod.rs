@@ -2,7 +2,7 @@
 //!
 //! Each function is a row of a table: name, parameters, code. Arguments are converted to the kinds of the
 //! parameters before the code runs, as HCL does. Nothing here touches a file, a clock or chance: functions
-//! that need one are answered only where the caller offers it in [`Options`].
+//! that read files ask the caller, who offers them in its options or does not.
 
 mod collections;
 mod crypto;
@@ -19,11 +19,10 @@ use std::collections::BTreeMap;
 
 use hcl_edit::expr::{Expression, FuncCall};
 
-use super::evaluate::{Evaluated, Evaluator, Scope};
+use super::evaluate::{Evaluated, Evaluator, MAX_TEXT_BYTES, Scope};
 use super::number::Numeric;
 use super::types::TypeConstraint;
 use super::value::{Value, unify};
-use crate::text::options::Options;
 use crate::text::source::Span;
 
 /// What a parameter accepts; other values are converted or refused.
@@ -53,7 +52,7 @@ struct Function {
     optional: &'static [Kind],
     /// The kind of all further arguments.
     variadic: Option<Kind>,
-    run: fn(&Arguments, &Options) -> Result<Value, Fault>,
+    run: fn(&Arguments) -> Result<Value, Fault>,
 }
 
 /// Why a call has no value, and which argument is to blame.
@@ -66,6 +65,14 @@ type Outcome = Result<Value, Fault>;
 
 fn fault<T>(argument: usize, message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault { argument: Some(argument), message: message.into() })
+}
+
+/// Refuses what would be too large, before it is made.
+fn bounded(argument: usize, length_bytes: usize) -> Result<(), Fault> {
+    if length_bytes <= MAX_TEXT_BYTES {
+        return Ok(());
+    }
+    fault(argument, format!("this makes more than {MAX_TEXT_BYTES} bytes"))
 }
 
 /// Arguments already converted to the kinds of their parameters.
@@ -140,13 +147,16 @@ pub(super) fn call(evaluator: &Evaluator<'_>, call: &FuncCall, span: &Span, scop
         "convert" => return convert(evaluator, call, span, scope),
         _ => {}
     }
+    if let Some(answer) = files::call(evaluator, call, span, scope) {
+        return answer;
+    }
     let Some(function) = GROUPS.iter().flat_map(|group| group.iter()).find(|function| function.name == name)
     else {
         return Err(unknown(evaluator, name, span));
     };
     let (values, spans) = arguments(evaluator, call, scope)?;
     let values = accept(evaluator, function, values, &spans, span)?;
-    (function.run)(&Arguments(values), evaluator.options).map_err(|fault| {
+    (function.run)(&Arguments(values)).map_err(|fault| {
         let at = fault.argument.and_then(|at| spans.get(at)).unwrap_or(span);
         evaluator.source.error(at, format!("{name}: {}", fault.message))
     })
@@ -160,7 +170,7 @@ fn unknown(evaluator: &Evaluator<'_>, name: &str, span: &Span) -> crate::text::D
     evaluator
         .source
         .error(span, format!("there is no function `{name}`"))
-        .nearest(name, names.chain(["try", "can", "convert"]))
+        .nearest(name, names.chain(["try", "can", "convert"]).chain(files::NAMES))
 }
 
 fn arguments(

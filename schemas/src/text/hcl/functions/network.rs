@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::collections::{many, plain};
-use super::{Arguments, Function, Kind, Options, Outcome, fault};
+use super::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::number::Numeric;
 use crate::text::hcl::value::Value;
 
@@ -65,7 +65,7 @@ fn network(a: &Arguments) -> Result<Network, super::Fault> {
     }
 }
 
-fn host(a: &Arguments, _: &Options) -> Outcome {
+fn host(a: &Arguments) -> Outcome {
     let network = network(a)?;
     let Numeric::Whole(number) = a.number(1) else { return fault(1, "a whole number is needed") };
     let size = low_bits(network.width - network.prefix);
@@ -80,7 +80,7 @@ fn host(a: &Arguments, _: &Options) -> Outcome {
     }
 }
 
-fn netmask(a: &Arguments, _: &Options) -> Outcome {
+fn netmask(a: &Arguments) -> Outcome {
     let network = network(a)?;
     if network.width != 32 {
         return fault(0, "only IPv4 networks have a netmask");
@@ -97,7 +97,7 @@ fn longer(network: Network, bits: i64, at: usize) -> Result<u32, super::Fault> {
     }
 }
 
-fn subnet(a: &Arguments, _: &Options) -> Outcome {
+fn subnet(a: &Arguments) -> Outcome {
     let network = network(a)?;
     let prefix = longer(network, a.whole(1)?, 1)?;
     let most = low_bits(prefix - network.prefix);
@@ -107,7 +107,7 @@ fn subnet(a: &Arguments, _: &Options) -> Outcome {
     }
 }
 
-fn subnets(a: &Arguments, _: &Options) -> Outcome {
+fn subnets(a: &Arguments) -> Outcome {
     let network = network(a)?;
     let end = network.base | low_bits(network.width - network.prefix);
     let mut next = Some(network.base);

@@ -1,22 +1,22 @@
 //! Functions over sets. A set is a list without doubles, in the order of its values.
 
 use super::collections::{many, without_doubles};
-use super::{Arguments, Function, Kind, Options, Outcome, fault};
+use super::{Arguments, Function, Kind, Outcome, bounded, fault};
 use crate::text::hcl::value::{Value, unify};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    many("setunion", &[Kind::List], Kind::List, |a, _| {
+    many("setunion", &[Kind::List], Kind::List, |a| {
         combine(a, |first, others| {
             let more = others.iter().flatten().cloned();
             first.into_iter().chain(more).collect()
         })
     }),
-    many("setintersection", &[Kind::List], Kind::List, |a, _| {
+    many("setintersection", &[Kind::List], Kind::List, |a| {
         combine(a, |first, others| {
             first.into_iter().filter(|item| others.iter().all(|other| other.contains(item))).collect()
         })
     }),
-    many("setsubtract", &[Kind::List], Kind::List, |a, _| {
+    many("setsubtract", &[Kind::List], Kind::List, |a| {
         combine(a, |first, others| {
             first.into_iter().filter(|item| !others.iter().any(|other| other.contains(item))).collect()
         })
@@ -49,7 +49,7 @@ fn order(a: &Value, b: &Value) -> std::cmp::Ordering {
     }
 }
 
-fn product(a: &Arguments, _: &Options) -> Outcome {
+fn product(a: &Arguments) -> Outcome {
     if a.0.len() < 2 {
         return fault(0, "at least two lists are needed");
     }
@@ -58,6 +58,9 @@ fn product(a: &Arguments, _: &Options) -> Outcome {
         if rows.len().saturating_mul(a.list(at).len()) > MAX_PRODUCT {
             return fault(at, format!("more than {MAX_PRODUCT} combinations"));
         }
+        let rows_bytes: usize = rows.iter().flatten().map(Value::size_bytes).sum();
+        let more_bytes = a.value(at).size_bytes().saturating_mul(rows.len());
+        bounded(at, rows_bytes.saturating_mul(a.list(at).len()).saturating_add(more_bytes))?;
         rows = rows
             .iter()
             .flat_map(|row: &Vec<Value>| {

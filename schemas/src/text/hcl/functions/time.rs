@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::collections::plain;
-use super::{Arguments, Fault, Function, Kind, Options, Outcome, fault};
+use super::{Arguments, Fault, Function, Kind, Outcome, fault};
 use crate::duration::Duration;
 use crate::text::hcl::value::Value;
 
@@ -24,7 +24,7 @@ fn time(a: &Arguments, at: usize) -> Result<jiff::Zoned, Fault> {
     parsed.map_or_else(|| fault(at, format!("`{text}` is not a time such as 2026-01-31T12:00:00Z")), Ok)
 }
 
-fn add(a: &Arguments, _: &Options) -> Outcome {
+fn add(a: &Arguments) -> Outcome {
     let start = time(a, 0)?;
     let Ok(duration) = a.text(1).parse::<Duration>() else {
         return fault(1, format!("`{}` is not a duration such as 1h30m", a.text(1)));
@@ -45,7 +45,7 @@ fn zone(time: &jiff::Zoned, colon: bool) -> String {
     time.strftime(if colon { "%:z" } else { "%z" }).to_string()
 }
 
-fn format_date(a: &Arguments, _: &Options) -> Outcome {
+fn format_date(a: &Arguments) -> Outcome {
     let time = time(a, 1)?;
     let mut out = String::new();
     let mut rest = a.text(0);
