@@ -2,15 +2,20 @@
 //!
 //! A listing is taken, then changes follow; a compacted history is listed anew, any other now and then. A listing
 //! older than what was seen before in the same epoch of the store (a stale member, a rewound cache) is not news and
-//! is asked for again.
+//! is asked for again. Before anything is believed of an epoch the node's registration is written: the revision of
+//! the answer is later than all that an earlier agent of the node can have acted on, and a store that was restored or
+//! begun anew knows the node again.
 
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use schemas::entry::Entry;
 use schemas::key::{Key, Prefix, Revision};
+use schemas::node::Fingerprint;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::registration::register;
 use crate::store::{Batch, ReadError, Store, Watch, WatchError};
 
 /// How long to wait for an unreachable store, at first and at most.
@@ -34,19 +39,17 @@ pub(crate) enum News {
 /// All there is about the node.
 #[derive(Clone, Debug)]
 pub(crate) struct Whole {
-    pub(crate) seen: Seen,
     pub(crate) placements: Vec<Entry>,
     pub(crate) reports: Vec<Entry>,
 }
 
 /// How far the store was seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub(crate) struct Seen {
+#[derive(Default)]
+struct Seen {
     /// The life of the store: another after a restore, when revisions go back.
-    pub(crate) epoch: String,
-    /// The newest revision acted on.
-    pub(crate) revision: Revision,
+    epoch: String,
+    /// The newest revision that was told, or that this node wrote before anything was.
+    revision: Revision,
 }
 
 /// Where the placements of a node lie.
@@ -59,10 +62,17 @@ pub(crate) fn reports_of(node: &str) -> Prefix {
     Prefix::under(format!("/reports/{node}/"))
 }
 
+/// The node that listens.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    /// What it is now.
+    pub(crate) fingerprint: watch::Receiver<Fingerprint>,
+}
+
 /// The news of a node's placements, for ever.
-pub(crate) fn feed<S: Store>(store: S, node: String, seen: Seen) -> BoxStream<'static, News> {
+pub(crate) fn feed<S: Store>(store: S, node: Node) -> BoxStream<'static, News> {
     let (stage, rest, list_at) = (Stage::List, None, Instant::now() + LIST_EVERY);
-    let feed = Feed { store, node, seen, stage, rest, pause: PAUSE.0, list_at };
+    let feed = Feed { store, node, seen: Seen::default(), stage, rest, pause: PAUSE.0, list_at };
     stream::unfold(feed, |mut feed| async {
         let news = feed.next().await;
         Some((news, feed))
@@ -73,7 +83,7 @@ pub(crate) fn feed<S: Store>(store: S, node: String, seen: Seen) -> BoxStream<'s
 /// A feed between two news.
 struct Feed<S> {
     store: S,
-    node: String,
+    node: Node,
     seen: Seen,
     stage: Stage,
     /// What to wait before the next attempt.
@@ -115,20 +125,16 @@ impl<S: Store> Feed<S> {
     }
 
     async fn begin(&mut self) -> News {
-        match list(&self.store, &self.node, &self.seen).await {
-            Ok(Some(whole)) => {
-                (self.stage, self.pause) = (Stage::Join, PAUSE.0);
-                self.whole(whole)
-            }
-            Ok(None) | Err(ReadError::Unavailable) => {
-                self.fail();
-                News::Silence
-            }
-        }
+        let Some(whole) = self.list().await else {
+            self.fail();
+            return News::Silence;
+        };
+        (self.stage, self.pause) = (Stage::Join, PAUSE.0);
+        News::Whole(whole)
     }
 
     async fn join(&mut self) -> Option<News> {
-        match self.store.watch(&placements_of(&self.node), self.seen.revision).await {
+        match self.store.watch(&placements_of(&self.node.name), self.seen.revision).await {
             Ok(watch) => self.stage = Stage::Listen(watch),
             Err(WatchError::Compacted) => self.stage = Stage::List,
             Err(WatchError::Broken) => {
@@ -160,13 +166,28 @@ impl<S: Store> Feed<S> {
     /// A listing beside a watch that goes on; a store that is out of reach is asked the next time.
     async fn look_again(&mut self) -> Option<News> {
         self.list_at = Instant::now() + LIST_EVERY;
-        let listed = list(&self.store, &self.node, &self.seen).await;
-        listed.ok().flatten().map(|whole| self.whole(whole))
+        self.list().await.map(News::Whole)
     }
 
-    fn whole(&mut self, whole: Whole) -> News {
-        self.seen.clone_from(&whole.seen);
-        News::Whole(whole)
+    /// One listing; nothing if the store is out of reach or answers with an older state than was seen of this epoch.
+    async fn list(&mut self) -> Option<Whole> {
+        let Feed { store, node, seen, .. } = self;
+        let epoch = epoch_of(store).await.ok()?;
+        if epoch != seen.epoch {
+            let fingerprint = node.fingerprint.borrow().clone();
+            let revision = register(store, &node.name, &fingerprint).await.ok()?;
+            *seen = Seen { epoch, revision };
+        }
+        let reports = store.list(&reports_of(&node.name)).await.ok()?;
+        let placements = store.list(&placements_of(&node.name)).await.ok()?;
+        // A store without an epoch cannot be told from its successor, whose revisions begin anew.
+        let listed = placements.revision.min(reports.revision);
+        if !seen.epoch.is_empty() && listed < seen.revision {
+            tracing::warn!(%listed, seen = %seen.revision, "the store answered with an older state");
+            return None;
+        }
+        seen.revision = placements.revision;
+        Some(Whole { placements: placements.entries, reports: reports.entries })
     }
 
     fn fail(&mut self) {
@@ -175,23 +196,11 @@ impl<S: Store> Feed<S> {
     }
 }
 
-/// One listing; nothing if the store answers with an older state than was seen before.
-async fn list<S: Store>(store: &S, node: &str, seen: &Seen) -> Result<Option<Whole>, ReadError> {
-    let epoch = store.list(&Prefix::one(&Key::epoch())).await?;
-    let epoch = epoch
-        .entries
-        .first()
-        .map_or_else(String::new, |entry| String::from_utf8_lossy(&entry.value).trim_matches('"').to_owned());
-    let reports = store.list(&reports_of(node)).await?;
-    let placements = store.list(&placements_of(node)).await?;
-    // A store without an epoch cannot be told from its successor, whose revisions begin anew.
-    let listed = placements.revision.min(reports.revision);
-    if !epoch.is_empty() && epoch == seen.epoch && listed < seen.revision {
-        tracing::warn!(%listed, seen = %seen.revision, "the store answered with an older state");
-        return Ok(None);
-    }
-    let seen = Seen { epoch, revision: placements.revision };
-    Ok(Some(Whole { seen, placements: placements.entries, reports: reports.entries }))
+/// Which life of the store this is; empty if it has not been named.
+async fn epoch_of<S: Store>(store: &S) -> Result<String, ReadError> {
+    let listing = store.list(&Prefix::one(&Key::epoch())).await?;
+    let text = listing.entries.first().map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
+    Ok(text.unwrap_or_default().trim_matches('"').to_owned())
 }
 
 #[cfg(test)]
@@ -200,16 +209,24 @@ mod tests {
 
     use super::*;
     use crate::store::deaf::Deaf;
-    use crate::store::{Memory, Txn};
+    use crate::store::{CommitError, Listing, Memory, Txn};
+
+    fn node() -> Node {
+        Node { name: "n1".into(), fingerprint: watch::channel(Fingerprint::default()).1 }
+    }
+
+    async fn put(store: &Memory, key: Key) -> Revision {
+        let write = Write::Put { key, value: "\"x\"".into() };
+        store.commit(Txn { guards: vec![], writes: vec![write] }).await.unwrap()
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_placement_whose_event_was_lost_is_found_in_the_end() {
         let store = Memory::default();
         let lost = Key::placement("n1", "default", "web.api.0-v0.0");
-        let mut news = feed(Deaf { store: store.clone(), to: lost.clone() }, "n1".into(), Seen::default());
+        let mut news = feed(Deaf { store: store.clone(), to: lost.clone() }, node());
         assert!(matches!(news.next().await, Some(News::Whole(whole)) if whole.placements.is_empty()));
-        let put = Write::Put { key: lost.clone(), value: "{}".into() };
-        store.commit(Txn { guards: vec![], writes: vec![put] }).await.unwrap();
+        put(&store, lost.clone()).await;
         let began = Instant::now();
         let found = loop {
             match news.next().await.unwrap() {
@@ -220,5 +237,39 @@ mod tests {
         };
         assert_eq!(found[0].key, lost);
         assert!(began.elapsed() <= LIST_EVERY + Duration::from_secs(1));
+    }
+
+    /// Lists are answered as of an older state, commits by the store as it is.
+    #[derive(Clone)]
+    struct Lagging {
+        old: Memory,
+        new: Memory,
+    }
+
+    impl Store for Lagging {
+        async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
+            self.old.list(prefix).await
+        }
+        async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
+            self.new.commit(txn).await
+        }
+        async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, WatchError> {
+            self.old.watch(prefix, after).await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_believes_no_state_older_than_its_own_beginning() {
+        let (old, new) = (Memory::default(), Memory::default());
+        put(&old, Key::epoch()).await;
+        put(&new, Key::epoch()).await;
+        // What the agent's predecessor started and this reader has not heard of.
+        put(&new, Key::placement("n1", "default", "web.api.0-v0.0")).await;
+        let mut news = feed(Lagging { old: old.clone(), new }, node());
+        assert!(matches!(news.next().await, Some(News::Silence)), "nothing is concluded from an older state");
+        put(&old, Key::placement("n1", "default", "web.api.0-v0.0")).await;
+        assert!(matches!(news.next().await, Some(News::Silence)), "nor from one before the agent began");
+        put(&old, Key::fingerprint("n1")).await;
+        assert!(matches!(news.next().await, Some(News::Whole(whole)) if whole.placements.len() == 1));
     }
 }

@@ -29,9 +29,8 @@ impl<S: Store> Agent<S> {
     pub(super) fn on_news(&mut self, news: News) {
         match news {
             News::Silence => tracing::debug!("the store is out of reach; tasks go on"),
-            News::Whole(whole) => self.on_whole(whole),
+            News::Whole(whole) => self.on_whole(&whole),
             News::Changes(batch) => {
-                self.seen.revision = batch.revision;
                 for change in batch.changes {
                     match change {
                         Change::Put(entry) => self.wish(&entry),
@@ -42,23 +41,18 @@ impl<S: Store> Agent<S> {
         }
     }
 
-    fn on_whole(&mut self, whole: Whole) {
+    fn on_whole(&mut self, whole: &Whole) {
         if !self.local.complete {
             self.local.reports = self.reports.adopt(&whole.reports);
         } else if matches!(self.report_pace, Pace::From(_)) {
             // A store that was restored may hold what this node said long ago.
             self.reports.compare(&whole.reports);
         }
-        if self.local.complete && self.seen.epoch != whole.seen.epoch {
-            self.another_store.notify_one();
-        }
-        self.seen = whole.seen;
         self.local.wishes.clear();
         self.local.unreadable.clear();
         whole.placements.iter().for_each(|entry| self.wish(entry));
         self.local.complete = true;
         self.dirty.extend(self.local.allocations());
-        self.save();
     }
 
     fn wish(&mut self, entry: &Entry) {

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plan::Write;
-use schemas::key::Key;
+use schemas::key::{Key, Revision};
 use schemas::node::{DriverHealth, Fingerprint};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::AgentConfig;
 use super::drivers::Driver;
 use super::machine::MachineFacts;
-use crate::store::{Store, Txn};
+use crate::store::{CommitError, Store, Txn};
 
 /// How often the machine and its runtimes are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -31,23 +31,30 @@ pub(crate) struct Registration {
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
 }
 
+/// Writes what a node is, whatever was written before.
+pub(crate) async fn register<S: Store>(
+    store: &S,
+    node: &str,
+    fingerprint: &Fingerprint,
+) -> Result<Revision, CommitError> {
+    let write = Write::put(Key::fingerprint(node), fingerprint);
+    store.commit(Txn { guards: vec![], writes: vec![write] }).await
+}
+
 impl Registration {
-    /// Keeps the node's fingerprint in the store up to date until told to stop. `another_store` tells that the store
-    /// may have lost what was written.
+    /// Keeps `current`, and with it the node's fingerprint in the store, up to date until told to stop.
     pub(crate) async fn keep<S: Store>(
         self,
         store: S,
-        first: Fingerprint,
-        another_store: Arc<Notify>,
+        current: watch::Sender<Fingerprint>,
         stop: CancellationToken,
     ) {
-        let (mut fingerprint, mut written) = (first, None);
-        let mut is_stuck = false;
+        let (mut written, mut is_stuck) = (None, false);
         loop {
             let mut next = Instant::now() + LOOK_EVERY;
+            let fingerprint = current.borrow().clone();
             if written.as_ref() != Some(&fingerprint) {
-                let write = Write::put(Key::fingerprint(&self.config.name), &fingerprint);
-                match store.commit(Txn { guards: vec![], writes: vec![write] }).await {
+                match register(&store, &self.config.name, &fingerprint).await {
                     Ok(_) => (written, is_stuck) = (Some(fingerprint), false),
                     Err(error) => {
                         if !std::mem::replace(&mut is_stuck, true) {
@@ -59,10 +66,9 @@ impl Registration {
             }
             tokio::select! { biased;
                 () = stop.cancelled() => return,
-                () = another_store.notified() => written = None,
                 () = tokio::time::sleep_until(next) => {}
             }
-            fingerprint = self.fingerprint().await;
+            current.send_replace(self.fingerprint().await);
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use agent::{AllocationId, Local};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use schemas::key::Key;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use super::details::DetailsWriter;
 use super::disk::Disk;
 use super::drivers::Driver;
 use super::drivers::contract::Event;
-use super::feed::{self, News, Seen};
+use super::feed::{self, News, Node};
 use super::launch::Here;
 use super::lifeline::{self, Lifeline};
 use super::machine::Machine;
@@ -29,7 +29,7 @@ use super::probe::Prober;
 use super::reality::Reality;
 use super::registration::Registration;
 use super::reports::Reports;
-use super::saved::{self, Saved};
+use super::saved::{self, Memory};
 use super::timers::Timers;
 use super::versions::ReadVersion;
 use super::works::{self, Done, Pause};
@@ -63,7 +63,7 @@ pub struct World<S> {
 
 /// Runs an agent until told to stop. Tasks go on running.
 pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: CancellationToken) {
-    let saved = saved::load(&*world.disk).await;
+    let memory = saved::load(&*world.disk).await;
     let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
     let registration =
         Registration { config: config.clone(), facts, host_ip, drivers: world.drivers.clone() };
@@ -75,11 +75,12 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
         driver.events().map(move |event| (name.clone(), event)).boxed()
     });
     let events: Events = futures::stream::select_all(events);
-    let feed = feed::feed(world.store.clone(), config.name.clone(), saved.seen.clone());
+    let (current, fingerprint) = watch::channel(first);
+    let feed = feed::feed(world.store.clone(), Node { name: config.name.clone(), fingerprint });
     let (checks, tested) = Checks::new(world.prober.clone());
     let (store, lifeline, name) = (world.store.clone(), world.lifeline.clone(), config.name.clone());
-    let mut agent = Agent::new(config, world, saved, here, checks);
-    beside.spawn(registration.keep(store, first, agent.another_store.clone(), stop.child_token()));
+    let mut agent = Agent::new(config, world, memory, here, checks);
+    beside.spawn(registration.keep(store, current, stop.child_token()));
     beside.spawn(lifeline::keep_beating(lifeline, name, agent.told.subscribe(), stop.child_token()));
     agent.look_at_all();
     agent.turn(Sources { events, feed, tested }, &stop).await;
@@ -113,7 +114,6 @@ pub(super) struct Agent<S> {
     pub(super) works: JoinSet<Done>,
     /// What is only waited for: an agent that stops does not.
     pauses: JoinSet<Pause>,
-    pub(super) seen: Seen,
     pub(super) saving: Saving,
     pub(super) report_pace: Pace,
     /// The reports could not be written when it was last tried.
@@ -125,8 +125,6 @@ pub(super) struct Agent<S> {
     /// How often in a row a driver did not say what it holds.
     pub(super) look_failures: BTreeMap<String, u32>,
     pub(super) here: Arc<Here>,
-    /// Told when the store turns out to be another: restored, or begun anew.
-    pub(super) another_store: Arc<Notify>,
     told: watch::Sender<bool>,
 }
 
@@ -151,10 +149,10 @@ pub(super) enum Pace {
 }
 
 impl<S: Store> Agent<S> {
-    fn new(config: AgentConfig, world: World<S>, saved: Saved, here: Here, checks: Checks) -> Agent<S> {
+    fn new(config: AgentConfig, world: World<S>, memory: Memory, here: Here, checks: Checks) -> Agent<S> {
         let blind: BTreeSet<String> = world.drivers.keys().cloned().collect();
         let local = Local {
-            memory: saved.memory,
+            memory,
             blind: blind.clone(),
             max_kill_timeout: config.max_kill_timeout,
             ..Local::default()
@@ -172,7 +170,6 @@ impl<S: Store> Agent<S> {
             timers: Timers::default(),
             works: JoinSet::new(),
             pauses: JoinSet::new(),
-            seen: saved.seen,
             saving: Saving::Idle,
             report_pace: Pace::From(Instant::now()),
             are_reports_stuck: false,
@@ -180,7 +177,6 @@ impl<S: Store> Agent<S> {
             checks,
             look_failures: BTreeMap::new(),
             here: Arc::new(here),
-            another_store: Arc::default(),
             told: watch::Sender::new(false),
         }
     }
@@ -257,7 +253,7 @@ impl<S: Store> Agent<S> {
         if tokio::time::timeout(LAST_ACTS, rest).await.is_err() {
             tracing::warn!("some acts were still on their way when the agent stopped");
         }
-        let saved = saved::encode(&self.seen, &self.local.memory);
+        let saved = saved::encode(&self.local.memory);
         if let Err(error) = self.world.disk.save(saved).await {
             tracing::warn!("the agent's memory was not saved: {error}");
         }

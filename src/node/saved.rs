@@ -1,44 +1,41 @@
 //! The agent's memory as a file.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use agent::{AllocationId, AllocationMemory};
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
-use super::feed::Seen;
 
-/// What outlives the agent's process. Losing it is harmless.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// What outlives the agent's process, by allocation. Losing it is harmless.
+pub(crate) type Memory = BTreeMap<AllocationId, AllocationMemory>;
+
+#[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Saved {
-    pub(crate) seen: Seen,
-    pub(crate) memory: BTreeMap<AllocationId, AllocationMemory>,
-}
-
-#[derive(Serialize)]
-struct Saving<'a> {
-    seen: &'a Seen,
-    memory: &'a BTreeMap<AllocationId, AllocationMemory>,
+struct File<'a> {
+    memory: Cow<'a, Memory>,
 }
 
 /// The bytes of the file.
-pub(crate) fn encode(seen: &Seen, memory: &BTreeMap<AllocationId, AllocationMemory>) -> Vec<u8> {
-    serde_json::to_vec(&Saving { seen, memory }).expect("the memory has string keys only")
+pub(crate) fn encode(memory: &Memory) -> Vec<u8> {
+    let file = File { memory: Cow::Borrowed(memory) };
+    serde_json::to_vec(&file).expect("the memory has string keys only")
 }
 
 /// Reads the file; what cannot be read is as good as lost.
-pub(crate) async fn load(disk: &dyn Disk) -> Saved {
+pub(crate) async fn load(disk: &dyn Disk) -> Memory {
     let bytes = match disk.load().await {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return Saved::default(),
+        Ok(None) => return Memory::default(),
         Err(error) => {
             tracing::error!("the agent's memory cannot be read, going on without: {error}");
-            return Saved::default();
+            return Memory::default();
         }
     };
-    serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+    let file = serde_json::from_slice(&bytes).unwrap_or_else(|error| {
         tracing::error!("the agent's memory is damaged, going on without: {error}");
-        Saved::default()
-    })
+        File::default()
+    });
+    file.memory.into_owned()
 }

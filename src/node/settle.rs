@@ -115,7 +115,7 @@ impl<S: Store> Agent<S> {
     pub(super) fn save(&mut self) {
         self.saving = match self.saving {
             Saving::Idle => {
-                let bytes = saved::encode(&self.seen, &self.local.memory);
+                let bytes = saved::encode(&self.local.memory);
                 self.works.spawn(works::save(self.world.disk.clone(), bytes));
                 Saving::Busy
             }

@@ -123,7 +123,7 @@ async fn happen(stage: &mut Stage) {
             }
             truth.break_watches();
         }
-        20 if stage.world.may_forget() => {
+        20 => {
             let node = &mut stage.nodes[node];
             stage.trace.say(format!("the agent of {} dies and loses its memory", node.name));
             node.forget();

@@ -130,11 +130,6 @@ impl World {
     pub(crate) fn is_sabotaged(&self) -> bool {
         self.sabotage != Sabotage::None
     }
-    /// Whether an agent may lose its memory: without it nothing tells an agent that the store answers with an older
-    /// state than its predecessor acted on.
-    pub(crate) fn may_forget(&self) -> bool {
-        self.faults.lock().unwrap().stale == 0
-    }
     /// A handle for one component; `seed` decides when it suffers.
     pub(crate) fn handle(&self, seed: u64) -> Handle {
         let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
