@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use encamp::store::Memory;
 use jiff::SignedDuration;
 use rand::Rng;
+use rand::seq::IndexedRandom as _;
 
-use crate::cluster::Node;
 use crate::faults::{Faults, Sabotage};
 use crate::machine::Troubles;
 use crate::stage::{Broken, Stage};
 use crate::story;
-use crate::trace::Trace;
 use crate::user;
 
 /// How many things happen before the cluster is left alone.
@@ -21,13 +19,54 @@ const HEALING: Duration = Duration::from_secs(240);
 /// The farthest that a clock jumps.
 const JUMP_MS: i64 = 20_000;
 
+/// What may happen, to people, a server, a node or all.
+#[derive(Clone, Copy, Debug)]
+enum Twist {
+    Whim,
+    ServerCrashes,
+    ServerStarts,
+    ServerIsSoonCut,
+    ServerIsMended,
+    AgentCrashes,
+    AgentStarts,
+    AgentForgets,
+    NodeSwitchedOff,
+    NodeSwitchedOn,
+    NodeIsCut,
+    NodeIsMended,
+    NodeIsNotHeard,
+    NodeIsHeard,
+    TaskCrashes,
+    ClocksJump,
+    WatchesBreak,
+    HistoryIsForgotten,
+}
+
+/// How often each happens, beside the others.
+const TWISTS: [(Twist, u32); 18] = [
+    (Twist::Whim, 16),
+    (Twist::ServerCrashes, 2),
+    (Twist::ServerStarts, 2),
+    (Twist::ServerIsSoonCut, 1),
+    (Twist::ServerIsMended, 1),
+    (Twist::AgentCrashes, 2),
+    (Twist::AgentStarts, 2),
+    (Twist::AgentForgets, 2),
+    (Twist::NodeSwitchedOff, 1),
+    (Twist::NodeSwitchedOn, 1),
+    (Twist::NodeIsCut, 2),
+    (Twist::NodeIsMended, 2),
+    (Twist::NodeIsNotHeard, 1),
+    (Twist::NodeIsHeard, 1),
+    (Twist::TaskCrashes, 2),
+    (Twist::ClocksJump, 2),
+    (Twist::WatchesBreak, 1),
+    (Twist::HistoryIsForgotten, 1),
+];
+
 /// The story of one seed.
 pub(crate) fn tell(seed: u64, sabotage: Sabotage) -> Result<u64, String> {
-    story::told(|| async {
-        let mut stage = Stage::new(seed, (2, 3), sabotage);
-        let outcome = live(&mut stage).await;
-        (stage, outcome)
-    })
+    story::told(|| Stage::new(seed, (2, 3), sabotage), live)
 }
 
 async fn live(stage: &mut Stage) -> Result<(), Broken> {
@@ -51,7 +90,8 @@ async fn live(stage: &mut Stage) -> Result<(), Broken> {
 /// The store and the machines begin to misbehave.
 fn trouble(stage: &mut Stage) {
     if stage.rng.random_ratio(3, 4) {
-        let faults = Faults::some(&mut stage.rng, stage.world.is_sabotaged());
+        let is_sabotaged = stage.world.is_sabotaged();
+        let faults = if is_sabotaged { Faults::many() } else { Faults::some(&mut stage.rng) };
         stage.trace.say(format!("{faults:?}"));
         stage.world.set(faults);
     }
@@ -66,16 +106,16 @@ fn heal(stage: &mut Stage) {
     stage.trace.say("the faults end");
     stage.world.set(Faults::default());
     for server in &mut stage.servers {
-        server.handle.cut(false);
+        server.handle.mend();
         server.start();
     }
     for at in 0..stage.nodes.len() {
         let stays_off = at > 0 && stage.rng.random_ratio(1, 4);
         let node = &mut stage.nodes[at];
-        node.cut(false);
+        node.mend();
         node.machine.set(Troubles::default());
         if node.is_on() || !stays_off {
-            node.switch(true);
+            node.switch_on();
         }
     }
 }
@@ -88,75 +128,71 @@ async fn open_all(stage: &mut Stage) -> Result<(), Broken> {
     stage.pass(Duration::from_secs(20)).await
 }
 
-/// One thing happens.
+/// One thing happens to somebody.
 async fn happen(stage: &mut Stage) {
-    let server = stage.rng.random_range(0..stage.servers.len());
-    let node = stage.rng.random_range(0..stage.nodes.len());
-    let is_bad = stage.rng.random_ratio(1, 2);
-    match stage.rng.random_range(0..21) {
-        0..=7 => {
+    let (twist, _) = *TWISTS.choose_weighted(&mut stage.rng, |(_, weight)| *weight).unwrap();
+    let at = stage.rng.random_range(0..stage.servers.len());
+    let node_at = stage.rng.random_range(0..stage.nodes.len());
+    let (server, node) = (&mut stage.servers[at], &mut stage.nodes[node_at]);
+    stage.trace.say(format!("{twist:?} ({}, {})", server.name, node.name));
+    match twist {
+        Twist::Whim => {
             let wishes = user::whim(&mut stage.rng, stage.nodes.len());
             wishes.into_iter().for_each(|wish| stage.ask(wish));
         }
-        8 | 9 => {
-            let server = &mut stage.servers[server];
-            stage.trace.say(format!("{} {}", server.name, if is_bad { "crashes" } else { "starts" }));
-            if is_bad { server.crash() } else { server.start() }
-        }
-        10 => {
-            let commits = stage.rng.random_range(1..=4);
-            let server = &stage.servers[server];
-            stage.trace.say(format!("{} is cut off: {is_bad}, after {commits} commits", server.name));
-            if is_bad { server.handle.cut_after(commits) } else { server.handle.cut(false) }
-        }
-        18 => {
-            let by_ms = stage.rng.random_range(-JUMP_MS..=JUMP_MS);
-            stage.trace.say(format!("clocks of s{} and n{} jump by {by_ms} ms", server + 1, node + 1));
-            stage.servers[server].clock.jump(SignedDuration::from_millis(by_ms));
-            stage.nodes[node].clock.jump(SignedDuration::from_millis(by_ms));
-        }
-        19 => {
-            stage.trace.say(format!("watches break; history is forgotten: {is_bad}"));
-            let truth: Memory = stage.world.truth();
-            if is_bad && stage.pass(Duration::ZERO).await.is_ok() {
-                stage.compact();
-            }
-            truth.break_watches();
-        }
-        20 => {
-            let node = &mut stage.nodes[node];
-            stage.trace.say(format!("the agent of {} dies and loses its memory", node.name));
+        Twist::ServerCrashes => server.crash(),
+        Twist::ServerStarts => server.start(),
+        Twist::ServerIsSoonCut => server.handle.cut_after(stage.rng.random_range(1..=4)),
+        Twist::ServerIsMended => server.handle.mend(),
+        Twist::AgentCrashes => node.crash_agent(),
+        Twist::AgentStarts => node.start(),
+        Twist::AgentForgets => {
             node.forget();
             node.start();
         }
-        what => happen_to(&mut stage.nodes[node], &mut stage.trace, what, is_bad),
+        Twist::NodeSwitchedOff if node.is_on() => node.switch_off(),
+        Twist::NodeSwitchedOn if !node.is_on() => node.switch_on(),
+        Twist::NodeSwitchedOff | Twist::NodeSwitchedOn => {}
+        Twist::NodeIsCut => node.cut(),
+        Twist::NodeIsMended => node.mend(),
+        Twist::NodeIsNotHeard => node.line.cut(),
+        Twist::NodeIsHeard => node.line.mend(),
+        Twist::TaskCrashes => node.machine.crash_one(),
+        Twist::ClocksJump => {
+            let by = SignedDuration::from_millis(stage.rng.random_range(-JUMP_MS..=JUMP_MS));
+            stage.trace.say(format!("by {by}"));
+            server.clock.jump(by);
+            node.clock.jump(by);
+        }
+        Twist::WatchesBreak => stage.world.truth().break_watches(),
+        Twist::HistoryIsForgotten => {
+            if stage.pass(Duration::ZERO).await.is_ok() {
+                stage.compact();
+            }
+            stage.world.truth().break_watches();
+        }
     }
 }
 
-/// One thing happens to a node.
-fn happen_to(node: &mut Node, trace: &mut Trace, what: u32, is_bad: bool) {
-    match what {
-        11 | 12 => {
-            trace.say(format!("the agent of {} {}", node.name, if is_bad { "crashes" } else { "starts" }));
-            if is_bad { node.crash_agent() } else { node.start() }
-        }
-        13 => {
-            trace.say(format!("{} is switched on: {}", node.name, !is_bad));
-            if node.is_on() == is_bad {
-                node.switch(!is_bad);
-            }
-        }
-        14 | 15 => {
-            trace.say(format!("{} is cut off: {is_bad}", node.name));
-            node.cut(is_bad);
-        }
-        16 => {
-            trace.say(format!("{} is not heard: {is_bad}", node.name));
-            node.line.cut(is_bad);
-        }
-        _ => {
-            trace.say(format!("a task of {} crashes", node.name));
-            node.machine.crash_one();
-        }
-    }
+/// Whoever remembers nothing must not take an old state of the store for what is wished now.
+#[test]
+fn an_agent_that_forgot_stops_nothing_while_the_store_answers_as_of_old() {
+    let told = story::told(
+        || Stage::new(1, (1, 1), Sabotage::None),
+        async |stage| {
+            stage.pass(Duration::from_secs(10)).await?;
+            stage.ask(user::Wish::submit(&user::job("web", "service", 3, 0)));
+            stage.pass(Duration::from_secs(1)).await?;
+            stage.converge(HEALING).await?;
+            // The node's placements were listed last when it had none.
+            stage.world.set(Faults { stale: 1_000, ..Faults::default() });
+            stage.nodes[0].forget();
+            stage.nodes[0].start();
+            stage.pass(Duration::from_secs(30)).await?;
+            stage.world.set(Faults::default());
+            stage.converge(HEALING).await?;
+            stage.be_silent().await
+        },
+    );
+    assert!(told.is_ok(), "{}", told.unwrap_err());
 }

@@ -166,14 +166,18 @@ impl Node {
         }
     }
 
-    /// Switches the machine on, with its agent, or off, with all that runs.
-    pub(crate) fn switch(&mut self, is_on: bool) {
-        if !is_on {
-            self.crash_agent();
-        }
-        self.is_on = is_on;
-        self.machine.switch(is_on);
+    /// Switches the machine on, unless it is, with its agent.
+    pub(crate) fn switch_on(&mut self) {
+        self.is_on = true;
+        self.machine.switch_on();
         self.start();
+    }
+
+    /// Switches the machine off, unless it is, with all that runs.
+    pub(crate) fn switch_off(&mut self) {
+        self.crash_agent();
+        self.is_on = false;
+        self.machine.switch_off();
     }
 
     /// Whether the machine is on.
@@ -181,10 +185,16 @@ impl Node {
         self.is_on
     }
 
-    /// Cuts it off from the store and the servers, or lets it back.
-    pub(crate) fn cut(&self, is_cut: bool) {
-        self.handle.cut(is_cut);
-        self.line.is_cut.store(is_cut, Ordering::Relaxed);
+    /// Cuts it off from the store and the servers.
+    pub(crate) fn cut(&self) {
+        self.handle.cut();
+        self.line.cut();
+    }
+
+    /// Lets it back.
+    pub(crate) fn mend(&self) {
+        self.handle.mend();
+        self.line.mend();
     }
 }
 
@@ -201,9 +211,14 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Cuts the agent off from the servers alone, or lets it back.
-    pub(crate) fn cut(&self, is_cut: bool) {
-        self.is_cut.store(is_cut, Ordering::Relaxed);
+    /// Cuts the agent off from the servers alone.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets it back.
+    pub(crate) fn mend(&self) {
+        self.is_cut.store(false, Ordering::Relaxed);
     }
 }
 

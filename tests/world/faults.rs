@@ -45,25 +45,29 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Some of everything: each story has faults of its own, since too many hide each other; or much of all.
-    pub(crate) fn some(rng: &mut StdRng, all: bool) -> Faults {
-        let mut maybe = |thousandths| match rng.random_ratio(2, 3) {
-            _ if all => 3 * thousandths,
-            true => thousandths,
-            false => 0,
-        };
+    /// Some of them: each story has faults of its own, since too many hide each other.
+    pub(crate) fn some(rng: &mut StdRng) -> Faults {
+        Faults::each(|usual| if rng.random_ratio(2, 3) { usual } else { 0 })
+    }
+
+    /// Much of all.
+    pub(crate) fn many() -> Faults {
+        Faults::each(|usual| 3 * usual)
+    }
+
+    fn each(mut amount: impl FnMut(u32) -> u32) -> Faults {
         Faults {
-            lost_after: maybe(40),
-            late: maybe(30),
-            lost_before: maybe(40),
-            refused: maybe(30),
-            conflict: maybe(30),
-            unread: maybe(50),
-            stale: maybe(50),
-            repeated: maybe(30),
-            broken: maybe(30),
-            compacted: maybe(10),
-            slow_ms: u64::from(maybe(40)),
+            lost_after: amount(40),
+            late: amount(30),
+            lost_before: amount(40),
+            refused: amount(30),
+            conflict: amount(30),
+            unread: amount(50),
+            stale: amount(50),
+            repeated: amount(30),
+            broken: amount(30),
+            compacted: amount(10),
+            slow_ms: u64::from(amount(40)),
         }
     }
 }
@@ -148,9 +152,14 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// Cuts the component off from the store, or lets it back.
-    pub(crate) fn cut(&self, is_cut: bool) {
-        self.is_cut.store(is_cut, Ordering::Relaxed);
+    /// Cuts the component off from the store.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets it back.
+    pub(crate) fn mend(&self) {
+        self.is_cut.store(false, Ordering::Relaxed);
         self.commits_left.store(0, Ordering::Relaxed);
     }
 

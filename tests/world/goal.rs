@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::View;
-use plan::view::{GroupRef, Stored};
+use plan::view::{GroupRef, JobRef, Stored};
 use schemas::deployment::DeploymentStatus;
 use schemas::group::Group;
-use schemas::job::{Job, JobSpec};
+use schemas::job::{Job, JobSpec, JobType};
 use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::Wish;
@@ -92,9 +92,9 @@ impl Goal<'_> {
         let back = rollout.and_then(|rollout| rollout.reverted_to);
         let back = back.and_then(|number| self.view.versions.get(&Key::version(namespace, name, number)));
         let spec = back.map_or(&job.spec, |version| &version.spec);
+        let reference = JobRef { namespace: namespace.to_owned(), job: name.to_owned() };
         for group in &spec.groups {
-            let group_ref =
-                GroupRef { namespace: namespace.to_owned(), job: name.to_owned(), group: group.name.clone() };
+            let group_ref = reference.group(&group.name);
             let roster = self.view.rosters.get(&Key::roster(namespace, name, &group.name));
             for index in self.places(spec, group) {
                 let slot = roster.and_then(|roster| roster.slot_at(&index));
@@ -105,7 +105,7 @@ impl Goal<'_> {
                 if slot.spec != job.version && status != Some(DeploymentStatus::Failed) {
                     self.unmet.push(format!("{key} slot {index} is at v{}", slot.spec));
                 }
-                self.slot(&group_ref, &index, slot, job.spec.job_type.is_batch());
+                self.slot(&group_ref, &index, slot, job.spec.job_type);
             }
         }
     }
@@ -121,7 +121,8 @@ impl Goal<'_> {
         }
     }
 
-    fn slot(&mut self, group: &GroupRef, index: &Index, slot: &Slot, is_batch: bool) {
+    fn slot(&mut self, group: &GroupRef, index: &Index, slot: &Slot, job_type: JobType) {
+        let is_batch = job_type.is_batch();
         let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
         match slot.state {
             SlotState::Complete if is_batch => return,

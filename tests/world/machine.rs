@@ -91,17 +91,20 @@ impl Machine {
         self.shared.lock().unwrap().troubles = troubles;
     }
 
+    /// Switches the machine on.
+    pub(crate) fn switch_on(&self) {
+        self.shared.lock().unwrap().is_on = true;
+    }
+
     /// Switches the machine off: everything on it is gone.
-    pub(crate) fn switch(&self, is_on: bool) {
+    pub(crate) fn switch_off(&self) {
         let mut shared = self.shared.lock().unwrap();
-        shared.is_on = is_on;
-        if !is_on {
-            let ended: Vec<Happening> =
-                shared.living().map(|task| Happening::Ended(task.id.clone(), task.incarnation)).collect();
-            shared.journal.extend(ended);
-            shared.journal.push(Happening::Off);
-            shared.tasks.clear();
-        }
+        shared.is_on = false;
+        let ended: Vec<Happening> =
+            shared.living().map(|task| Happening::Ended(task.id.clone(), task.incarnation)).collect();
+        shared.journal.extend(ended);
+        shared.journal.push(Happening::Off);
+        shared.tasks.clear();
     }
 
     /// Who is alive.
@@ -115,21 +118,21 @@ impl Machine {
     }
 
     /// Ends a random living task, as a crash would.
-    pub(crate) fn crash_one(&self) -> bool {
+    pub(crate) fn crash_one(&self) {
         let chosen = {
             let mut shared = self.shared.lock().unwrap();
             let living: Vec<TaskId> = shared.living().map(|task| task.id.clone()).collect();
             if living.is_empty() {
-                return false;
+                return;
             }
             let at = shared.rng.random_range(0..living.len());
             living[at].clone()
         };
-        self.end(&chosen, None, Ending::Code(1), false);
-        true
+        self.end(&chosen, None, Ending::Code(1), Happening::Ended);
     }
 
-    fn end(&self, id: &TaskId, only: Option<u32>, ending: Ending, is_stopped: bool) {
+    /// Ends a task, if it lives and is the incarnation that is meant.
+    fn end(&self, id: &TaskId, only: Option<u32>, ending: Ending, happening: fn(TaskId, u32) -> Happening) {
         let exit = Exit { ending, oom: false, at: self.clock.now(), message: None };
         let incarnation = {
             let mut shared = self.shared.lock().unwrap();
@@ -139,7 +142,6 @@ impl Machine {
             }
             task.state = TaskState::Exited(exit.clone());
             let incarnation = task.incarnation;
-            let happening = if is_stopped { Happening::Stopped } else { Happening::Ended };
             shared.journal.push(happening(id.clone(), incarnation));
             incarnation
         };
@@ -189,7 +191,7 @@ impl Machine {
         let ending = Ending::Code(code);
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
-            machine.end(&id, Some(incarnation), ending, false);
+            machine.end(&id, Some(incarnation), ending, Happening::Ended);
         });
     }
 }
@@ -256,7 +258,7 @@ impl Driver for Machine {
             let id = id.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(slow).await;
-                machine.end(&id, None, Ending::Signal(15), true);
+                machine.end(&id, None, Ending::Signal(15), Happening::Stopped);
             });
             Ok(())
         })

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::View;
+use plan::view::Table;
 use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::{Placement, Wish};
@@ -98,21 +99,10 @@ fn wanted(view: &View) -> impl Iterator<Item = (&Key, &Placement)> {
     placements.filter(|(key, placement)| placement.wish == Wish::Run && !view.indexes.is_gone(key))
 }
 
-/// I19: where a picture of the store differs from the store, beats left out.
+/// I19: where a picture of the store differs from the store; beats and leaders, who go on all the time, left out.
 pub(crate) fn differences(truth: &View, picture: &View) -> Vec<String> {
-    let keys = |view: &View| {
-        let rows = view.rosters.iter().map(|(key, _)| key);
-        let rows = rows.chain(view.placements.iter().map(|(key, _)| key));
-        let rows = rows.chain(view.reports.iter().map(|(key, _)| key));
-        let rows = rows.chain(view.jobs.iter().map(|(key, _)| key));
-        let rows = rows.chain(view.versions.iter().map(|(key, _)| key));
-        let rows = rows.chain(view.deployments.iter().map(|(key, _)| key));
-        let rows = rows.chain(view.health.iter().map(|(key, _)| key));
-        let rows = rows.chain(view.links.iter().map(|(key, _)| key));
-        rows.chain(view.fingerprints.iter().map(|(key, _)| key)).cloned().collect::<BTreeSet<Key>>()
-    };
     let at = |view: &View, key: &Key| view.counters(key).map(|counters| counters.modified);
-    let all = keys(truth).into_iter().chain(keys(picture)).collect::<BTreeSet<Key>>();
+    let all = &keys(truth) | &keys(picture);
     let different = all.into_iter().filter(|key| at(truth, key) != at(picture, key));
     let mut found: Vec<String> = different
         .map(|key| format!("knows {key} as of {:?}, not {:?}", at(picture, &key), at(truth, &key)))
@@ -122,4 +112,15 @@ pub(crate) fn differences(truth: &View, picture: &View) -> Vec<String> {
         found.push(format!("has folded {folded}, not {anew}"));
     }
     found
+}
+
+fn keys(view: &View) -> BTreeSet<Key> {
+    fn of<T>(table: &Table<T>) -> Vec<Key> {
+        table.iter().map(|(key, _)| key.clone()).collect()
+    }
+    let wishes =
+        [of(&view.jobs), of(&view.versions), of(&view.rosters), of(&view.deployments), of(&view.nodes)];
+    let reality = [of(&view.placements), of(&view.reports), of(&view.details)];
+    let machines = [of(&view.fingerprints), of(&view.links), of(&view.health)];
+    wishes.into_iter().chain(reality).chain(machines).flatten().collect()
 }

@@ -1,18 +1,17 @@
 //! Tells stories: each on a runtime of its own whose time is only said.
 
-use std::future::Future;
-
 use crate::stage::{Broken, Stage};
 
-/// Tells one story. Gives the number that stands for it, or all that was wrong.
-pub(crate) fn told<F>(story: impl FnOnce() -> F) -> Result<u64, String>
-where
-    F: Future<Output = (Stage, Result<(), Broken>)>,
-{
+/// Tells what happens in one cluster. Gives the number that stands for the story, or all that was wrong.
+pub(crate) fn told(
+    cluster: impl FnOnce() -> Stage,
+    happen: impl AsyncFnOnce(&mut Stage) -> Result<(), Broken>,
+) -> Result<u64, String> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let (stage, outcome) = story().await;
+        let mut stage = cluster();
+        let outcome = happen(&mut stage).await;
         if let Some(path) = std::env::var_os("WORLD_TRACE") {
             std::fs::write(path, stage.trace.tail(usize::MAX)).unwrap();
         }
