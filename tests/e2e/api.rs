@@ -84,7 +84,11 @@ impl Api {
             conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
         };
         let nodes = self.items("/apis/encamp.dev/v1/nodes").await?;
-        Ok(nodes.iter().filter(is_ready).map(|node| node["metadata"]["name"].to_string()).collect())
+        Ok(nodes
+            .iter()
+            .filter(is_ready)
+            .filter_map(|node| node["metadata"]["name"].as_str().map(str::to_owned))
+            .collect())
     }
 
     /// The allocations of a job.

@@ -7,8 +7,6 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::signal::Signal;
-
 use crate::{
     api::{Allocation, Api},
     etcd::Etcd,
@@ -151,12 +149,12 @@ impl Cluster {
 
     /// Stops the server in its tracks: connections stay open, nothing answers.
     pub fn freeze_server(&self) {
-        self.server.as_ref().expect("the server runs").signal(Signal::SIGSTOP);
+        self.server.as_ref().expect("the server runs").freeze();
     }
 
     /// Lets the server go on.
     pub fn thaw_server(&self) {
-        self.server.as_ref().expect("the server runs").signal(Signal::SIGCONT);
+        self.server.as_ref().expect("the server runs").thaw();
     }
 
     /// Asks the server (or `dev`) to end, and says whether it did so well.
@@ -177,18 +175,21 @@ impl Cluster {
         .await;
     }
 
-    /// Applies a job file with our own command line.
-    pub fn apply(&self, name: &str, text: &str) {
+    /// Writes a job file and gives its path.
+    pub fn write_job(&self, name: &str, text: &str) -> String {
         let file = self.path("jobs").join(format!("{name}.hcl"));
         std::fs::write(&file, text).expect("the job file can be written");
-        self.run(&["apply", file.to_str().expect("the path is plain text")]);
+        file.into_os_string().into_string().expect("the path is plain text")
+    }
+
+    /// Applies a job file with our own command line.
+    pub fn apply(&self, name: &str, text: &str) {
+        self.run(&["apply", &self.write_job(name, text)]);
     }
 
     /// Applies a job file that is accepted and cannot become healthy: whether the command waits for that or not.
     pub fn apply_broken(&self, name: &str, text: &str) {
-        let file = self.path("jobs").join(format!("{name}.hcl"));
-        std::fs::write(&file, text).expect("the job file can be written");
-        let output = self.try_run(&["apply", file.to_str().expect("the path is plain text")]);
+        let output = self.try_run(&["apply", &self.write_job(name, text)]);
         assert!(matches!(output.status.code(), Some(0 | 2)), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -231,6 +232,32 @@ impl Cluster {
         let mut command = self.encamp();
         command.args(arguments).env("ENCAMP_ADDR", self.api.address());
         command.output().expect("the binary under test runs")
+    }
+
+    /// Runs our command line again and again until it succeeds: the cluster may not be able to write for a while.
+    pub async fn until_done(&self, arguments: &[&str]) {
+        wait::until(wait::STEP, &arguments.join(" "), async || {
+            let answer = self.try_run(arguments);
+            let why = || String::from_utf8_lossy(&answer.stderr).into_owned();
+            if answer.status.success() { Ok(()) } else { Err(why()) }
+        })
+        .await;
+    }
+
+    /// The tasks that live, by their own word.
+    pub fn tasks(&self) -> Vec<process::Identity> {
+        witnesses(&self.witness())
+    }
+
+    /// These tasks still live, each as the process that it was.
+    #[track_caller]
+    pub fn assert_alive(&self, before: &[process::Identity]) {
+        let after = self.tasks();
+        assert!(
+            before.iter().all(|one| after.contains(one)),
+            "{before:?} became {after:?}\n{}",
+            self.last_words()
+        );
     }
 
     /// Where tasks write who they are.

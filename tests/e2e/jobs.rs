@@ -76,7 +76,7 @@ job "{name}" {{
 }
 
 /// Instances of two tasks each that write who they are below `witness` and wait.
-pub fn pairs(name: &str, count: u32, witness: &Path) -> String {
+pub fn pairs(name: &str, count: usize, witness: &Path) -> String {
     let task = |task: &str| sleeper(task, witness, "exec sleep 100000");
     group_of(
         name,

@@ -26,6 +26,17 @@ pub struct Seen {
     pub answers: BTreeSet<String>,
 }
 
+impl Seen {
+    /// No request failed, enough instances answered at any time, and these were all the answers.
+    #[track_caller]
+    pub fn assert_served(&self, fewest: usize, answers: &[&str]) {
+        let Seen { answered, failed, fewest: seen, answers: given } = self;
+        assert!(failed.is_empty(), "{} of {answered} requests failed: {failed:#?}", failed.len());
+        assert!(*seen >= fewest, "only {seen} instances answered at a time");
+        assert!(given.iter().eq(answers), "{given:?} are not {answers:?}");
+    }
+}
+
 /// A client that asks every instance of a job in turn until it is stopped.
 pub struct Client {
     task: JoinHandle<Seen>,

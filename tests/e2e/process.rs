@@ -8,7 +8,10 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
     unistd::Pid,
 };
 
@@ -54,8 +57,19 @@ impl Process {
         false
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
+    /// Stops all its threads in their tracks, and returns when they are.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+        let is_stopped = waitpid(self.pid(), Some(WaitPidFlag::WUNTRACED));
+        assert_eq!(is_stopped, Ok(WaitStatus::Stopped(self.pid(), Signal::SIGSTOP)), "{} ended", self.name);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).expect("our own child can be signalled");
     }
 
@@ -126,8 +140,9 @@ pub fn clear_away(directory: &Path) {
             continue;
         };
         let lies_inside = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(directory));
-        if lies_inside && kill(Pid::from_raw(pid), Signal::SIGKILL).is_err() {
-            // It ended between the look and the kill.
+        if lies_inside {
+            // It may end by itself between the look and the kill: then there is nothing to kill.
+            let _gone_either_way = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
 }

@@ -2,22 +2,14 @@
 
 use std::time::Duration;
 
-use crate::{
-    cluster::{Cluster, witnesses},
-    jobs,
-    mounts::mounts_below,
-    wait,
-};
+use crate::{cluster::Cluster, mounts::mounts_below, process::Identity, scenarios::pairs, wait};
 
 /// How long tasks are watched after something came back, to see that nothing is done to them.
 const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// Agent and server are killed and come back in both orders: the same processes go on, and scaling works.
 pub async fn tasks_outlive_agent_and_server(mut cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
-    cluster.until_healthy("pairs", 2).await;
-    let before = witnesses(&cluster.witness());
-    assert_eq!(before.len(), 4);
+    let before = pairs::start(&cluster, 2).await;
 
     cluster.kill_agent(0);
     cluster.start_agent(0);
@@ -37,16 +29,12 @@ pub async fn tasks_outlive_agent_and_server(mut cluster: Cluster) {
     until_still_untouched(&cluster, &before).await;
 
     cluster.run(&["scale", "pairs", "3"]);
-    cluster.until_healthy("pairs", 3).await;
-    let after = witnesses(&cluster.witness());
-    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+    pairs::until_grown(&cluster, 3, &before).await;
 }
 
 /// etcd is killed and comes back: tasks, and the cluster's ability to change, survive.
 pub async fn tasks_outlive_etcd(mut cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
-    cluster.until_healthy("pairs", 2).await;
-    let before = witnesses(&cluster.witness());
+    let before = pairs::start(&cluster, 2).await;
 
     let etcd = cluster.etcd.as_mut().expect("this cluster stores in etcd");
     etcd.kill_9(0);
@@ -54,24 +42,13 @@ pub async fn tasks_outlive_etcd(mut cluster: Cluster) {
     cluster.etcd.as_mut().expect("this cluster stores in etcd").restart(0).await;
     until_still_untouched(&cluster, &before).await;
 
-    wait::until(wait::STEP, "the server to write again", async || {
-        let answer = cluster.try_run(&["scale", "pairs", "3"]);
-        if answer.status.success() {
-            Ok(())
-        } else {
-            Err(String::from_utf8_lossy(&answer.stderr).into_owned())
-        }
-    })
-    .await;
-    cluster.until_healthy("pairs", 3).await;
-    let after = witnesses(&cluster.witness());
-    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+    cluster.until_done(&["scale", "pairs", "3"]).await;
+    pairs::until_grown(&cluster, 3, &before).await;
 }
 
 /// A node dies with its tasks: within the grace its instances run elsewhere.
 pub async fn lost_node_is_replaced(mut cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 4, &cluster.witness()));
-    cluster.until_healthy("pairs", 4).await;
+    pairs::start(&cluster, 4).await;
     let victim = cluster.api.allocations("pairs").await.expect("the API answers")[0].node.clone();
     let index = usize::from(victim != "n0");
 
@@ -87,17 +64,15 @@ pub async fn lost_node_is_replaced(mut cluster: Cluster) {
     cluster.start_agent(index);
     cluster.until_nodes_are_ready(2).await;
     tokio::time::sleep(AFTERMATH).await;
-    assert_eq!(witnesses(&cluster.witness()).len(), 8, "{}", cluster.last_words());
+    assert_eq!(cluster.tasks().len(), 8, "{}", cluster.last_words());
 }
 
 /// `dev` is killed: its tasks go on, and the next `dev` over the same directory knows them.
 pub async fn dev_picks_up_after_kill_9(mut cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
-    cluster.until_healthy("pairs", 2).await;
-    let before = witnesses(&cluster.witness());
+    let before = pairs::start(&cluster, 2).await;
 
     cluster.kill_server();
-    assert_eq!(witnesses(&cluster.witness()), before, "tasks end with the process that watched them");
+    assert_eq!(cluster.tasks(), before, "tasks end with the process that watched them");
     cluster.start_server().await;
     cluster.until_nodes_are_ready(1).await;
     until_still_untouched(&cluster, &before).await;
@@ -106,19 +81,18 @@ pub async fn dev_picks_up_after_kill_9(mut cluster: Cluster) {
 
 /// `dev` that is asked to stop stops its tasks first.
 pub async fn dev_stops_its_tasks_when_asked(mut cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
-    cluster.until_healthy("pairs", 2).await;
+    pairs::start(&cluster, 2).await;
     assert!(cluster.stop_server(), "dev did not end well");
-    assert_eq!(witnesses(&cluster.witness()), [], "tasks outlive a dev that was asked to stop");
+    assert_eq!(cluster.tasks(), [], "tasks outlive a dev that was asked to stop");
     let folder = cluster.path("server");
     assert_eq!(mounts_below(&folder), Vec::<std::path::PathBuf>::new(), "secrets outlive a dev");
     std::fs::remove_dir_all(folder).expect("what dev left can be removed");
 }
 
-async fn until_still_untouched(cluster: &Cluster, before: &[crate::process::Identity]) {
+async fn until_still_untouched(cluster: &Cluster, before: &[Identity]) {
     let until = tokio::time::Instant::now() + AFTERMATH;
     while tokio::time::Instant::now() < until {
-        let now = witnesses(&cluster.witness());
+        let now = cluster.tasks();
         assert_eq!(now, before, "tasks were touched\n{}", cluster.last_words());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -3,9 +3,10 @@
 use etcd_client::Client;
 
 use crate::{
-    cluster::{Cluster, Special, witnesses},
+    cluster::{Cluster, Special},
     jobs,
     keys::Authority,
+    scenarios::pairs,
     wait,
 };
 
@@ -37,18 +38,14 @@ const LARGE_BYTES: usize = 300_000;
 
 /// Applies one version after another of a large job without instances.
 fn apply_large(cluster: &Cluster, number: usize) -> Result<(), String> {
-    let file = cluster.path("jobs").join("large.hcl");
-    let text = jobs::large("large", number, LARGE_BYTES);
-    std::fs::write(&file, text).expect("the job file can be written");
-    let output = cluster.try_run(&["apply", file.to_str().expect("the path is plain text")]);
+    let file = cluster.write_job("large", &jobs::large("large", number, LARGE_BYTES));
+    let output = cluster.try_run(&["apply", &file]);
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
 /// Three times the quota passes through; an agent that was away meanwhile finds its way, and no task notices.
 pub async fn a_cluster_never_fills_its_etcd(mut cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
-    cluster.until_healthy("pairs", 2).await;
-    let before = witnesses(&cluster.witness());
+    let before = pairs::start(&cluster, 2).await;
 
     for number in 0..80 {
         apply_large(&cluster, number).expect("etcd is not full");
@@ -66,16 +63,12 @@ pub async fn a_cluster_never_fills_its_etcd(mut cluster: Cluster) {
     cluster.start_agent(0);
     cluster.until_nodes_are_ready(1).await;
     cluster.run(&["scale", "pairs", "3"]);
-    cluster.until_healthy("pairs", 3).await;
-    let after = witnesses(&cluster.witness());
-    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+    pairs::until_grown(&cluster, 3, &before).await;
 }
 
 /// The server's watch breaks, and what follows is compacted before it can resume.
 pub async fn a_server_lists_again_when_its_watch_is_compacted(mut cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
-    cluster.until_healthy("pairs", 2).await;
-    let before = witnesses(&cluster.witness());
+    let before = pairs::start(&cluster, 2).await;
 
     cluster.freeze_server();
     let etcd = cluster.etcd.as_mut().expect("this cluster stores in etcd");
@@ -90,25 +83,13 @@ pub async fn a_server_lists_again_when_its_watch_is_compacted(mut cluster: Clust
     client.compact(last, None).await.expect("etcd compacts");
     cluster.thaw_server();
 
-    wait::until(wait::STEP, "the server to write again", async || {
-        let answer = cluster.try_run(&["scale", "pairs", "3"]);
-        if answer.status.success() {
-            Ok(())
-        } else {
-            Err(String::from_utf8_lossy(&answer.stderr).into_owned())
-        }
-    })
-    .await;
-    cluster.until_healthy("pairs", 3).await;
-    let after = witnesses(&cluster.witness());
-    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+    cluster.until_done(&["scale", "pairs", "3"]).await;
+    pairs::until_grown(&cluster, 3, &before).await;
 }
 
 /// A full etcd says so, harms no task, and is opened again by the server.
 pub async fn a_full_etcd_is_opened_again(cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 2, &cluster.witness()));
-    cluster.until_healthy("pairs", 2).await;
-    let before = witnesses(&cluster.witness());
+    let before = pairs::start(&cluster, 2).await;
 
     let mut refusal = String::new();
     for number in 0..80 {
@@ -120,33 +101,22 @@ pub async fn a_full_etcd_is_opened_again(cluster: Cluster) {
         }
     }
     assert!(refusal.contains("the store is full; nothing was changed"), "{refusal}");
-    assert_eq!(witnesses(&cluster.witness()), before, "tasks were touched");
+    assert_eq!(cluster.tasks(), before, "tasks were touched");
 
     wait::until(wait::ROLLOUT, "etcd to take writes again", async || apply_large(&cluster, 1_000)).await;
     cluster.run(&["scale", "pairs", "3"]);
-    cluster.until_healthy("pairs", 3).await;
-    let after = witnesses(&cluster.witness());
-    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+    pairs::until_grown(&cluster, 3, &before).await;
 }
 
 /// Each time the leader of etcd dies, the cluster goes on with the others.
 pub async fn the_leader_of_etcd_may_die(mut cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 1, &cluster.witness()));
-    cluster.until_healthy("pairs", 1).await;
-    let mut before = witnesses(&cluster.witness());
+    let mut before = pairs::start(&cluster, 1).await;
     for count in 2..=4 {
         let leader = cluster.etcd.as_ref().expect("this cluster stores in etcd").leader().await;
         cluster.etcd.as_mut().expect("this cluster stores in etcd").kill_9(leader);
-        wait::until(wait::STEP, "the cluster to go on without it", async || {
-            let answer = cluster.try_run(&["scale", "pairs", &count.to_string()]);
-            let why = || String::from_utf8_lossy(&answer.stderr).into_owned();
-            if answer.status.success() { Ok(()) } else { Err(why()) }
-        })
-        .await;
-        cluster.until_healthy("pairs", count).await;
-        let after = witnesses(&cluster.witness());
-        assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
-        before = after;
+        cluster.until_done(&["scale", "pairs", &count.to_string()]).await;
+        pairs::until_grown(&cluster, count, &before).await;
+        before = cluster.tasks();
         cluster.etcd.as_mut().expect("this cluster stores in etcd").restart(leader).await;
     }
 }

@@ -1,16 +1,13 @@
 //! What people type all day, and what it must answer.
 
-use crate::{
-    cluster::{Cluster, witnesses},
-    jobs,
-};
+use crate::{cluster::Cluster, jobs};
 
 /// Dry runs tell what would change, scaling does not make the others look ill, a stopped job runs again.
 pub async fn words_of_the_day(cluster: Cluster) {
     let two = jobs::pairs("pairs", 2, &cluster.witness());
     cluster.apply("pairs", &two);
     cluster.until_healthy("pairs", 2).await;
-    let before = witnesses(&cluster.witness());
+    let before = cluster.tasks();
 
     let path = cluster.path("changed.hcl");
     std::fs::write(&path, two.replace("memory = 16", "memory = 17")).expect("the directory can be written");
@@ -27,11 +24,10 @@ pub async fn words_of_the_day(cluster: Cluster) {
 
     cluster.run(&["scale", "-detach", "pairs", "3"]);
     cluster.until_healthy("pairs", 3).await;
-    let after = witnesses(&cluster.witness());
-    assert!(before.iter().all(|one| after.contains(one)), "{before:?} became {after:?}");
+    cluster.assert_alive(&before);
 
     cluster.run(&["job", "stop", "-yes", "pairs"]);
-    assert!(witnesses(&cluster.witness()).is_empty(), "{}", cluster.last_words());
+    assert!(cluster.tasks().is_empty(), "{}", cluster.last_words());
     let status = cluster.run(&["status", "pairs", "-o", "jsonpath={.status.phase}"]);
     assert_eq!(status, "dead");
     cluster.run(&["job", "start", "-detach", "pairs"]);

@@ -4,18 +4,17 @@ use crate::{
     cluster::{Cluster, witnesses},
     jobs,
     mounts::mounts_below,
+    scenarios::pairs,
     wait,
 };
 
 /// Three instances of a group of two tasks are six processes.
 pub async fn three_instances_of_two_tasks(cluster: Cluster) {
-    cluster.apply("pairs", &jobs::pairs("pairs", 3, &cluster.witness()));
-    cluster.until_healthy("pairs", 3).await;
-    assert_eq!(witnesses(&cluster.witness()).len(), 6, "{}", cluster.last_words());
+    pairs::start(&cluster, 3).await;
 
     cluster.run(&["delete", "job", "pairs"]);
     wait::until(wait::STEP, "all tasks to end", async || {
-        let alive = witnesses(&cluster.witness());
+        let alive = cluster.tasks();
         if alive.is_empty() { Ok(()) } else { Err(format!("{alive:?}")) }
     })
     .await;
@@ -27,18 +26,8 @@ pub async fn deleted_and_made_again_at_once(cluster: Cluster) {
     for life in 0..4 {
         let witness = cluster.witness().join(life.to_string());
         std::fs::create_dir(&witness).expect("a new directory can be made");
-        let file = cluster.path("jobs").join("again.hcl");
-        std::fs::write(&file, jobs::pairs("again", 2, &witness)).expect("the job file can be written");
-        let file = file.to_str().expect("the path is plain text");
-        wait::until(wait::STEP, "the job to be taken again", async || {
-            let answer = cluster.try_run(&["apply", file]);
-            if answer.status.success() {
-                Ok(())
-            } else {
-                Err(String::from_utf8_lossy(&answer.stderr).into_owned())
-            }
-        })
-        .await;
+        let file = cluster.write_job("again", &jobs::pairs("again", 2, &witness));
+        cluster.until_done(&["apply", &file]).await;
         wait::until(wait::ROLLOUT, "the tasks of this life alone", async || {
             let here = witnesses(&witness).len();
             let earlier: usize =
@@ -87,5 +76,5 @@ pub async fn system_job_runs_on_every_node(cluster: Cluster) {
         .collect();
     nodes.sort();
     assert_eq!(nodes, ["n0", "n1", "n2"]);
-    assert_eq!(witnesses(&cluster.witness()).len(), 3);
+    assert_eq!(cluster.tasks().len(), 3);
 }

@@ -6,4 +6,5 @@ pub mod etcd;
 pub mod habits;
 pub mod kinds;
 pub mod kubectl_verbs;
+mod pairs;
 pub mod web;
