@@ -278,7 +278,7 @@ async fn a_failing_task_is_restarted_and_then_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_passing_check_makes_an_allocation_healthy() {
+async fn a_passing_check_makes_an_allocation_healthy_and_keeps_it_so_over_a_new_version() {
     let (store, data) = (Memory::new(Limits::default()), Data::new());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -288,10 +288,18 @@ async fn a_passing_check_makes_an_allocation_healthy() {
     let update = json!({"minHealthyTime": "50ms"});
     let group = json!({"update": update, "services": [service], "tasks": [shell("exec sleep 1000")]});
     let ports = vec![PortClaim { label: "http".into(), host_port: port, to: None }];
-    let placed = place(&store, group, ports).await;
+    let placed = place(&store, group, ports.clone()).await;
     let healthy =
         |report: Option<&AllocationReport>| report.is_some_and(|report| report.healthy == Some(true));
     reported(&store, placed, healthy).await;
+
+    let version = store.list(&Prefix::one(&Key::version("default", "web", 0))).await.unwrap();
+    let same = Write::Put { key: Key::version("default", "web", 1), value: version.entries[0].value.clone() };
+    let updated = Placement { spec: 1, ..placement(Wish::Run, ports) };
+    let updated = Write::put(Key::placement("n1", "default", ALLOCATION), &updated);
+    let updated = write(&store, vec![same, updated]).await;
+    let (_, report) = reported(&store, updated, |report| report.is_some_and(|report| report.spec == 1)).await;
+    assert_eq!(report.unwrap().healthy, Some(true), "what serves does not look ill meanwhile");
     let drivers = [("raw_exec".to_owned(), life.leave().await)].into();
     assert_eq!(drain_all(&drivers).await, Vec::<String>::new());
     assert_eq!(drivers["raw_exec"].running().await.unwrap(), vec![], "a drained node holds nothing");

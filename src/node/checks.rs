@@ -114,8 +114,12 @@ fn span(time: Duration) -> schemas::duration::Duration {
 }
 
 impl<S: Store> Agent<S> {
-    /// Runs the checks that an allocation should have now.
+    /// Runs the checks that an allocation should have now. As long as the version is not known that it goes over to,
+    /// those it has go on: they may be the same, and what serves must not look ill meanwhile.
     pub(super) fn sync_checks(&mut self, id: &AllocationId) {
+        if self.local.wishes.get(id).is_some_and(|wanted| !matches!(wanted.job, VersionFact::Known(_))) {
+            return;
+        }
         let life = self.life(id);
         let wanted = if life.is_empty() { BTreeMap::new() } else { self.probes(id) };
         if wanted.is_empty() && !self.checks.running.contains_key(id) {
