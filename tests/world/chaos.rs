@@ -184,8 +184,8 @@ fn an_agent_that_forgot_stops_nothing_while_the_store_answers_as_of_old() {
             stage.ask(user::Wish::submit(&user::job("web", "service", 3, 0)));
             stage.pass(Duration::from_secs(1)).await?;
             stage.converge(HEALING).await?;
-            // The node's placements were listed last when it had none.
-            stage.world.set(Faults { stale: 1_000, ..Faults::default() });
+            // The placements were listed last when there were none; news of them are slower than the runtime's answer.
+            stage.world.set(Faults { stale: 1_000, slow_ms: 300, ..Faults::default() });
             stage.nodes[0].forget();
             stage.nodes[0].start();
             stage.pass(Duration::from_secs(30)).await?;
