@@ -13,7 +13,9 @@ use encamp::node::{
     alloc_dir::AllocDir,
     drivers::{
         Driver, Launch, Signal, TaskId,
-        contract::{Event, Exit, Limits, LogPolicy, Started, TaskState},
+        contract::{
+            Event, ExecCommand, ExecSession, Exit, Limits, LogPolicy, Started, TaskState, TerminalSize,
+        },
         docker::{Docker, DockerOptions},
         exec::{Exec, ExecOptions},
         process::{HostOptions, cgroup::Cgroups, record::StateFolder},
@@ -129,6 +131,17 @@ impl Bed {
         let started: Started = self.driver().start(launch).await.unwrap();
         assert!(!started.already);
         id
+    }
+
+    /// Runs a script inside a task.
+    pub(crate) async fn session(
+        &self,
+        id: &TaskId,
+        script: &str,
+        terminal: Option<TerminalSize>,
+    ) -> ExecSession {
+        let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+        self.driver().as_exec().unwrap().exec(id, ExecCommand { argv, terminal }).await.unwrap()
     }
 
     /// Waits for the event of a task's end.

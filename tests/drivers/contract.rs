@@ -6,10 +6,9 @@ use std::{
 };
 
 use encamp::node::drivers::{
-    Signal, TaskId,
+    Signal,
     contract::{
-        Ending, ExecCommand, ExecInput, ExecOutput, ExecSession, SignalFailure, StartError, TaskState,
-        TerminalSize,
+        Ending, ExecInput, ExecOutput, ExecSession, SignalFailure, StartError, TaskState, TerminalSize,
     },
 };
 
@@ -53,7 +52,6 @@ every_driver!(
     environment_and_folders,
     commands_run_inside,
     a_terminal_is_one,
-    a_dropped_session_ends_its_command,
     use_is_measured,
 );
 
@@ -262,11 +260,6 @@ async fn environment_and_folders(mut bed: Bed) {
     assert_eq!(bed.log(&id, "stdout"), format!("hello\n{home}\nlocal\nsecrets\n"));
 }
 
-async fn session(bed: &Bed, id: &TaskId, script: &str, terminal: Option<TerminalSize>) -> ExecSession {
-    let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-    bed.driver().as_exec().unwrap().exec(id, ExecCommand { argv, terminal }).await.unwrap()
-}
-
 /// All that a session says: output, errors, status.
 async fn heard(mut session: ExecSession) -> (String, String, Option<i32>) {
     let (mut out, mut err, mut code) = (Vec::new(), Vec::new(), None);
@@ -283,7 +276,7 @@ async fn heard(mut session: ExecSession) -> (String, String, Option<i32>) {
 async fn commands_run_inside(bed: Bed) {
     let id = bed.start("host", "sleep 600").await;
     let who = "cat; echo $GREETING; id -u; grep -c . /proc/self/status >/dev/null && ls -d local; echo no >&2; exit 3";
-    let session = session(&bed, &id, who, None).await;
+    let session = bed.session(&id, who, None).await;
     session.input.send(ExecInput::Bytes("typed\n".into())).await.unwrap();
     session.input.send(ExecInput::End).await.unwrap();
     let user = if bed.kind == Kind::Exec { 65534 } else { 0 };
@@ -292,7 +285,7 @@ async fn commands_run_inside(bed: Bed) {
     if bed.kind == Kind::Exec {
         let rights =
             "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status | tr -d '[:space:]'; ls -d /root";
-        let (out, _, _) = heard(self::session(&bed, &id, rights, None).await).await;
+        let (out, _, _) = heard(bed.session(&id, rights, None).await).await;
         assert_eq!(out, "CapEff:0000000000000000CapBnd:0000000000000000NoNewPrivs:1");
     }
     bed.stop(&id, Duration::ZERO).await;
@@ -301,37 +294,11 @@ async fn commands_run_inside(bed: Bed) {
 async fn a_terminal_is_one(bed: Bed) {
     let id = bed.start("host", "sleep 600").await;
     let size = TerminalSize { columns: 77, rows: 33 };
-    let session = session(&bed, &id, "read line; test -t 0 && echo terminal $line; exit 4", Some(size)).await;
+    let session = bed.session(&id, "read line; test -t 0 && echo terminal $line; exit 4", Some(size)).await;
     session.input.send(ExecInput::Resize(TerminalSize { columns: 80, rows: 24 })).await.unwrap();
     session.input.send(ExecInput::Bytes("here\n".into())).await.unwrap();
     let (out, _, code) = heard(session).await;
     assert!(out.contains("terminal here") && code == Some(4), "{out:?} {code:?}");
-    bed.stop(&id, Duration::ZERO).await;
-}
-
-async fn a_dropped_session_ends_its_command(bed: Bed) {
-    if bed.kind == Kind::Docker {
-        // The daemon has no order to end a command; it lives until its container ends.
-        return;
-    }
-    let id = bed.start("host", "sleep 600").await;
-    let beat = bed.folders("host").shared().join("data/beat");
-    let inside = bed.seen_shared("host");
-    let script = format!("i=0; while :; do i=$((i+1)); echo $i > {inside}/data/beat; done");
-    let session = session(&bed, &id, &script, None).await;
-    bed.written(&beat).await;
-    drop(session);
-    let stopped = async {
-        loop {
-            let before = std::fs::read_to_string(&beat).unwrap();
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            if std::fs::read_to_string(&beat).unwrap() == before {
-                return;
-            }
-        }
-    };
-    tokio::time::timeout(crate::bed::PATIENCE, stopped).await.expect("the command goes on");
-    assert_eq!(bed.state_of(&id).await, Some(TaskState::Running));
     bed.stop(&id, Duration::ZERO).await;
 }
 

@@ -8,7 +8,7 @@ use encamp::node::drivers::{
     process::procfs::ProcessRef,
 };
 
-use crate::bed::{Bed, Kind};
+use crate::bed::{Bed, Kind, PATIENCE};
 
 const BOTH: [Kind; 2] = [Kind::RawExec, Kind::Exec];
 
@@ -136,6 +136,33 @@ async fn the_process_stays_the_same_while_agents_change() {
         assert!(before.task.unwrap().is_alive());
         let used = bed.driver().as_stats().unwrap().stats(&id).await.unwrap();
         assert!(used.cpu_nanoseconds > 0 && used.memory_bytes > 0, "{used:?}");
+    }
+}
+
+/// (Docker has no order to end a command: it lives until its container ends.)
+#[tokio::test]
+async fn a_dropped_session_ends_its_command() {
+    for kind in BOTH {
+        let Some(bed) = Bed::new(kind).await else { return };
+        let id = bed.start("host", "sleep 600").await;
+        let beat = bed.folders("host").shared().join("data/beat");
+        let inside = bed.seen_shared("host");
+        let script = format!("i=0; while :; do i=$((i+1)); echo $i > {inside}/data/beat; done");
+        let session = bed.session(&id, &script, None).await;
+        bed.written(&beat).await;
+        drop(session);
+        let stopped = async {
+            loop {
+                let before = std::fs::read_to_string(&beat).unwrap();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if std::fs::read_to_string(&beat).unwrap() == before {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, stopped).await.expect("the command goes on");
+        assert_eq!(bed.state_of(&id).await, Some(TaskState::Running));
+        bed.stop(&id, Duration::ZERO).await;
     }
 }
 
