@@ -72,7 +72,10 @@ impl Etcd {
         match self.members.call(compact).await {
             Ok(_) => Ok(()),
             Err(failure) if failure::is_out_of_history(&failure) => Ok(()),
-            Err(_) => Err(ReadError::Unavailable),
+            Err(failure) => {
+                warn!(why = failure.explain(), "etcd was not compacted; it fills if this goes on");
+                Err(ReadError::Unavailable)
+            }
         }
     }
 
