@@ -219,7 +219,7 @@ const NUMBERS: &[&str] = &["memory_hard_limit", "oom_score_adj", "pids_limit", "
 /// Refuses a value that no driver could read. Placeholders may stand for anything but a list.
 fn form(report: &mut Report, place: &Place, (key, value): (&str, &Value)) {
     let is_scalar = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
-    let is_open = value.is_null() || value.as_str().is_some_and(is_interpolated);
+    let is_open = value.as_str().is_some_and(is_interpolated);
     let (fits, wanted) = if TEXTS.contains(&key) {
         (is_scalar, "a string")
     } else if LISTS.contains(&key) {

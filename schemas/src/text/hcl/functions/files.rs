@@ -51,8 +51,7 @@ fn of_path(
         return Err(evaluator.source.error(span, message));
     };
     let Some(argument) = super::only(call, 1).map(|arguments| arguments[0]) else {
-        let message = format!("`{name}` takes 1 arguments, not {}", call.args.len());
-        return Err(evaluator.source.error(span, message));
+        return Err(super::miscounted(evaluator, span, name, ("1", call.args.len())));
     };
     let path = evaluator.value(argument, scope)?;
     let Some(path) = path.to_text() else {

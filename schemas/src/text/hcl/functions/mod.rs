@@ -211,8 +211,7 @@ fn accept(
             (None, true) => least.to_string(),
             (None, false) => format!("{least} to {most}"),
         };
-        let message = format!("`{}` takes {wanted} arguments, not {}", function.name, values.len());
-        return Err(evaluator.source.error(span, message));
+        return Err(miscounted(evaluator, span, function.name, (&wanted, values.len())));
     }
     let kinds = function.required.iter().chain(function.optional).copied();
     let kinds = kinds.chain(function.variadic.into_iter().cycle());
@@ -259,6 +258,16 @@ fn wanted(kind: Kind) -> &'static str {
 }
 
 /// The first argument that has a value.
+fn miscounted(
+    evaluator: &Evaluator<'_>,
+    span: &Span,
+    name: &str,
+    (wanted, given): (&str, usize),
+) -> crate::text::Diagnostic {
+    let message = format!("wrong number of arguments for `{name}`: {given} instead of {wanted}");
+    evaluator.source.error(span, message)
+}
+
 fn attempt(evaluator: &Evaluator<'_>, call: &FuncCall, span: &Span, scope: &Scope<'_>) -> Evaluated {
     let mut last = None;
     for argument in &call.args {
@@ -267,23 +276,19 @@ fn attempt(evaluator: &Evaluator<'_>, call: &FuncCall, span: &Span, scope: &Scop
             Err(error) => last = Some(error),
         }
     }
-    Err(last.unwrap_or_else(|| evaluator.source.error(span, "`try` takes at least 1 arguments, not 0")))
+    Err(last.unwrap_or_else(|| miscounted(evaluator, span, "try", ("at least 1", 0))))
 }
 
 fn can(evaluator: &Evaluator<'_>, call: &FuncCall, span: &Span, scope: &Scope<'_>) -> Evaluated {
     let Some(argument) = only(call, 1).map(|arguments| arguments[0]) else {
-        return Err(evaluator
-            .source
-            .error(span, format!("`can` takes 1 arguments, not {}", call.args.len())));
+        return Err(miscounted(evaluator, span, "can", ("1", call.args.len())));
     };
     Ok(Value::Bool(evaluator.value(argument, scope).is_ok()))
 }
 
 fn convert(evaluator: &Evaluator<'_>, call: &FuncCall, span: &Span, scope: &Scope<'_>) -> Evaluated {
     let Some(arguments) = only(call, 2) else {
-        return Err(evaluator
-            .source
-            .error(span, format!("`convert` takes 2 arguments, not {}", call.args.len())));
+        return Err(miscounted(evaluator, span, "convert", ("2", call.args.len())));
     };
     let wanted = TypeConstraint::parse(evaluator, arguments[1], &Scope::EMPTY)?;
     let value = evaluator.value(arguments[0], scope)?;
