@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::{Around, Shaper, header, sugar};
+use super::shaper::header;
+use super::{Around, Shaper, sugar};
 use crate::job::JobSpec;
 use crate::text::diagnostic::Diagnostic;
 use crate::text::gaps::Gaps;

@@ -10,7 +10,7 @@ use crate::text::shape::SCHEMA;
 
 /// A job as a job file.
 pub fn to_hcl(job: &Job) -> String {
-    let document = super::document(job);
+    let document = super::sparse::document(job);
     let empty = Map::new();
     let spec = document.pointer("/spec").and_then(Value::as_object).unwrap_or(&empty);
     let metadata = document.pointer("/metadata").and_then(Value::as_object).unwrap_or(&empty);

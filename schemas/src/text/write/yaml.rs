@@ -9,7 +9,7 @@ use crate::text::yaml::plain;
 /// A job as a YAML document.
 pub fn to_yaml(job: &Job) -> String {
     let mut out = String::new();
-    if let Value::Object(map) = super::document(job) {
+    if let Value::Object(map) = super::sparse::document(job) {
         entries(&map, 0, &mut out);
     }
     out

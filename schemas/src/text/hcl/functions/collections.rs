@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Arguments, Function, Kind, Outcome, fault};
+use super::function::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::number::Numeric;
 use crate::text::hcl::value::{Value, unify};
 

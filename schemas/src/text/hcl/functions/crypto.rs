@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use sha1::Digest as _;
 
 use super::collections::plain;
-use super::{Arguments, Function, Kind, Outcome, fault};
+use super::function::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[

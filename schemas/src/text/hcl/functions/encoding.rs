@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::collections::plain;
-use super::{Arguments, Function, Kind, Outcome, fault};
+use super::function::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::value::Value;
 use crate::text::source::Source;
 

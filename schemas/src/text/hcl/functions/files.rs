@@ -50,8 +50,8 @@ fn of_path(
         let message = format!("`{name}` is not available: {ELSEWHERE}");
         return Err(evaluator.source.error(span, message));
     };
-    let Some(argument) = super::only(call, 1).map(|arguments| arguments[0]) else {
-        return Err(super::miscounted(evaluator, span, name, ("1", call.args.len())));
+    let Some(argument) = super::call::only(call, 1).map(|arguments| arguments[0]) else {
+        return Err(super::call::miscounted(evaluator, span, name, ("1", call.args.len())));
     };
     let path = evaluator.value(argument, scope)?;
     let Some(path) = path.to_text() else {

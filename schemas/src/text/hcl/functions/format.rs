@@ -1,7 +1,8 @@
 //! `format` and `formatlist`: the verbs of C's printf that job files use.
 
 use super::collections::many;
-use super::{Arguments, Function, Kind, Outcome, bounded, encoding, fault};
+use super::encoding;
+use super::function::{Arguments, Function, Kind, Outcome, bounded, fault};
 use crate::text::hcl::evaluate::MAX_TEXT_BYTES;
 use crate::text::hcl::number::Numeric;
 use crate::text::hcl::value::Value;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::collections::{many, plain};
-use super::{Arguments, Function, Kind, Outcome, fault};
+use super::function::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::number::Numeric;
 use crate::text::hcl::value::Value;
 
@@ -57,7 +57,7 @@ fn low_bits(count: u32) -> u128 {
     1_u128.checked_shl(count).map_or(u128::MAX, |bit| bit - 1)
 }
 
-fn network(a: &Arguments) -> Result<Network, super::Fault> {
+fn network(a: &Arguments) -> Result<Network, super::function::Fault> {
     let text = a.text(0);
     match Network::parse(text) {
         Some(network) => Ok(network),
@@ -89,7 +89,7 @@ fn netmask(a: &Arguments) -> Outcome {
     Ok(Value::Text(network.address(mask)))
 }
 
-fn longer(network: Network, bits: i64, at: usize) -> Result<u32, super::Fault> {
+fn longer(network: Network, bits: i64, at: usize) -> Result<u32, super::function::Fault> {
     let prefix = u32::try_from(bits).ok().and_then(|bits| network.prefix.checked_add(bits));
     match prefix.filter(|prefix| *prefix <= network.width) {
         Some(prefix) => Ok(prefix),

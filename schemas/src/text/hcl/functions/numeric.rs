@@ -1,7 +1,7 @@
 //! Functions over numbers.
 
 use super::collections::{many, plain};
-use super::{Arguments, Function, Kind, Outcome, fault};
+use super::function::{Arguments, Function, Kind, Outcome, fault};
 use crate::text::hcl::number::Numeric;
 use crate::text::hcl::value::Value;
 

@@ -1,7 +1,7 @@
 //! Functions over sets. A set is a list without doubles, in the order of its values.
 
 use super::collections::{many, without_doubles};
-use super::{Arguments, Function, Kind, Outcome, bounded, fault};
+use super::function::{Arguments, Function, Kind, Outcome, bounded, fault};
 use crate::text::hcl::value::{Value, unify};
 
 pub(super) const FUNCTIONS: &[Function] = &[

@@ -1,6 +1,6 @@
 //! Functions over strings.
 
-use super::{Arguments, Function, Kind, Outcome, bounded, fault};
+use super::function::{Arguments, Function, Kind, Outcome, bounded, fault};
 use crate::text::hcl::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -88,7 +88,7 @@ fn replace(a: &Arguments) -> Outcome {
     ok(a.text(0).replace(a.text(1), a.text(2)))
 }
 
-fn compiled(a: &Arguments, at: usize) -> Result<regex::Regex, super::Fault> {
+fn compiled(a: &Arguments, at: usize) -> Result<regex::Regex, super::function::Fault> {
     match regex::RegexBuilder::new(a.text(at)).size_limit(1 << 20).build() {
         Ok(pattern) => Ok(pattern),
         Err(error) => fault(at, format!("not a regular expression: {error}")),

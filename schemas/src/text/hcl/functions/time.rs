@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::collections::plain;
-use super::{Arguments, Fault, Function, Kind, Outcome, fault};
+use super::function::{Arguments, Fault, Function, Kind, Outcome, fault};
 use crate::duration::Duration;
 use crate::text::hcl::value::Value;
 
