@@ -35,6 +35,7 @@ impl User {
         let task = json!({
             "name": "task", "driver": "raw_exec", "killTimeout": "1s",
             "config": {"command": command, "args": args}, "resources": {"cpu": 1, "memory": 10},
+            "logs": {"maxFiles": 1, "maxFileSize": 1},
         });
         let job = json!({
             "apiVersion": "encamp.dev/v1", "kind": "Job", "metadata": {"name": name},
