@@ -35,6 +35,7 @@ pub async fn measure(runs: usize) -> Vec<Chain> {
     }
     scheduler.abort();
     agent.abort();
+    assert!(agent.await.is_err_and(|error| error.is_cancelled()), "the agent went on to the end");
     measured
 }
 
@@ -51,20 +52,30 @@ async fn schedule(mut client: Client) {
 /// A placement appears: its process is started and reported; the one before it is ended.
 async fn act(mut client: Client, directory: PathBuf) {
     let mut placements = watch(&mut client, "placements/").await;
-    let mut before: Option<Child> = None;
+    let mut current: Option<Task> = None;
     loop {
         let run = next(&mut placements).await;
-        let child = spawn(&directory.join(&run));
+        let task = Task::start(&directory.join(&run));
         client.put(format!("reports/{run}"), VALUE, None).await.expect("etcd answers");
-        if let Some(mut before) = before.replace(child) {
-            before.kill().and_then(|()| before.wait()).expect("our own child can be ended");
-        }
+        drop(current.replace(task));
     }
 }
 
-fn spawn(file: &Path) -> Child {
-    let (program, arguments) = stamp::command(file);
-    Command::new(program).args(arguments).stdin(Stdio::null()).spawn().expect("this program runs")
+/// A process that ends with its owner.
+struct Task(Child);
+
+impl Task {
+    fn start(file: &Path) -> Task {
+        let (program, arguments) = stamp::command(file);
+        let child = Command::new(program).args(arguments).stdin(Stdio::null()).spawn();
+        Task(child.expect("this program runs"))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("our own child can be ended");
+    }
 }
 
 /// When the task of a run began; its report may overtake the stamp.
