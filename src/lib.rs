@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod forecast;
+pub mod http_client;
 pub mod node;
 pub mod process;
 pub mod store;

@@ -12,12 +12,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::http_client;
+
 /// How many connections are open at once: each node holds two, people a few.
 const CONNECTIONS: usize = 16_384;
 /// How long a connection may stay silent before its first byte. Nomad's value.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
-/// How long the headers of a request may take.
+/// How long the headers of a request may take, and with them how long a connection rests between two requests.
 const HEADERS: Duration = Duration::from_secs(10);
+const _: () = assert!(http_client::REST.as_secs() < HEADERS.as_secs(), "our clients let go first");
 /// How long requests under way may take once the server stops. Watches end at once.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long to wait after an accept failed, most likely for want of file descriptors.

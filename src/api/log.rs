@@ -19,12 +19,13 @@ use super::request::{Asked, is_set};
 use super::resources::allocations;
 use super::scene::Name;
 use super::server::Server;
+use crate::http_client;
 
 /// How long an agent may take to take the call; the log itself may last.
 const CONNECT: Duration = Duration::from_secs(3);
 
 static AGENTS: LazyLock<reqwest::Client> = LazyLock::new(|| {
-    let client = reqwest::Client::builder().connect_timeout(CONNECT).no_proxy().build();
+    let client = http_client::builder().connect_timeout(CONNECT).no_proxy().build();
     client.expect("a client without options of ours to be wrong")
 });
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
+use crate::http_client;
+
 /// The address of a server on this machine: Nomad's port, so that habits hold.
 pub const DEFAULT_ADDRESS: &str = "http://127.0.0.1:4646";
 /// Everything below this path is ours.
@@ -102,7 +104,7 @@ impl Connection {
     pub(super) fn new(address: &str) -> Result<Connection, CliError> {
         let address = address.trim_end_matches('/');
         let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let mut builder = reqwest::Client::builder()
+        let mut builder = http_client::builder()
             .connect_timeout(Duration::from_secs(5))
             .user_agent(concat!("encamp/", env!("CARGO_PKG_VERSION")));
         if is_here(&address) {

@@ -9,6 +9,8 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::http_client;
+
 /// How often an agent beats. A server calls it silent after three missed beats.
 pub const BEAT_EVERY: Duration = Duration::from_secs(2);
 /// How long an answer may take: the next beat must not be late.
@@ -71,7 +73,7 @@ pub struct HttpLifeline {
 impl HttpLifeline {
     /// To these servers, such as `http://127.0.0.1:4646`.
     pub fn new(servers: Vec<String>) -> Result<HttpLifeline, reqwest::Error> {
-        let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
+        let client = http_client::builder().timeout(ANSWER_WITHIN).build()?;
         Ok(HttpLifeline { client, servers, current: std::sync::atomic::AtomicUsize::new(0) })
     }
 

@@ -15,6 +15,7 @@ use super::host;
 use super::storage::StoreArgs;
 use crate::cli::CliError;
 use crate::clock::Clock;
+use crate::http_client;
 use crate::node::disk::DataDir;
 use crate::node::drivers::{self, Driver};
 use crate::node::lifeline::HttpLifeline;
@@ -108,8 +109,9 @@ pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
     let log_level = file.log_level();
     host::run(&log_level, |stop| async move {
         let config = settings(&args, &file)?;
-        let store = Http::new(&config.servers, reqwest::Client::new())
-            .map_err(|error| CliError::failed(error.to_string()))?;
+        let client = http_client::builder().build().map_err(|error| CliError::failed(error.to_string()))?;
+        let store =
+            Http::new(&config.servers, client).map_err(|error| CliError::failed(error.to_string()))?;
         tracing::info!(node = config.name, servers = ?config.servers, "starting the agent");
         run(config, store, stop).await.map(drop)
     })

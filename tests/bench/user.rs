@@ -23,7 +23,8 @@ pub struct User {
 impl User {
     /// Begins to watch.
     pub async fn of(cluster: &Cluster) -> User {
-        let (http, address) = (reqwest::Client::new(), cluster.api.address().to_owned());
+        let http = encamp::http_client::builder().build().expect("plain HTTP");
+        let address = cluster.api.address().to_owned();
         let url = format!("{address}{NAMESPACE}/allocations?watch=true");
         let answer = http.get(url).send().await.expect("the server answers");
         assert!(answer.status().is_success(), "{}", answer.status());

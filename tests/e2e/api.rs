@@ -56,7 +56,8 @@ impl Allocation {
 impl Api {
     /// The API of the server at `http://host:port`.
     pub fn new(address: String) -> Api {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().expect("plain HTTP");
+        let http =
+            encamp::http_client::builder().timeout(Duration::from_secs(5)).build().expect("plain HTTP");
         Api { address, http }
     }
 
