@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::connection::{CliError, Connection, DEFAULT_ADDRESS};
 use super::{
-    apply, delete, describe, diff, get, history, init, local, logs, plan, print, scale, status, wait, why,
-    words,
+    apply, delete, describe, diff, get, history, init, local, logs, operator, plan, print, scale, status,
+    wait, why, words,
 };
 
 /// Runs jobs on machines: containers, plain binaries and more, from one job file.
@@ -112,6 +112,9 @@ enum Command {
     /// Nomad's spellings for deployments.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
+    /// Keep the cluster itself running: its store.
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -207,6 +210,7 @@ fn run(line: CommandLine) -> Result<ExitCode, CliError> {
         Command::Dev(args) => return crate::process::dev(args),
         Command::Server(args) => return crate::process::server(args),
         Command::Agent(args) => return crate::process::agent(args),
+        Command::Operator(command) => return operator::operate(command),
         command @ (Command::Apply(_)
         | Command::Run(_)
         | Command::Plan(_)
@@ -279,6 +283,7 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         | Command::Dev(_)
         | Command::Server(_)
         | Command::Agent(_)
+        | Command::Operator(_)
         | Command::Job(JobCommand::Validate(_) | JobCommand::Init(_)) => {
             unreachable!("answered without a server")
         }

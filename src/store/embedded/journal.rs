@@ -291,7 +291,7 @@ fn seal(state: &mut redb::Table<'_, &'static str, u64>, standing: &Standing) -> 
 }
 
 /// A number that no other store has.
-fn new_identity() -> u64 {
+pub(super) fn new_identity() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
 
@@ -323,7 +323,7 @@ pub(super) fn is_full(error: &redb::Error) -> bool {
     }
 }
 
-fn unusable(place: &Path, error: &dyn std::fmt::Display) -> OpenError {
+pub(super) fn unusable(place: &Path, error: &dyn std::fmt::Display) -> OpenError {
     OpenError::Unusable { what: place.display().to_string(), why: error.to_string() }
 }
 

@@ -82,7 +82,7 @@ mod tests {
         let bytes = encode(witness);
         let mut hex = String::new();
         bytes.iter().for_each(|byte| write!(hex, "{byte:02x}").unwrap());
-        insta::assert_snapshot!(hex, @"");
+        insta::assert_snapshot!(hex, @"656e63616d70010a070000000000000001020000000000000a9bcaeab0e01aea");
         assert_eq!(decode(&bytes), Some(witness));
         for at in 0..bytes.len() {
             let mut changed = bytes;

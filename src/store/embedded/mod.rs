@@ -12,12 +12,17 @@
 mod copy_on_write;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod golden;
+mod inspect;
 mod journal;
 mod mark;
 mod panics;
 mod row;
+mod salvage;
 mod store;
 mod survey;
 mod writer;
 
+pub use inspect::{Inspection, Repaired};
 pub use store::Embedded;

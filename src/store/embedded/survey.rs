@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 use schemas::entry::Entry;
-use schemas::key::{Key, Revision};
+use schemas::key::Key;
 
 use super::panics::caught;
 use super::row::{self, Standing, Tally};
@@ -168,13 +168,6 @@ impl Survey {
         let faults = wrong.map(|entry| format!("the document {}: its counters cannot be", entry.key));
         let faults: Vec<String> = faults.collect();
         self.faults.extend(faults);
-    }
-
-    /// The greatest revision that anything in it speaks of.
-    pub(super) fn newest(&self) -> Revision {
-        let standing = self.standing.map_or(0, |standing| standing.revision);
-        let modified = self.entries.values().map(|entry| entry.modified.0).max();
-        Revision(standing.max(modified.unwrap_or_default()))
     }
 }
 
