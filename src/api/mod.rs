@@ -38,6 +38,7 @@ mod table;
 mod tests;
 mod touch;
 mod unsaid;
+mod waiting;
 mod watch;
 mod write;
 mod write_jobs;
@@ -45,3 +46,4 @@ mod write_nodes;
 
 pub use accept::serve;
 pub use server::Server;
+pub use waiting::waiting;

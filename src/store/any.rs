@@ -33,6 +33,14 @@ pub enum OpenError {
         /// What is wrong first.
         why: String,
     },
+    /// It may come by itself: try again after a while.
+    #[error("{what} is not there yet: {why}")]
+    Away {
+        /// The servers.
+        what: String,
+        /// What they said, or did not.
+        why: String,
+    },
     /// Something about the place has to be mended first.
     #[error("cannot use {what} as a store: {why}")]
     Unusable {

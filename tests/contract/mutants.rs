@@ -32,10 +32,7 @@ struct Image {
 
 impl Image {
     fn of(folder: &Path) -> Image {
-        Image {
-            file: fs::read(folder.join(FILE)).unwrap(),
-            mark: fs::read(folder.join(MARK)).unwrap(),
-        }
+        Image { file: fs::read(folder.join(FILE)).unwrap(), mark: fs::read(folder.join(MARK)).unwrap() }
     }
 
     fn lay(&self, folder: &Path) {
@@ -93,7 +90,11 @@ fn mutant(origin: &Origin, seed: u64, number: u64) -> (&'static str, Image) {
             "flipped bits"
         }
         2 => {
-            let at = if dice.random() { dice.random_range(0..pages) * PAGE } else { dice.random_range(0..pages * PAGE) };
+            let at = if dice.random() {
+                dice.random_range(0..pages) * PAGE
+            } else {
+                dice.random_range(0..pages * PAGE)
+            };
             image.file.truncate(at);
             "cut"
         }
@@ -131,7 +132,11 @@ fn mutant(origin: &Origin, seed: u64, number: u64) -> (&'static str, Image) {
         }
         _ => {
             let at = dice.random_range(0..image.mark.len());
-            if dice.random() { image.mark[at] ^= 1 << dice.random_range(0..8) } else { image.mark.truncate(at) }
+            if dice.random() {
+                image.mark[at] ^= 1 << dice.random_range(0..8)
+            } else {
+                image.mark.truncate(at)
+            }
             "a bad mark"
         }
     };
@@ -228,7 +233,8 @@ async fn a_changed_file_is_refused_or_right() {
     }
     println!("{mutants} mutants of seed {seed}: {fates:#?}");
     assert!(bad.is_empty(), "of {mutants} mutants of seed {seed}:\n{}", bad.join("\n"));
-    let refused = fates.iter().filter(|((_, fate), _)| matches!(fate, Fate::Refused(_))).map(|(_, count)| count);
+    let refused =
+        fates.iter().filter(|((_, fate), _)| matches!(fate, Fate::Refused(_))).map(|(_, count)| count);
     assert!(2 * refused.sum::<u64>() > mutants, "most mutants differ where it matters: {fates:?}");
 }
 

@@ -110,7 +110,9 @@ async fn get(args: &GetArgs) -> Result<(), CliError> {
     let (address, options) = (args.storage.address(args.data_dir.as_deref())?, args.storage.options()?);
     let prefix = match args.key.strip_suffix('/') {
         Some(_) => Prefix::under(&args.key),
-        None => Prefix::one(&Key::new(args.key.as_str()).map_err(|error| CliError::failed(error.to_string()))?),
+        None => {
+            Prefix::one(&Key::new(args.key.as_str()).map_err(|error| CliError::failed(error.to_string()))?)
+        }
     };
     if let Some(folder) = address.strip_prefix("embedded:")
         && !Path::new(folder).join("store.redb").exists()

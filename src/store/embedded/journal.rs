@@ -273,7 +273,10 @@ pub(super) fn fill<'a>(
     Ok(standing)
 }
 
-fn seal(state: &mut redb::Table<'_, &'static str, u64>, standing: &Standing) -> Result<(), redb::StorageError> {
+fn seal(
+    state: &mut redb::Table<'_, &'static str, u64>,
+    standing: &Standing,
+) -> Result<(), redb::StorageError> {
     let Standing { identity, revision, tally: row::Tally { rows, sum } } = *standing;
     let seal = standing.seal(FORMAT);
     let state_now = [
