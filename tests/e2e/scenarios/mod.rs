@@ -7,4 +7,5 @@ pub mod habits;
 pub mod kinds;
 pub mod kubectl_verbs;
 mod pairs;
+pub mod waiting;
 pub mod web;
