@@ -281,7 +281,15 @@ mod tests {
         assert!(made.iter().all(|key| key.shape() == Shape::Known));
         let kinds_made: std::collections::BTreeSet<&str> = made.iter().map(Key::kind).collect();
         assert!(kinds_made.into_iter().eq(kinds()));
-        let bad = ["/jobs", "/jobs/a", "/jobs/a/b/c", "/placements/x", "/versions/a/b/x", "/reports/n/01", "/epoch/a"];
+        let bad = [
+            "/jobs",
+            "/jobs/a",
+            "/jobs/a/b/c",
+            "/placements/x",
+            "/versions/a/b/x",
+            "/reports/n/01",
+            "/epoch/a",
+        ];
         assert!(bad.iter().all(|text| shape(text) == Shape::Malformed));
         assert_eq!(shape("/moods/a"), Shape::Unknown);
     }

@@ -112,7 +112,13 @@ struct Wanted {
     plan: Plan<Write>,
 }
 
-fn wanted(view: &View, job: &JobRef, target: &Target<'_>, rollout: Option<&Deployment>, now: Timestamp) -> Wanted {
+fn wanted(
+    view: &View,
+    job: &JobRef,
+    target: &Target<'_>,
+    rollout: Option<&Deployment>,
+    now: Timestamp,
+) -> Wanted {
     let mut wanted = Wanted { rosters: BTreeMap::new(), unknown: BTreeSet::new(), plan: Plan::empty() };
     for group in target.groups() {
         let fates = Fates::of(view, job, &group.name);
@@ -150,7 +156,8 @@ fn of_placement(view: &View, key: &Key) -> Vec<Key> {
         return vec![Key::job(namespace, &placement.job)];
     }
     let name = key.segment(3);
-    let jobs = name.match_indices('.').filter(|(at, _)| *at > 0).map(|(at, _)| Key::job(namespace, &name[..at]));
+    let jobs =
+        name.match_indices('.').filter(|(at, _)| *at > 0).map(|(at, _)| Key::job(namespace, &name[..at]));
     jobs.filter(|job| view.jobs.get(job).is_some()).collect()
 }
 

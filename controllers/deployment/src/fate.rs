@@ -122,7 +122,6 @@ impl<'a> Fates<'a> {
 
     fn is_lost(&self, node: &str) -> bool {
         let health = self.view.health.get(&Key::health(node));
-        health.is_some_and(|health| health.state == NodeState::Down)
-            || !self.view.knows_node(node)
+        health.is_some_and(|health| health.state == NodeState::Down) || !self.view.knows_node(node)
     }
 }

@@ -98,14 +98,19 @@ pub(crate) fn roster<'a>(
     let applied = view.counters(&Key::job(&job.namespace, &job.job)).map(|counters| counters.modified);
     let is_whole = !is_per_node && (0..group.count()).all(|index| slots.contains_key(&Index::Number(index)));
     if target.spec.job_type.is_batch() && !is_whole && applied < Some(unreadable.modified) {
-        return Err("which of its instances are complete is not known; apply the job again to run it anew".into());
+        return Err(
+            "which of its instances are complete is not known; apply the job again to run it anew".into()
+        );
     }
     let roster = if is_per_node {
         let nodes = slots.into_iter().filter_map(|(index, slot)| match index {
             Index::Node(node) => Some((node, slot)),
             Index::Number(_) => None,
         });
-        Roster { slots: Vec::new(), every_node: Some(EveryNode { default: first(target), nodes: nodes.collect() }) }
+        Roster {
+            slots: Vec::new(),
+            every_node: Some(EveryNode { default: first(target), nodes: nodes.collect() }),
+        }
     } else {
         Roster::of_numbered(slots.into_iter().filter_map(|(index, slot)| match index {
             Index::Number(number) => Some((number, slot)),

@@ -87,7 +87,10 @@ fn without_link(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
             // As of every node that was never heard, nothing is said of it.
             let mut draft = Draft::new(view);
             draft.add(&[link], [Write::Delete { key: health }]);
-            Plan { steps: draft.steps(), ..Plan::nothing(name, "its health cannot be read, and no server has heard it") }
+            Plan {
+                steps: draft.steps(),
+                ..Plan::nothing(name, "its health cannot be read, and no server has heard it")
+            }
         }
         Some(NodeState::Ready) if view.is_unreadable(&link) => {
             // The server that hears it writes the link anew with the node's next beat.
@@ -114,7 +117,13 @@ fn anew(view: &View, name: &str, server: &str, now: Timestamp) -> Plan<Write> {
     };
     let until = since + GRACE;
     if now >= until {
-        return turn(view, name, NodeState::Down, &format!("{server}, the server that heard it, is silent"), now);
+        return turn(
+            view,
+            name,
+            NodeState::Down,
+            &format!("{server}, the server that heard it, is silent"),
+            now,
+        );
     }
     if view.beats.get(&Key::beat(server)).is_some() && now < since + BEAT_IS_NEW {
         return turn(view, name, NodeState::Ready, &format!("{server} hears it"), now);
@@ -235,5 +244,55 @@ mod tests {
         health n1 Ready: s1 hears it
         note n1: s1 hears it
         ");
+    }
+
+    /// The same, some document having been found unreadable at the start.
+    fn decide_with_garbage(picture: &str, garbage: &str, (seconds, alive): (i64, &[&str])) -> String {
+        let mut view = fixture::read(&format!("{picture} · garbage {garbage}"));
+        view.sight.found(&Key::new(garbage).unwrap(), true, fixture::at(0));
+        view.beats.iter().for_each(|(key, _)| view.sight.heard(key.segment(1), fixture::at(0)));
+        (0..=seconds).for_each(|second| view.sight.heard("own", fixture::at(second)));
+        alive.iter().for_each(|server| view.sight.heard(server, fixture::at(seconds)));
+        let plan = Heartbeat.plan(&view, &Key::health("n1"), fixture::at(seconds));
+        fixture::effects(&view, &plan)
+    }
+
+    #[test]
+    fn a_health_that_cannot_be_read_is_written_as_the_link_says() {
+        let health = |picture, when| decide_with_garbage(picture, "/health/n1", when);
+        assert_snapshot!(health("link n1 s1 · beat s1 1 · health n1 ready", (4, &["s1"])), @r"
+        health n1 Ready: s1 hears it
+        note n1: s1 hears it
+        ");
+        assert_snapshot!(health("link n1 s1 broken · beat s1 1 · health n1 ready", (4, &["s1"])), @r"
+        health n1 Down: s1 has missed three of its beats
+        note n1: s1 has missed three of its beats
+        ");
+        assert_snapshot!(health("link n1 s1 · beat s1 1 · health n1 down", (4, &[])), @r"
+        wake at +6
+        note n1: its health cannot be read
+        ");
+        assert_snapshot!(health("link n1 s1 · beat s1 1 · health n1 down", (9, &[])), @r"
+        health n1 Down: s1, the server that heard it, is silent
+        note n1: s1, the server that heard it, is silent
+        ");
+        assert_snapshot!(health("beat s1 1", (9, &[])), @r"
+        delete /health/n1
+        note n1: its health cannot be read, and no server has heard it
+        ");
+    }
+
+    #[test]
+    fn a_link_that_cannot_be_read_leaves_the_health_for_a_grace() {
+        let link = |picture, when| decide_with_garbage(picture, "/links/n1", when);
+        assert_snapshot!(link("health n1 ready", (5, &[])), @r"
+        wake at +6
+        note n1: its link cannot be read
+        ");
+        assert_snapshot!(link("health n1 ready", (6, &[])), @r"
+        health n1 Down: its link cannot be read, and no server hears it
+        note n1: its link cannot be read, and no server hears it
+        ");
+        assert_snapshot!(link("health n1 down", (60, &[])), @"note n1: no server has heard it yet");
     }
 }

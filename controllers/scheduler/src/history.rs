@@ -20,10 +20,8 @@ const PER_PLACE: usize = 5;
 pub(crate) fn forget(view: &View, draft: &mut Draft) {
     for (group, ended) in view.open.ended() {
         // What ended tells how an unreadable roster was; what an unreadable job wants is not known.
-        let of_group = [
-            Key::job(&group.namespace, &group.job),
-            Key::roster(&group.namespace, &group.job, &group.group),
-        ];
+        let of_group =
+            [Key::job(&group.namespace, &group.job), Key::roster(&group.namespace, &group.job, &group.group)];
         if of_group.iter().any(|key| view.is_unreadable(key)) {
             continue;
         }

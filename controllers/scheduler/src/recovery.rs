@@ -126,7 +126,8 @@ fn recover(view: &View, key: &Key) -> Option<Recovered> {
     }
     let is_open = |named: &Named<'_>| {
         let roster = Key::roster(namespace, named.job, named.group);
-        let is_without_word = view.rosters.get(&roster).is_none() && is_unreadable(Key::job(namespace, named.job));
+        let is_without_word =
+            view.rosters.get(&roster).is_none() && is_unreadable(Key::job(namespace, named.job));
         is_without_word || is_unreadable(roster)
     };
     if readings.iter().any(is_open) {

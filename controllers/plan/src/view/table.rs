@@ -21,7 +21,7 @@ pub struct Stored<T> {
 }
 
 /// When and how often a document was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// The revision that made it.
     pub created: Revision,
