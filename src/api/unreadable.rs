@@ -32,7 +32,7 @@ async fn list(State(server): State<Server>) -> Json<Value> {
             })
         });
         json!({
-            "count": scene.view.unreadable.len(), "unknown": scene.view.unknown.len(),
+            "revision": scene.view.revision.0, "count": scene.view.unreadable.len(), "unknown": scene.view.unknown.len(),
             "items": rows.collect::<Vec<_>>(),
         })
     }))

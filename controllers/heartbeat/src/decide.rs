@@ -113,7 +113,7 @@ fn without_link(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
 fn anew(view: &View, name: &str, server: &str, now: Timestamp) -> Plan<Write> {
     let Some(since) = view.sight.silent_since(server, now) else {
         return Plan::nothing(name, "its health cannot be read, and no server was heard for a while")
-            .wake(Some(now + GRACE));
+            .wake(Some(now + BEAT_IS_NEW));
     };
     let until = since + GRACE;
     if now >= until {

@@ -11,12 +11,13 @@ use schemas::meta::{Condition, ObjectMeta};
 use schemas::node::Amount;
 use schemas::placement::{Placement, Wish};
 use schemas::report::{AllocationReport, CheckDetails, TaskDetails};
-use schemas::roster::{Index, Named, Roster, Slot, SlotState, allocation_name, readings_of_name};
+use schemas::roster::{Index, Roster, Slot, SlotState, allocation_name};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::counts::{self, Phase};
 use super::since::ended;
+use super::unreadable_allocation;
 use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene, document, job_labels, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
@@ -178,7 +179,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let Some(key) = placement_of(scene, name) else { return pending(scene, name) };
     match view.placements.stored(key) {
         Some(stored) => Some(placed(scene, name, key, stored)),
-        None => Some(unreadable(scene, name, key)),
+        None => Some(unreadable_allocation::join(scene, name, key)),
     }
 }
 
@@ -244,38 +245,7 @@ fn placed(scene: &Scene<'_>, name: &Name, key: &Key, stored: &Stored<Placement>)
     document(Kind::Allocation, &metadata, &[("spec", part(&spec)), ("status", part(&status))])
 }
 
-/// An allocation whose placement cannot be read: what its name and its report say.
-fn unreadable(scene: &Scene<'_>, name: &Name, key: &Key) -> Value {
-    let (view, counters) = (scene.view, scene.view.counters(key).unwrap_or_default());
-    let readings = readings_of_name(&name.name);
-    let has_job = |job: &str| view.jobs.get(&Key::job(&name.namespace, job)).is_some();
-    let named = readings.iter().find(|named| has_job(named.job)).or(readings.first());
-    let mut spec = AllocationSpec { node: key.segment(1).to_owned(), ..AllocationSpec::default() };
-    "run".clone_into(&mut spec.desired);
-    if let Some(Named { job, group, index, version, attempt }) = named {
-        spec = AllocationSpec {
-            job: (*job).to_owned(),
-            group: (*group).to_owned(),
-            index: index.to_string(),
-            version: *version,
-            spec_version: *version,
-            attempt: *attempt,
-            ..spec
-        };
-    }
-    let status = AllocationStatus {
-        conditions: unreadable::of_allocation(scene, name).into_iter().collect(),
-        ..reported(counts::phase(view, key), view.indexes.report(key))
-    };
-    let metadata = ObjectMeta {
-        uid: Some(scene.uid(key, counters.created)),
-        resource_version: Some(counters.modified.to_string()),
-        ..metadata(scene, name, &spec)
-    };
-    document(Kind::Allocation, &metadata, &[("spec", part(&spec)), ("status", part(&status))])
-}
-
-fn metadata(scene: &Scene<'_>, name: &Name, spec: &AllocationSpec) -> ObjectMeta {
+pub(super) fn metadata(scene: &Scene<'_>, name: &Name, spec: &AllocationSpec) -> ObjectMeta {
     let job = scene.view.jobs.get(&Key::job(&name.namespace, &spec.job));
     let mut labels = job.map(|job| job.metadata.labels.clone()).unwrap_or_default();
     labels.extend(job_labels(&spec.job));
@@ -304,7 +274,7 @@ fn ports(placement: &Placement, host_ip: &str) -> Vec<AllocatedPort> {
     placement.ports.iter().map(port).collect()
 }
 
-fn reported(phase: Phase, report: Option<&AllocationReport>) -> AllocationStatus {
+pub(super) fn reported(phase: Phase, report: Option<&AllocationReport>) -> AllocationStatus {
     let report = report.cloned().unwrap_or_default();
     let AllocationReport {
         placed: _,
