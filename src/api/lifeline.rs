@@ -118,7 +118,8 @@ impl<S: Store> Hearing<S> {
                 let view = cache.view();
                 let told = |key: &&Key| matches!(key.kind(), "links" | "health");
                 let changed = pulse.iter().flat_map(Pulse::keys).filter(told);
-                let all = view.links.iter().map(|(key, _)| key).filter(|_| pulse.is_none());
+                let unreadable = view.unreadable.under(&["links"]).map(|(key, _)| key);
+                let all = view.links.iter().map(|(key, _)| key).chain(unreadable).filter(|_| pulse.is_none());
                 changed.chain(all).for_each(|key| self.overhear(&view, key.segment(1)));
             }
             tokio::select! { biased;
@@ -140,7 +141,17 @@ impl<S: Store> Hearing<S> {
             view.health.stored(&Key::health(node)).filter(|health| health.value.state == NodeState::Down);
         let is_called_down =
             down.is_some_and(|health| link.is_none_or(|link| link.modified < health.modified));
+        let is_unreadable = view.is_unreadable(&Key::link(node));
         let mut nodes = self.lock();
+        if is_unreadable {
+            // Whose it was cannot be read: who hears the node now says so again, and nobody else.
+            let now = Instant::now();
+            if let Some(heard) = nodes.get_mut(node).filter(|heard| now < heard.last + SILENCE) {
+                heard.link = None;
+                self.changed.notify_one();
+            }
+            return;
+        }
         match link.map(|link| &link.value).filter(|link| link.server == self.server) {
             Some(Link { connected: true, .. }) => {
                 let new = || Heard::new(Instant::now());
@@ -181,9 +192,10 @@ impl<S: Store> Hearing<S> {
     async fn write(&self, node: &str, connected: bool) -> Result<(), CommitError> {
         let key = Key::link(node);
         let (at, link) = self.read(&key).await?;
+        let is_unreadable = at.is_some() && link.is_none();
         let wanted = Link { server: self.server.clone(), connected };
         let is_ours = link.as_ref().is_some_and(|link| link.server == self.server);
-        if !connected && !is_ours {
+        if !connected && !is_ours && !is_unreadable {
             // The node has gone to another server, or nobody knows it any more.
             self.forget(node);
             return Ok(());

@@ -37,6 +37,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod touch;
+mod unreadable;
 mod unsaid;
 mod waiting;
 mod watch;

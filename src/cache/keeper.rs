@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::difference::{Known, difference, learn};
 use super::digest::Digest;
+use super::unreadable;
 use crate::clock::Clock;
 use crate::store::{Batch, Store, WatchError};
 
@@ -170,7 +171,9 @@ impl Cache {
         {
             let now = self.clock.now();
             let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+            let before = unreadable::among(&view, &changes);
             view.apply(revision, &changes);
+            unreadable::tell(&mut view, &changes, &before, now);
             let beats = changes.iter().map(Change::key).filter(|key| key.kind() == "beats");
             beats.for_each(|key| view.sight.heard(key.segment(1), now));
         }

@@ -94,6 +94,16 @@ async fn tasks_outlive_etcd() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn garbage_under_health_and_links() {
+    scenarios::garbage::under_health_and_links(Cluster::start(Shape::Etcd { agents: 2 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_under_placements() {
+    scenarios::garbage::under_placements(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dev_picks_up_after_kill_9() {
     scenarios::crash::dev_picks_up_after_kill_9(Cluster::start(Shape::Dev).await).await;
 }

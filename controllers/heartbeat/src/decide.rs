@@ -9,6 +9,9 @@ use schemas::node::{Health, Link, NodeState};
 /// beat (2 s), so six seconds leave room for two lost tries, and are the promise for a node's death too.
 pub const GRACE: SignedDuration = SignedDuration::from_secs(6);
 
+/// For this long a server's beat is news: it beats once a second.
+const BEAT_IS_NEW: SignedDuration = SignedDuration::from_secs(3);
+
 /// Decides which nodes are up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Heartbeat;
@@ -29,7 +32,9 @@ impl Controller for Heartbeat {
     }
 
     fn all_roots(&self, view: &View) -> Vec<Key> {
-        let nodes = view.links.iter().map(|(key, _)| Key::health(key.segment(1)));
+        let unreadable = ["links", "health"].into_iter().flat_map(|kind| view.unreadable.under(&[kind]));
+        let known = view.links.iter().map(|(key, _)| key).chain(unreadable.map(|(key, _)| key));
+        let nodes = known.map(|key| Key::health(key.segment(1)));
         let servers = view.links.iter().map(|(_, link)| Key::beat(&link.value.server));
         let mut roots: Vec<Key> = nodes.chain(servers).collect();
         roots.sort();
@@ -48,10 +53,11 @@ impl Controller for Heartbeat {
 
 /// One node, by what its link says.
 fn node(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
-    let Some(link) = view.links.stored(&Key::link(name)) else {
-        return Plan::nothing(name, "no server has heard it yet");
-    };
+    let Some(link) = view.links.stored(&Key::link(name)) else { return without_link(view, name, now) };
     let Link { server, connected } = &link.value;
+    if *connected && view.is_unreadable(&Key::health(name)) {
+        return anew(view, name, server, now);
+    }
     let health = view.health.stored(&Key::health(name)).map(|health| (health.value.state, health.modified));
     if !connected {
         return match health {
@@ -71,6 +77,58 @@ fn node(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
             turn(view, name, NodeState::Ready, &format!("{server} hears it"), now)
         }
     }
+}
+
+/// A node of which no link tells.
+fn without_link(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
+    let (link, health) = (Key::link(name), Key::health(name));
+    match view.health.get(&health).map(|health| health.state) {
+        _ if !view.is_unreadable(&link) && view.is_unreadable(&health) => {
+            // As of every node that was never heard, nothing is said of it.
+            let mut draft = Draft::new(view);
+            draft.add(&[link], [Write::Delete { key: health }]);
+            Plan {
+                steps: draft.steps(),
+                ..Plan::nothing(name, "its health cannot be read, and no server has heard it")
+            }
+        }
+        Some(NodeState::Ready) if view.is_unreadable(&link) => {
+            // The server that hears it writes the link anew with the node's next beat.
+            let Some(since) = view.sight.unreadable_since(&link, now) else {
+                return Plan::nothing(name, "its link cannot be read").wake(Some(now + GRACE));
+            };
+            let until = since + GRACE;
+            if now < until {
+                return Plan::nothing(name, "its link cannot be read").wake(Some(until));
+            }
+            turn(view, name, NodeState::Down, "its link cannot be read, and no server hears it", now)
+        }
+        Some(NodeState::Ready | NodeState::Down | NodeState::Initializing) | None => {
+            Plan::nothing(name, "no server has heard it yet")
+        }
+    }
+}
+
+/// A node with a link whose health cannot be read: it may have been down since before its server fell silent.
+fn anew(view: &View, name: &str, server: &str, now: Timestamp) -> Plan<Write> {
+    let Some(since) = view.sight.silent_since(server, now) else {
+        return Plan::nothing(name, "its health cannot be read, and no server was heard for a while")
+            .wake(Some(now + BEAT_IS_NEW));
+    };
+    let until = since + GRACE;
+    if now >= until {
+        return turn(
+            view,
+            name,
+            NodeState::Down,
+            &format!("{server}, the server that heard it, is silent"),
+            now,
+        );
+    }
+    if view.beats.get(&Key::beat(server)).is_some() && now < since + BEAT_IS_NEW {
+        return turn(view, name, NodeState::Ready, &format!("{server} hears it"), now);
+    }
+    Plan::nothing(name, "its health cannot be read").wake(Some((since + GRACE).min(now + BEAT_IS_NEW)))
 }
 
 /// One server: silent for longer than the grace, it hears none of its nodes.
@@ -186,5 +244,55 @@ mod tests {
         health n1 Ready: s1 hears it
         note n1: s1 hears it
         ");
+    }
+
+    /// The same, some document having been found unreadable at the start.
+    fn decide_with_garbage(picture: &str, garbage: &str, (seconds, alive): (i64, &[&str])) -> String {
+        let mut view = fixture::read(&format!("{picture} · garbage {garbage}"));
+        view.sight.found(&Key::new(garbage).unwrap(), true, fixture::at(0));
+        view.beats.iter().for_each(|(key, _)| view.sight.heard(key.segment(1), fixture::at(0)));
+        (0..=seconds).for_each(|second| view.sight.heard("own", fixture::at(second)));
+        alive.iter().for_each(|server| view.sight.heard(server, fixture::at(seconds)));
+        let plan = Heartbeat.plan(&view, &Key::health("n1"), fixture::at(seconds));
+        fixture::effects(&view, &plan)
+    }
+
+    #[test]
+    fn a_health_that_cannot_be_read_is_written_as_the_link_says() {
+        let health = |picture, when| decide_with_garbage(picture, "/health/n1", when);
+        assert_snapshot!(health("link n1 s1 · beat s1 1 · health n1 ready", (4, &["s1"])), @r"
+        health n1 Ready: s1 hears it
+        note n1: s1 hears it
+        ");
+        assert_snapshot!(health("link n1 s1 broken · beat s1 1 · health n1 ready", (4, &["s1"])), @r"
+        health n1 Down: s1 has missed three of its beats
+        note n1: s1 has missed three of its beats
+        ");
+        assert_snapshot!(health("link n1 s1 · beat s1 1 · health n1 down", (4, &[])), @r"
+        wake at +6
+        note n1: its health cannot be read
+        ");
+        assert_snapshot!(health("link n1 s1 · beat s1 1 · health n1 down", (9, &[])), @r"
+        health n1 Down: s1, the server that heard it, is silent
+        note n1: s1, the server that heard it, is silent
+        ");
+        assert_snapshot!(health("beat s1 1", (9, &[])), @r"
+        delete /health/n1
+        note n1: its health cannot be read, and no server has heard it
+        ");
+    }
+
+    #[test]
+    fn a_link_that_cannot_be_read_leaves_the_health_for_a_grace() {
+        let link = |picture, when| decide_with_garbage(picture, "/links/n1", when);
+        assert_snapshot!(link("health n1 ready", (5, &[])), @r"
+        wake at +6
+        note n1: its link cannot be read
+        ");
+        assert_snapshot!(link("health n1 ready", (6, &[])), @r"
+        health n1 Down: its link cannot be read, and no server hears it
+        note n1: its link cannot be read, and no server hears it
+        ");
+        assert_snapshot!(link("health n1 down", (60, &[])), @"note n1: no server has heard it yet");
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
+use crate::api::unreadable;
 
 /// What a node is and has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +57,7 @@ pub(in crate::api) struct NodeStatus {
     /// Directories that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
-    /// `Ready` and `Eligible`.
+    /// `Ready` and `Eligible`; `Unreadable` while a document of it cannot be read.
     pub conditions: Vec<Condition>,
 }
 
@@ -94,7 +95,9 @@ fn share(node: &Value, what: &str) -> Value {
 pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
     let found = scene.view.fingerprints.iter().map(|(key, _)| key);
     let decided = scene.view.nodes.iter().map(|(key, _)| key);
-    let names: BTreeSet<Name> = found.chain(decided).map(|key| Name::new("", key.segment(1))).collect();
+    let unreadable = ["fingerprints", "nodes"].into_iter().flat_map(|kind| unreadable::keys(scene, &[kind]));
+    let keys = found.chain(decided).chain(unreadable);
+    let names: BTreeSet<Name> = keys.map(|key| Name::new("", key.segment(1))).collect();
     names.into_iter().collect()
 }
 
@@ -108,14 +111,18 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let created = match (found, decided) {
         (Some(found), _) => found.created,
         (None, Some(decided)) => decided.created,
-        (None, None) => return None,
+        (None, None) => {
+            let keys = [Key::fingerprint(node), Key::node(node)];
+            keys.iter().find_map(|key| view.unreadable.counters(key))?.created
+        }
     };
     let spec = decided.map(|stored| stored.value.spec.clone()).unwrap_or_default();
     let fingerprint = found.map(|stored| stored.value.clone()).unwrap_or_default();
     let heard = health.map(|stored| stored.value.clone()).unwrap_or_default();
     let server = link.filter(|link| link.value.connected).map(|link| link.value.server.clone());
     let usage = view.indexes.usage(node);
-    let halves = newest([written(found), written(decided), written(health), written(link)]);
+    let unread = unreadable::written_for_node(scene, node);
+    let halves = newest([written(found), written(decided), written(health), written(link), unread]);
     let base = decided.map(|stored| stored.value.metadata.clone()).unwrap_or_default();
     // It may be spoken of before it is first heard, or (what people decided) much later.
     let known_since = heard.known_since.into_iter().chain(base.creation_timestamp).min();
@@ -129,11 +136,13 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         resource_version: Some(halves.to_string()),
         ..base
     };
+    let mut conditions = conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since));
+    conditions.extend(unreadable::of_node(scene, node));
     let status = NodeStatus {
         used: usage.amount,
         allocations: usage.allocations,
         server: server.unwrap_or_default(),
-        conditions: conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since)),
+        conditions,
         ..status(fingerprint, &heard)
     };
     Some(document(Kind::Node, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
@@ -215,6 +224,6 @@ fn conditions(heard: &Health, spec: &NodeSpec, eligible_since: Option<Timestamp>
 /// Whether there is such a node.
 pub(in crate::api) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
     let view = scene.view;
-    view.fingerprints.get(&Key::fingerprint(&name.name)).is_some()
-        || view.nodes.get(&Key::node(&name.name)).is_some()
+    let keys = [Key::fingerprint(&name.name), Key::node(&name.name)];
+    keys.iter().any(|key| view.counters(key).is_some())
 }

@@ -3,6 +3,7 @@
 pub mod crash;
 pub mod docker_web;
 pub mod etcd;
+pub mod garbage;
 pub mod habits;
 pub mod kinds;
 pub mod kubectl_verbs;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use schemas::key::Key;
 
 /// Without any beat for this long the process sees nothing: its own server beats once a second.
 const BLIND_AFTER: SignedDuration = SignedDuration::from_secs(3);
@@ -17,6 +18,7 @@ pub struct Sight {
     heard: BTreeMap<String, Timestamp>,
     since: Option<Timestamp>,
     last: Option<Timestamp>,
+    unreadable: BTreeMap<Key, Timestamp>,
 }
 
 impl Sight {
@@ -28,6 +30,23 @@ impl Sight {
         }
         self.last = Some(now);
         self.heard.insert(server.to_owned(), now);
+    }
+
+    /// A document was found to be unreadable, or not to be any more.
+    pub fn found(&mut self, key: &Key, is_unreadable: bool, now: Timestamp) {
+        if is_unreadable {
+            self.unreadable.entry(key.clone()).or_insert(now);
+        } else {
+            self.unreadable.remove(key);
+        }
+    }
+
+    /// Since when a document is unreadable and servers could be heard to mend it, as far as this process can tell;
+    /// nothing if it cannot.
+    pub fn unreadable_since(&self, key: &Key, now: Timestamp) -> Option<Timestamp> {
+        let found = self.unreadable.get(key)?;
+        let last = self.last.filter(|last| now.duration_since(*last) <= BLIND_AFTER)?;
+        self.since.filter(|since| *since <= last).map(|since| since.max(*found))
     }
 
     /// Since when a server is silent, as far as this process can tell; nothing if it cannot.
