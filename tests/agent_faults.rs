@@ -251,6 +251,7 @@ impl Stage {
             claim: Amount::default(),
             cores: vec![],
             ports: vec![],
+            adopts: None,
             placed_at: Timestamp::UNIX_EPOCH,
         }
     }

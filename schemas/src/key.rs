@@ -98,6 +98,10 @@ impl Key {
     pub fn health(node: &str) -> Key {
         Key::of(&["health", node])
     }
+    /// `/tombstones/<node>`
+    pub fn tombstone(node: &str) -> Key {
+        Key::of(&["tombstones", node])
+    }
     /// `/leaders/<controller>`
     pub fn leader(controller: &str) -> Key {
         Key::of(&["leaders", controller])

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemas::deployment::Deployment;
 use schemas::entry::{Change, Entry};
+use schemas::epoch::Epoch;
 use schemas::job::{Job, Version};
 use schemas::key::{Key, Revision};
 use schemas::leader::Leader;
@@ -11,6 +12,7 @@ use schemas::node::{Beat, Fingerprint, Health, Link, Node};
 use schemas::placement::Placement;
 use schemas::report::{Details, Report};
 use schemas::roster::Roster;
+use schemas::tombstone::Tombstone;
 
 use super::{Counters, Indexes, Open, Sight, Table};
 use crate::Guard;
@@ -21,7 +23,7 @@ pub struct View {
     /// Everything up to here is in the tables, nothing after it.
     pub revision: Revision,
     /// `/epoch` as it stands there: which store this is; empty as long as it has no name.
-    pub epoch: String,
+    pub epoch: Epoch,
     /// `/jobs/<namespace>/<job>`
     pub jobs: Table<Job>,
     /// `/versions/<namespace>/<job>/<version>`
@@ -46,6 +48,8 @@ pub struct View {
     pub beats: Table<Beat>,
     /// `/health/<node>`
     pub health: Table<Health>,
+    /// `/tombstones/<node>`
+    pub tombstones: Table<Tombstone>,
     /// `/leaders/<controller>`
     pub leaders: Table<Leader>,
     /// What follows from the tables.
@@ -95,6 +99,7 @@ impl View {
             "links" => self.links.counters(key),
             "beats" => self.beats.counters(key),
             "health" => self.health.counters(key),
+            "tombstones" => self.tombstones.counters(key),
             "leaders" => self.leaders.counters(key),
             _ => None,
         }
@@ -130,11 +135,9 @@ impl View {
             "links" => self.links.put(entry).map(drop),
             "beats" => self.beats.put(entry).map(drop),
             "health" => self.health.put(entry).map(drop),
+            "tombstones" => self.tombstones.put(entry).map(|_| self.refold_tombstone(entry.key.segment(1))),
             "leaders" => self.leaders.put(entry).map(drop),
-            "epoch" => {
-                self.epoch = String::from_utf8_lossy(&entry.value).into_owned();
-                Ok(())
-            }
+            "epoch" => Epoch::read(&entry.value).map(|epoch| self.epoch = epoch),
             // Kinds that no controller decides by are not held.
             _ => Ok(()),
         };
@@ -173,8 +176,12 @@ impl View {
             "links" => drop(self.links.delete(key)),
             "beats" => drop(self.beats.delete(key)),
             "health" => drop(self.health.delete(key)),
+            "tombstones" => {
+                drop(self.tombstones.delete(key));
+                self.refold_tombstone(key.segment(1));
+            }
             "leaders" => drop(self.leaders.delete(key)),
-            "epoch" => self.epoch.clear(),
+            "epoch" => self.epoch = Epoch::default(),
             _ => {}
         }
     }

@@ -44,7 +44,7 @@ impl Open {
         self.stray.iter()
     }
 
-    /// Placements that ended, by group, and those whose node is unknown.
+    /// Placements that ended, by group: their node said so, or was purged.
     pub fn ended(&self) -> impl Iterator<Item = (&GroupRef, &BTreeSet<Key>)> {
         self.ended.iter()
     }
@@ -61,8 +61,7 @@ impl Open {
         let (is_ended, is_stray) = match facts.placements.get(key) {
             None => (false, false),
             Some(placement) => {
-                let is_ended = facts.indexes.is_gone(key)
-                    || facts.fingerprints.get(&Key::fingerprint(key.segment(1))).is_none();
+                let is_ended = facts.indexes.is_gone(key);
                 (is_ended, !is_ended && placement.wish == Wish::Run && !wants(slot, placement))
             }
         };
