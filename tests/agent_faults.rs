@@ -336,7 +336,7 @@ async fn live_through(seed: u64) {
 async fn a_node_registers_again_in_a_store_that_was_begun_anew() {
     let stage = Stage::new(0);
     stage.store.dice.mend();
-    let epoch = |name: &'static str| Write::Put { key: Key::epoch(), value: name.into() };
+    let epoch = |name: &'static str| Write::Put { key: Key::epoch(), value: format!("\"{name}\"").into() };
     stage.write(vec![epoch("first")]).await;
     let (agent, stop) = stage.live();
     tokio::time::sleep(Duration::from_secs(1)).await;

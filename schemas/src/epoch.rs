@@ -61,9 +61,10 @@ impl Epoch {
     pub fn read(value: &[u8]) -> Result<Epoch, DecodeError> {
         let epoch = match value.first() {
             Some(b'{') => codec::decode::<Epoch>(value)?,
-            _ => Epoch::new(serde_json::from_slice::<String>(value).map_err(|error| {
-                DecodeError(format!("neither an epoch nor the name of one: {error}"))
-            })?),
+            _ => Epoch::new(
+                serde_json::from_slice::<String>(value)
+                    .map_err(|error| DecodeError(format!("neither an epoch nor the name of one: {error}")))?,
+            ),
         };
         if epoch.id.is_empty() { Err(DecodeError("an epoch without a name".to_owned())) } else { Ok(epoch) }
     }

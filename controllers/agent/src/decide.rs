@@ -55,9 +55,8 @@ fn is_another(local: &Local, id: &AllocationId, wanted: &Wanted) -> bool {
     match local.memory.get(id) {
         Some(memory) => !wanted.is_from(memory.created),
         // The memory was lost: what was reported last tells whose tasks these are.
-        None => reported.is_some_and(|reported| {
-            !reported.is_about(wanted.created) && !wanted.is_from(reported.placed)
-        }),
+        None => reported
+            .is_some_and(|reported| !reported.is_about(wanted.created) && !wanted.is_from(reported.placed)),
     }
 }
 

@@ -71,9 +71,7 @@ impl<'a> Fates<'a> {
             Some(ClientState::Failed) => {
                 Fate::Failed { ran_seconds: report.and_then(|report| report.ran_seconds).unwrap_or(0) }
             }
-            Some(ClientState::Pending | ClientState::Running) | None if self.is_lost(key) => {
-                Fate::Lost
-            }
+            Some(ClientState::Pending | ClientState::Running) | None if self.is_lost(key) => Fate::Lost,
             Some(ClientState::Pending | ClientState::Running) | None => {
                 let judged = report.filter(|report| report.spec == slot.spec);
                 Fate::Placed { is_healthy: judged.and_then(|report| report.healthy) }
@@ -107,7 +105,6 @@ impl<'a> Fates<'a> {
 
     fn is_lost(&self, placement: &Key) -> bool {
         let health = self.view.health.get(&Key::health(placement.segment(1)));
-        health.is_some_and(|health| health.state == NodeState::Down)
-            || self.view.indexes.is_purged(placement)
+        health.is_some_and(|health| health.state == NodeState::Down) || self.view.indexes.is_purged(placement)
     }
 }

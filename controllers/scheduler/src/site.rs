@@ -61,7 +61,7 @@ impl<'a> Site<'a> {
         Site {
             name,
             fingerprint,
-            is_ready: health == Some(NodeState::Ready),
+            is_ready: health == Some(NodeState::Ready) && view.is_followed_by(fingerprint),
             is_eligible: node.is_none_or(|node| node.spec.eligible),
             usable: fingerprint.usable(),
             used: usage.amount,

@@ -277,6 +277,7 @@ fn reported(phase: Phase, report: Option<&AllocationReport>) -> AllocationStatus
         ran_seconds: _,
         exit_code,
         reason,
+        orphan: _,
     } = report;
     AllocationStatus {
         phase,

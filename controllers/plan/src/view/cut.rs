@@ -105,6 +105,11 @@ impl View {
         }
     }
 
+    /// Whether the agent of that fingerprint takes its wishes from this store.
+    pub fn is_followed_by(&self, fingerprint: &Fingerprint) -> bool {
+        fingerprint.follows.is_empty() || self.epoch.continues(&fingerprint.follows)
+    }
+
     /// The guard that a document is as this view knows it, or still is not there.
     pub fn as_seen(&self, key: &Key) -> Guard {
         match self.counters(key) {
