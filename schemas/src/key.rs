@@ -46,7 +46,7 @@ enum Segment {
 }
 
 /// The kinds, each with the segments after its name.
-const LAYOUT: [(&str, &[Segment]); 14] = [
+const LAYOUT: [(&str, &[Segment]); 15] = [
     ("beats", &[Segment::Word]),
     ("deployments", &[Segment::Word, Segment::Word, Segment::Number]),
     ("details", &[Segment::Word, Segment::Word, Segment::Word]),
@@ -60,6 +60,7 @@ const LAYOUT: [(&str, &[Segment]); 14] = [
     ("placements", &[Segment::Word, Segment::Word, Segment::Word]),
     ("reports", &[Segment::Word, Segment::Number]),
     ("rosters", &[Segment::Word, Segment::Word, Segment::Word]),
+    ("tombstones", &[Segment::Word]),
     ("versions", &[Segment::Word, Segment::Word, Segment::Number]),
 ];
 
@@ -139,6 +140,10 @@ impl Key {
     /// `/health/<node>`
     pub fn health(node: &str) -> Key {
         Key::of(&["health", node])
+    }
+    /// `/tombstones/<node>`
+    pub fn tombstone(node: &str) -> Key {
+        Key::of(&["tombstones", node])
     }
     /// `/leaders/<controller>`
     pub fn leader(controller: &str) -> Key {

@@ -49,6 +49,9 @@ pub struct Fingerprint {
     /// Directories of the machine that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
+    /// The epoch of the store that the agent follows: it takes nothing from one that does not continue it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub follows: String,
 }
 impl Document for Fingerprint {}
 

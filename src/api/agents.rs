@@ -11,7 +11,8 @@ use schemas::key::Key;
 use super::store_face::{Allow, Ask};
 
 /// What agents read: wishes, the job versions they refer to, their own documents, and which store this is.
-const READ: [&str; 6] = ["/placements/", "/versions/", "/reports/", "/details/", "/fingerprints/", "/epoch"];
+const READ: [&str; 7] =
+    ["/placements/", "/versions/", "/reports/", "/details/", "/fingerprints/", "/tombstones/", "/epoch"];
 /// What agents write.
 const WRITTEN: [&str; 3] = ["reports", "details", "fingerprints"];
 

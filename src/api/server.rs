@@ -14,7 +14,7 @@ use tower_http::trace::TraceLayer;
 use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
-use super::{core, discovery, log, openapi, preview, read, review, scale, unreadable, write};
+use super::{core, discovery, epoch, log, openapi, preview, read, review, scale, unreadable, write};
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
 use crate::store::{CommitError, Entry, Listing, ReadError, Store, Txn};
@@ -81,6 +81,7 @@ impl Server {
             .merge(preview::router())
             .merge(review::router())
             .merge(log::router())
+            .merge(epoch::router())
             .fallback(|| async { Refusal::no_such_path() })
             .method_not_allowed_fallback(|| async {
                 Refusal::method_not_allowed("the server does not allow this method on the requested resource")

@@ -19,7 +19,7 @@ use super::resources::catalog;
 use super::scene::Name;
 use super::server::Server;
 use super::table::Include;
-use super::{write_jobs, write_nodes};
+use super::{purge, write_jobs, write_nodes};
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {
@@ -180,7 +180,7 @@ async fn remove(asking: Asking) -> Result<Response, Refusal> {
     let Asking { server, what, name, sent, manner, headers: _ } = &asking;
     let done = match what {
         Writable::Job => write_jobs::delete(server, name, sent, manner).await?,
-        Writable::Node => return Err(what.cannot_be("deleted")),
+        Writable::Node => purge::purge(server, name, sent, manner).await?,
     };
     Ok(asking.answer(done))
 }

@@ -151,6 +151,8 @@ enum NodeCommand {
     Status(status::NodeStatusArgs),
     /// Allow or forbid new allocations on a node.
     Eligibility(scale::EligibilityArgs),
+    /// Give a node up that is gone for good: what it ran is placed elsewhere, and ends should it come back.
+    Purge(delete::PurgeArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -210,7 +212,7 @@ fn run(line: CommandLine) -> Result<ExitCode, CliError> {
         Command::Dev(args) => return crate::process::dev(args),
         Command::Server(args) => return crate::process::server(args),
         Command::Agent(args) => return crate::process::agent(args),
-        Command::Operator(command) => return operator::operate(command),
+        Command::Operator(command) => return operator::operate(&global, command),
         command @ (Command::Apply(_)
         | Command::Run(_)
         | Command::Plan(_)
@@ -262,6 +264,7 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         Command::Job(JobCommand::Start(args)) => delete::start(global, &args).await?,
         Command::Scale(args) | Command::Job(JobCommand::Scale(args)) => scale::scale(global, &args).await?,
         Command::Node(NodeCommand::Eligibility(args)) => scale::eligibility(global, &args).await?,
+        Command::Node(NodeCommand::Purge(args)) => delete::purge(global, &args).await?,
         Command::Logs(args) | Command::Alloc(AllocCommand::Logs(args)) => logs::logs(global, &args).await?,
         Command::Wait(args) => wait::wait(global, &args).await?,
         Command::Why(args) => why::why(global, &args).await?,

@@ -63,10 +63,16 @@ pub struct World<S> {
 
 /// Runs an agent until told to stop. Tasks go on running.
 pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: CancellationToken) {
-    let memory = saved::load(&*world.disk).await;
+    let saved = saved::load(&*world.disk).await;
     let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
-    let registration =
-        Registration { config: config.clone(), facts, host_ip, drivers: world.drivers.clone() };
+    let follows = watch::Sender::new(saved.epoch);
+    let registration = Registration {
+        config: config.clone(),
+        facts,
+        host_ip,
+        drivers: world.drivers.clone(),
+        follows: follows.subscribe(),
+    };
     let first = registration.fingerprint().await;
     let here = Here::new(&config, &first, host_ip);
     let mut beside = JoinSet::new();
@@ -76,10 +82,19 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     });
     let events: Events = futures::stream::select_all(events);
     let (current, fingerprint) = watch::channel(first);
-    let feed = feed::feed(world.store.clone(), Node { name: config.name.clone(), fingerprint });
+    // What the runtimes hold is not known yet: until then there may be something.
+    let is_bound = watch::Sender::new(true);
+    let node = Node {
+        name: config.name.clone(),
+        fingerprint,
+        follows: follows.clone(),
+        is_bound: is_bound.subscribe(),
+    };
+    let feed = feed::feed(world.store.clone(), node);
     let (checks, tested) = Checks::new(world.prober.clone());
     let (store, lifeline, name) = (world.store.clone(), world.lifeline.clone(), config.name.clone());
-    let mut agent = Agent::new(config, world, memory, here, checks);
+    let mut agent = Agent::new(config, world, saved.memory, here, checks);
+    (agent.follows, agent.is_bound) = (follows, is_bound);
     beside.spawn(registration.keep(store, current, stop.child_token()));
     beside.spawn(lifeline::keep_beating(lifeline, name, agent.told.subscribe(), stop.child_token()));
     agent.look_at_all();
@@ -126,6 +141,14 @@ pub(super) struct Agent<S> {
     pub(super) look_failures: BTreeMap<String, u32>,
     pub(super) here: Arc<Here>,
     told: watch::Sender<bool>,
+    /// The epoch of the store that this node follows.
+    pub(super) follows: watch::Sender<String>,
+    /// Whether this node holds allocations.
+    is_bound: watch::Sender<bool>,
+    /// The epoch of what is known of the store.
+    pub(super) epoch: String,
+    /// The store is another one, as was said once.
+    pub(super) is_abroad: bool,
 }
 
 /// Whether the memory is being saved, or was a moment ago.
@@ -178,6 +201,10 @@ impl<S: Store> Agent<S> {
             look_failures: BTreeMap::new(),
             here: Arc::new(here),
             told: watch::Sender::new(false),
+            follows: watch::Sender::new(String::new()),
+            is_bound: watch::Sender::new(true),
+            epoch: String::new(),
+            is_abroad: false,
         }
     }
 
@@ -245,6 +272,9 @@ impl<S: Store> Agent<S> {
         let is_idle = matches!(self.report_pace, Pace::From(_)) && self.reports.is_clean();
         let is_told = self.local.complete && self.unasked.is_empty() && is_idle;
         self.told.send_if_modified(|told| std::mem::replace(told, is_told) != is_told);
+        let Local { memory, tasks, .. } = &self.local;
+        let is_bound = !self.unasked.is_empty() || !memory.is_empty() || !tasks.is_empty();
+        self.is_bound.send_if_modified(|bound| std::mem::replace(bound, is_bound) != is_bound);
     }
 
     /// Lets acts on their way end, and saves the memory.
@@ -253,7 +283,7 @@ impl<S: Store> Agent<S> {
         if tokio::time::timeout(LAST_ACTS, rest).await.is_err() {
             tracing::warn!("some acts were still on their way when the agent stopped");
         }
-        let saved = saved::encode(&self.local.memory);
+        let saved = saved::encode(&self.local.memory, &self.follows.borrow());
         if let Err(error) = self.world.disk.save(saved).await {
             tracing::warn!("the agent's memory was not saved: {error}");
         }

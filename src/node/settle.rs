@@ -98,6 +98,7 @@ impl<S: Store> Agent<S> {
     pub(super) fn send_reports(&mut self) {
         let Pace::From(at) = self.report_pace else { return };
         if self.local.complete
+            && !self.is_abroad
             && at <= Instant::now()
             && let Some(flight) = self.reports.take()
         {
@@ -115,7 +116,7 @@ impl<S: Store> Agent<S> {
     pub(super) fn save(&mut self) {
         self.saving = match self.saving {
             Saving::Idle => {
-                let bytes = saved::encode(&self.local.memory);
+                let bytes = saved::encode(&self.local.memory, &self.follows.borrow());
                 self.works.spawn(works::save(self.world.disk.clone(), bytes));
                 Saving::Busy
             }

@@ -7,6 +7,7 @@ mod beat;
 mod config;
 mod control_plane;
 mod dev;
+mod epoch;
 mod foreign;
 mod host;
 mod opening;

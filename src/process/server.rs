@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use plan::{Guard, Write};
-use schemas::key::{Key, Prefix};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{self, FileConfig};
 use super::control_plane::{Identity, control_plane};
+use super::epoch;
 use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
@@ -21,7 +20,7 @@ use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
 use crate::clock::Clock;
-use crate::store::{self, AnyStore, CommitError, Store, Txn};
+use crate::store::{self, AnyStore};
 
 /// How often the cache is compared with the store.
 const DIGEST_EVERY: Duration = Duration::from_secs(60);
@@ -103,7 +102,8 @@ pub(super) async fn serve(
 ) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
     let identity = Identity { name: settings.name.clone(), address: format!("http://{address}") };
-    Box::pin(name_history(&store)).await;
+    Box::pin(epoch::name(&store)).await;
+    let kept = store.clone();
     let (cache, clock) = (Cache::new(DIGEST_EVERY, Clock::system()), Clock::system());
     let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
     #[cfg(feature = "etcd")]
@@ -120,27 +120,24 @@ pub(super) async fn serve(
     }
     tasks.spawn(api::serve(listener, router, stop.clone()));
     tracing::info!(%address, server = settings.name, "serving");
-    while let Some(ended) = tasks.join_next().await {
+    let keeping = epoch::keep(kept, stop.clone());
+    tokio::pin!(keeping);
+    let mut is_kept = true;
+    loop {
+        let ended = tokio::select! { biased;
+            ended = tasks.join_next() => ended,
+            kept = &mut keeping, if is_kept => {
+                is_kept = false;
+                kept.map_err(|(before, now)| CliError::failed(format!(
+                    "the store is another one now: its epoch was {before} and is {now}; start the server again"
+                )))?;
+                continue;
+            }
+        };
+        let Some(ended) = ended else { return Ok(()) };
         ended.map_err(|error| CliError::failed(format!("a part of the server failed: {error}")))?;
         if !stop.is_cancelled() {
             return Err(CliError::failed("a part of the server ended by itself"));
         }
-    }
-    Ok(())
-}
-
-/// Gives the store's history a name if it has none: agents and uids tell one store from another by it.
-async fn name_history<S: Store>(store: &S) {
-    let key = Key::epoch();
-    // A full etcd refuses every put, needed or not.
-    if store.list(&Prefix::one(&key)).await.is_ok_and(|listing| !listing.entries.is_empty()) {
-        return;
-    }
-    let value = format!("\"{}\"", uuid::Uuid::new_v4()).into();
-    let txn = Txn { guards: vec![Guard::Absent(key.clone())], writes: vec![Write::Put { key, value }] };
-    match store.commit(txn).await {
-        // Another server was faster.
-        Ok(_) | Err(CommitError::Conflict) => {}
-        Err(error) => tracing::warn!("the store's history has no name yet: {error}"),
     }
 }

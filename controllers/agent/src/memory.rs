@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use schemas::duration::Duration;
 use schemas::key::Revision;
+use schemas::placement::Placement;
 use schemas::report::TaskEvent;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,9 @@ const EVENTS_KEPT: usize = 10;
 pub struct AllocationMemory {
     /// The revision that made its placement.
     pub created: Revision,
+    /// The placement itself, so that it can be asked for again should the document be lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
     /// Its tasks.
     pub tasks: BTreeMap<String, TaskMemory>,
     /// Why it is ending or has ended.

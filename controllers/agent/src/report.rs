@@ -34,6 +34,7 @@ pub(crate) fn report(memory: &AllocationMemory, scene: &Scene<'_>) -> Allocation
         ran_seconds: if is_over { ran_seconds(memory, scene) } else { None },
         exit_code: if is_over { exit_code(memory, scene) } else { None },
         reason: reason(memory, state),
+        orphan: None,
     }
 }
 

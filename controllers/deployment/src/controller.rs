@@ -33,7 +33,7 @@ impl Controller for Deployer {
             }
             "placements" => of_placement(view, changed),
             "reports" => of_report(view, changed),
-            "health" | "fingerprints" => of_node(view, changed.segment(1)),
+            "health" | "fingerprints" | "tombstones" => of_node(view, changed.segment(1)),
             _ => Vec::new(),
         }
     }

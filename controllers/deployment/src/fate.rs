@@ -27,7 +27,7 @@ pub(crate) enum Fate {
         /// How long it ran.
         ran_seconds: u64,
     },
-    /// Its node is down or unknown.
+    /// Its node is down or was purged. A node that merely lost its documents is neither.
     Lost,
     /// It has no node of its own choice: its place is a node that does not fit what should run there.
     Unfit,
@@ -76,9 +76,7 @@ impl<'a> Fates<'a> {
             Some(ClientState::Failed) => {
                 Fate::Failed { ran_seconds: report.and_then(|report| report.ran_seconds).unwrap_or(0) }
             }
-            Some(ClientState::Pending | ClientState::Running) | None if self.is_lost(key.segment(1)) => {
-                Fate::Lost
-            }
+            Some(ClientState::Pending | ClientState::Running) | None if self.is_lost(key) => Fate::Lost,
             Some(ClientState::Pending | ClientState::Running) | None => {
                 let judged = report.filter(|report| report.spec == slot.spec);
                 Fate::Placed { is_healthy: judged.and_then(|report| report.healthy) }
@@ -120,8 +118,8 @@ impl<'a> Fates<'a> {
         last.is_some_and(|(_, (_, wish))| matches!(wish, Wish::Stop { unfit: true, .. }))
     }
 
-    fn is_lost(&self, node: &str) -> bool {
-        let health = self.view.health.get(&Key::health(node));
-        health.is_some_and(|health| health.state == NodeState::Down) || !self.view.knows_node(node)
+    fn is_lost(&self, placement: &Key) -> bool {
+        let health = self.view.health.get(&Key::health(placement.segment(1)));
+        health.is_some_and(|health| health.state == NodeState::Down) || self.view.indexes.is_purged(placement)
     }
 }

@@ -245,11 +245,18 @@ fn a_name_that_was_told_to_stop_is_never_waited_for() {
     roster web.api 0=v1.1
     wake at +600
     ");
-    let unknown = "place web.api.0-v1.0 on n9";
-    assert_snapshot!(decide(&format!("{job} · {unknown}"), 10), @"
+    let purged = "place web.api.0-v1.0 on n1 · purge n1";
+    assert_snapshot!(decide(&format!("{job} · {purged}"), 10), @"
     roster web.api 0=v1.1
     wake at +600
     ");
+}
+
+#[test]
+fn a_node_that_lost_its_documents_has_lost_nothing_else() {
+    let job = "job web count=1 · deployment web v1 running api=1/1/0/0@+600 · roster web.api 0=v1.0";
+    let placed = "place web.api.0-v1.0 on n9 · report web.api.0-v1.0 running";
+    assert_snapshot!(decide(&format!("{job} · {placed}"), 10), @"wake at +600");
 }
 
 #[test]

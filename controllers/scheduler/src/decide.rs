@@ -14,6 +14,7 @@ use schemas::roster::{Index, Roster, Slot};
 use crate::demand::Demand;
 use crate::feasible::belongs;
 use crate::history;
+use crate::orphans::{self, Held};
 use crate::pending;
 use crate::recovery;
 use crate::rule::Facts;
@@ -22,12 +23,15 @@ use crate::successor::{Succession, Successors};
 /// What to do now.
 pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
     let mut draft = Draft::new(view);
-    let mut settled = settle_strays(view, &mut draft);
-    settled.mending = recovery::mend(view, &mut draft, now);
+    let mut notes = Vec::new();
+    let orphaned = orphans::answer(view, &mut draft, &mut notes);
+    let settled = settle_strays(view, &mut draft);
+    let mending = recovery::mend(view, &mut draft, now);
+    let settled = Settled { orphaned, mending, ..settled };
     history::forget(view, &mut draft);
     // A place may be filled again only after its last instance was told to stop.
     draft.close();
-    let notes = pending::place(view, &settled, &mut draft, now);
+    notes.extend(pending::place(view, &settled, &mut draft, now));
     Plan { steps: draft.steps(), wake_at: None, notes }
 }
 
@@ -40,6 +44,8 @@ pub(crate) struct Settled {
     pub(crate) held: BTreeSet<(GroupRef, Index)>,
     /// Jobs with a placement that this plan writes anew: who their neighbours are is known after it.
     pub(crate) mending: BTreeSet<JobRef>,
+    /// Names that live on a node without a placement: they must not be placed a second time.
+    pub(crate) orphaned: Held,
 }
 
 /// Stops placements that no slot wants and updates those whose slot has a newer version in place.

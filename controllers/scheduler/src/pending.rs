@@ -97,6 +97,10 @@ impl<'v> Round<'v> {
         let mut by_version: BTreeMap<u64, Vec<Waiting>> = BTreeMap::new();
         for index in self.view.open.pending_of(group) {
             let Some(slot) = roster.slot_at(index) else { continue };
+            let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
+            if self.settled.orphaned.contains(&(group.namespace.clone(), name)) {
+                continue;
+            }
             by_version.entry(slot.spec).or_default().push(Waiting {
                 index,
                 slot,
@@ -204,6 +208,7 @@ impl<'v> Round<'v> {
             claim: amount,
             cores,
             ports,
+            adopts: None,
             placed_at: self.now,
         }
     }

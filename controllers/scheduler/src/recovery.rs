@@ -49,6 +49,7 @@ pub(crate) fn mend(view: &View, draft: &mut Draft, now: Timestamp) -> BTreeSet<J
             claim: amount,
             cores,
             ports,
+            adopts: None,
             placed_at: now,
         };
         let roster = Key::roster(&group.namespace, &group.job, &group.group);

@@ -71,7 +71,7 @@ impl<'a> Site<'a> {
         Site {
             name,
             fingerprint,
-            is_ready: health == Some(NodeState::Ready),
+            is_ready: health == Some(NodeState::Ready) && view.is_followed_by(fingerprint),
             is_eligible: decided.is_none_or(|node| node.spec.eligible) && !view.is_unreadable(&node),
             usable: fingerprint.usable(),
             used: usage.amount,

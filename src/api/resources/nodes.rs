@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use plan::View;
 use schemars::JsonSchema;
 use schemas::key::Key;
 use schemas::meta::{Condition, ObjectMeta};
@@ -14,6 +15,9 @@ use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
 use crate::api::unreadable;
+
+/// How many orphans a node's condition names: enough to know which jobs are meant.
+const ORPHANS_NAMED: usize = 10;
 
 /// What a node is and has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +61,7 @@ pub(in crate::api) struct NodeStatus {
     /// Directories that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
-    /// `Ready` and `Eligible`; `Unreadable` while a document of it cannot be read.
+    /// `Ready` and `Eligible`; `Unreadable`, `FollowsStore` and `Orphans` where there is something to say.
     pub conditions: Vec<Condition>,
 }
 
@@ -91,12 +95,14 @@ fn share(node: &Value, what: &str) -> Value {
     json!(format!("{}/{}", node["status"]["used"][what], node["status"]["allocatable"][what]))
 }
 
-/// The names of all nodes: of every machine that an agent or a person spoke of.
+/// The names of all nodes: of every machine that an agent, a person or a server spoke of.
 pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
     let found = scene.view.fingerprints.iter().map(|(key, _)| key);
     let decided = scene.view.nodes.iter().map(|(key, _)| key);
-    let unreadable = ["fingerprints", "nodes"].into_iter().flat_map(|kind| unreadable::keys(scene, &[kind]));
-    let keys = found.chain(decided).chain(unreadable);
+    let heard = scene.view.health.iter().map(|(key, _)| key);
+    let kinds = ["fingerprints", "nodes", "health"];
+    let unreadable = kinds.into_iter().flat_map(|kind| unreadable::keys(scene, &[kind]));
+    let keys = found.chain(decided).chain(heard).chain(unreadable);
     let names: BTreeSet<Name> = keys.map(|key| Name::new("", key.segment(1))).collect();
     names.into_iter().collect()
 }
@@ -108,11 +114,12 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let decided = view.nodes.stored(&Key::node(node));
     let health = view.health.stored(&Key::health(node));
     let link = view.links.stored(&Key::link(node));
-    let created = match (found, decided) {
-        (Some(found), _) => found.created,
-        (None, Some(decided)) => decided.created,
-        (None, None) => {
-            let keys = [Key::fingerprint(node), Key::node(node)];
+    let created = match (found, decided, health) {
+        (Some(found), _, _) => found.created,
+        (None, Some(decided), _) => decided.created,
+        (None, None, Some(health)) => health.created,
+        (None, None, None) => {
+            let keys = [Key::fingerprint(node), Key::node(node), Key::health(node)];
             keys.iter().find_map(|key| view.unreadable.counters(key))?.created
         }
     };
@@ -138,6 +145,8 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     };
     let mut conditions = conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since));
     conditions.extend(unreadable::of_node(scene, node));
+    conditions.extend(abroad(view, &fingerprint));
+    conditions.extend(orphans(view, node));
     let status = NodeStatus {
         used: usage.amount,
         allocations: usage.allocations,
@@ -174,6 +183,7 @@ fn status(found: Fingerprint, heard: &Health) -> NodeStatus {
         reserved_ports: _,
         dynamic_ports: _,
         host_volumes,
+        follows: _,
     } = found;
     NodeStatus {
         state: heard.state,
@@ -221,9 +231,43 @@ fn conditions(heard: &Health, spec: &NodeSpec, eligible_since: Option<Timestamp>
     vec![ready, eligible]
 }
 
+/// That the node takes nothing from this store.
+fn abroad(view: &View, found: &Fingerprint) -> Option<Condition> {
+    (!view.is_followed_by(found)).then(|| Condition {
+        kind: "FollowsStore".to_owned(),
+        status: "False".to_owned(),
+        reason: "AnotherStore".to_owned(),
+        message: format!(
+            "the agent follows the store {}: its tasks go on and it takes nothing from this one; if this store is \
+             the right one: encamp operator store accept",
+            found.follows
+        ),
+        ..Condition::default()
+    })
+}
+
+/// That the node runs what has no placement.
+fn orphans(view: &View, node: &str) -> Option<Condition> {
+    let of_node = view.indexes.orphans().filter(|(key, _)| key.segment(1) == node);
+    let names: Vec<String> =
+        of_node.map(|(key, _)| format!("{}/{}", key.segment(2), key.segment(3))).collect();
+    (!names.is_empty()).then(|| Condition {
+        kind: "Orphans".to_owned(),
+        status: "True".to_owned(),
+        reason: "PlacementMissing".to_owned(),
+        message: format!(
+            "{} allocations run without a placement: {}; they go on until their job says otherwise: apply it again \
+             to keep them, and delete it then to end them",
+            names.len(),
+            names.iter().take(ORPHANS_NAMED).cloned().collect::<Vec<_>>().join(", ")
+        ),
+        ..Condition::default()
+    })
+}
+
 /// Whether there is such a node.
 pub(in crate::api) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
     let view = scene.view;
-    let keys = [Key::fingerprint(&name.name), Key::node(&name.name)];
+    let keys = [Key::fingerprint(&name.name), Key::node(&name.name), Key::health(&name.name)];
     keys.iter().any(|key| view.counters(key).is_some())
 }

@@ -1,4 +1,4 @@
-//! `encamp operator store`: the store itself, without a server.
+//! `encamp operator store`: the store itself, without a server, and the history it holds.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,6 +7,8 @@ use clap::{Args, Subcommand};
 use schemas::codec;
 use schemas::key::{Key, Prefix};
 
+use super::epoch::{self, AcceptArgs};
+use crate::cli::tree::Global;
 use crate::cli::{CliError, print};
 use crate::process::StoreArgs;
 use crate::store::{self, Embedded, Inspection, OpenError, Repaired, Store as _};
@@ -20,6 +22,12 @@ pub(in crate::cli) enum StoreCommand {
     Repair(PlaceArgs),
     /// Print one document as JSON, however it is stored.
     Get(GetArgs),
+    /// Show the store's epoch, those it follows, and the nodes that wait for it to be accepted.
+    Status,
+    /// Say, once, that the store was restored from a backup: agents follow it by themselves then.
+    Restored,
+    /// Say, once, that nodes which run tasks of another store follow this one: tasks it does not know are ended.
+    Accept(AcceptArgs),
 }
 
 /// Which store.
@@ -53,17 +61,21 @@ pub(in crate::cli) struct GetArgs {
 }
 
 /// Does it.
-pub(super) fn run(command: StoreCommand) -> Result<ExitCode, CliError> {
+pub(super) fn run(global: &Global, command: StoreCommand) -> Result<ExitCode, CliError> {
     match command {
         StoreCommand::Check(args) => check(args.folder()?)?,
         StoreCommand::Repair(args) => repair(args.folder()?)?,
-        StoreCommand::Get(args) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| CliError::failed(error.to_string()))?;
-            runtime.block_on(get(&args))?;
-        }
+        StoreCommand::Get(args) => wait_for(get(&args))?,
+        StoreCommand::Status => wait_for(epoch::status(global))?,
+        StoreCommand::Restored => wait_for(epoch::restored(global))?,
+        StoreCommand::Accept(args) => wait_for(epoch::accept(global, &args))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn wait_for(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CliError::failed(error.to_string()))?.block_on(work)
 }
 
 fn check(folder: &Path) -> Result<(), CliError> {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use schemas::codec::DecodeError;
 use schemas::deployment::Deployment;
 use schemas::entry::{Change, Entry};
+use schemas::epoch::Epoch;
 use schemas::job::{Job, Version};
 use schemas::key::{Key, Revision, Shape};
 use schemas::leader::Leader;
@@ -12,6 +12,7 @@ use schemas::node::{Beat, Fingerprint, Health, Link, Node};
 use schemas::placement::Placement;
 use schemas::report::{Details, Report};
 use schemas::roster::Roster;
+use schemas::tombstone::Tombstone;
 
 use super::{Counters, Indexes, Open, Sight, Table};
 use crate::Guard;
@@ -22,7 +23,7 @@ pub struct View {
     /// Everything up to here is in the tables, nothing after it.
     pub revision: Revision,
     /// `/epoch` as it stands there: which store this is; empty as long as it has no name.
-    pub epoch: String,
+    pub epoch: Epoch,
     /// `/jobs/<namespace>/<job>`
     pub jobs: Table<Job>,
     /// `/versions/<namespace>/<job>/<version>`
@@ -47,6 +48,8 @@ pub struct View {
     pub beats: Table<Beat>,
     /// `/health/<node>`
     pub health: Table<Health>,
+    /// `/tombstones/<node>`
+    pub tombstones: Table<Tombstone>,
     /// `/leaders/<controller>`
     pub leaders: Table<Leader>,
     /// What follows from the tables.
@@ -103,9 +106,15 @@ impl View {
             "links" => self.links.counters(key),
             "beats" => self.beats.counters(key),
             "health" => self.health.counters(key),
+            "tombstones" => self.tombstones.counters(key),
             "leaders" => self.leaders.counters(key),
             _ => None,
         }
+    }
+
+    /// Whether the agent of that fingerprint takes its wishes from this store.
+    pub fn is_followed_by(&self, fingerprint: &Fingerprint) -> bool {
+        fingerprint.follows.is_empty() || self.epoch.continues(&fingerprint.follows)
     }
 
     /// The guard that a document is as this view knows it, or still is not there.
@@ -159,8 +168,9 @@ impl View {
             "links" => self.links.put(entry).map(drop),
             "beats" => self.beats.put(entry).map(drop),
             "health" => self.health.put(entry).map(drop),
+            "tombstones" => self.tombstones.put(entry).map(|_| self.refold_tombstone(entry.key.segment(1))),
             "leaders" => self.leaders.put(entry).map(drop),
-            "epoch" => epoch(&entry.value).map(|epoch| self.epoch = epoch),
+            "epoch" => Epoch::read(&entry.value).map(|epoch| self.epoch = epoch),
             // Kinds that no controller decides by are not held.
             _ => Ok(()),
         };
@@ -185,7 +195,7 @@ impl View {
             self.refold_unreadable(key);
         }
         if key.kind() == "epoch" {
-            self.epoch.clear();
+            self.epoch = Epoch::default();
         }
     }
 
@@ -217,17 +227,12 @@ impl View {
             "links" => drop(self.links.delete(key)),
             "beats" => drop(self.beats.delete(key)),
             "health" => drop(self.health.delete(key)),
+            "tombstones" => {
+                drop(self.tombstones.delete(key));
+                self.refold_tombstone(key.segment(1));
+            }
             "leaders" => drop(self.leaders.delete(key)),
             _ => {}
         }
     }
-}
-
-/// The name of a store is a line of text. What is not is no reason for anything: the last good name stays.
-fn epoch(bytes: &[u8]) -> Result<String, DecodeError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| DecodeError(error.to_string()))?;
-    if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err(DecodeError("it is no line of text".to_owned()));
-    }
-    Ok(text.to_owned())
 }

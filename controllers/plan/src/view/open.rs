@@ -45,7 +45,7 @@ impl Open {
         self.stray.iter()
     }
 
-    /// Placements that ended, by group, and those whose node is unknown.
+    /// Placements that ended, by group: their node said so, or was purged.
     pub fn ended(&self) -> impl Iterator<Item = (&GroupRef, &BTreeSet<Key>)> {
         self.ended.iter()
     }
@@ -62,7 +62,7 @@ impl Open {
         let (is_ended, is_stray) = match facts.placements.get(key) {
             None => (false, false),
             Some(placement) => {
-                let is_ended = facts.indexes.is_gone(key) || !knows_node(facts, key.segment(1));
+                let is_ended = facts.indexes.is_gone(key);
                 let is_unwanted = !wants(slot, placement) && !is_roster_unreadable(facts, &group);
                 (is_ended, !is_ended && placement.wish == Wish::Run && is_unwanted)
             }
@@ -142,12 +142,6 @@ fn slot_of<'a>(facts: &Facts<'a>, group: &GroupRef, index: &Index) -> Option<&'a
 /// What slots an unreadable roster has is not known: it disowns nobody.
 fn is_roster_unreadable(facts: &Facts, group: &GroupRef) -> bool {
     facts.unreadable.get(&Key::roster(&group.namespace, &group.job, &group.group)).is_some()
-}
-
-/// A node whose agent's words cannot be read is not a node that is gone.
-fn knows_node(facts: &Facts, node: &str) -> bool {
-    let key = Key::fingerprint(node);
-    facts.fingerprints.get(&key).is_some() || facts.unreadable.get(&key).is_some()
 }
 
 fn wants(slot: Option<&Slot>, placement: &Placement) -> bool {

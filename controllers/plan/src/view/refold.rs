@@ -38,6 +38,12 @@ impl View {
         }
     }
 
+    pub(super) fn refold_tombstone(&mut self, node: &str) {
+        let since = self.tombstones.counters(&Key::tombstone(node)).map(|counters| counters.modified);
+        self.indexes.tombstone(node, since, &self.placements);
+        self.refold_node(node);
+    }
+
     pub(super) fn refold_node(&mut self, node: &str) {
         let View { open, rosters, placements, fingerprints, indexes, unreadable, .. } = self;
         open.node(&Facts { rosters, placements, fingerprints, indexes, unreadable }, node);

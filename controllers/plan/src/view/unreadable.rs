@@ -76,6 +76,9 @@ impl Unreadable {
                 "it is written anew as the node's link says",
             ),
             "leaders" => ("the servers", "nobody leads", "the next server takes the lead over"),
+            "tombstones" => {
+                ("operators", "the node counts as not purged: what it runs goes on", "purge the node again")
+            }
             "epoch" => ("the servers", "the name that was read last counts", "see `encamp operator store`"),
             _ => ("nobody known", "it is passed over", "delete it"),
         };
@@ -108,6 +111,7 @@ mod tests {
             Key::node("n1"),
             Key::placement("n1", "default", allocation),
             Key::report("n1", 0),
+            Key::tombstone("n1"),
             Key::roster("default", "web", "api"),
             Key::version("default", "web", 1),
         ]
@@ -162,14 +166,14 @@ mod tests {
     #[test]
     fn the_name_of_the_store_stays_until_another_can_be_read() {
         let (mut view, key) = (View::default(), Key::epoch());
-        let named = |view: &View| view.epoch.clone();
+        let named = |view: &View| view.epoch.id.clone();
         view.apply(Revision(2), &[put(&key, b"\"one\"", 2)]);
         for (at, bad) in [(3, b"\xff\xfe".as_slice()), (4, b""), (5, b"a\0b")] {
             view.apply(Revision(at), &[put(&key, bad, at)]);
-            assert_eq!(named(&view), "\"one\"");
+            assert_eq!(named(&view), "one");
             assert!(view.is_unreadable(&key));
         }
         view.apply(Revision(6), &[put(&key, b"\"two\"", 6)]);
-        assert_eq!((named(&view).as_str(), view.unreadable.len()), ("\"two\"", 0));
+        assert_eq!((named(&view).as_str(), view.unreadable.len()), ("two", 0));
     }
 }
