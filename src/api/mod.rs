@@ -14,6 +14,7 @@ mod discovery;
 mod events;
 mod feed;
 mod happened;
+mod health;
 mod job_edit;
 mod kind;
 pub mod lifeline;

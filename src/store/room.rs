@@ -57,7 +57,10 @@ impl fmt::Display for NoRoom {
         let Measure { quota_bytes, file_bytes: _, used_bytes, is_closed } = self.0;
         let (used, quota, reserve) = (Mib(used_bytes), Mib(quota_bytes), Mib(self.0.reserve_bytes()));
         if is_closed {
-            return write!(f, "{used} of {quota} are used and etcd has raised its alarm: it takes deletes only");
+            return write!(
+                f,
+                "{used} of {quota} are used and etcd has raised its alarm: it takes deletes only"
+            );
         }
         write!(f, "{used} of {quota} are used, and {reserve} are kept for stopping and reporting")
     }

@@ -132,7 +132,8 @@ impl Etcd {
     /// How large etcd's file may become: as we are told, as etcd says, or as etcd does unless it is told otherwise.
     async fn quota(&self, keeper: &mut Keeper, status: &StatusResponse) -> u64 {
         let options = self.members().options();
-        let told = options.quota_bytes.or(u64::try_from(status.db_size_quota()).ok().filter(|quota| *quota > 0));
+        let told =
+            options.quota_bytes.or(u64::try_from(status.db_size_quota()).ok().filter(|quota| *quota > 0));
         if let Some(told) = told {
             return told;
         }
