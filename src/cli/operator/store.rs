@@ -19,7 +19,7 @@ pub(in crate::cli) enum StoreCommand {
     /// Copy what is sound of a damaged embedded store into a new file beside it.
     Repair(PlaceArgs),
     /// Print one document as JSON, however it is stored.
-    Get(GetArgs),
+    Get(Box<GetArgs>),
 }
 
 /// Which store.
@@ -67,7 +67,8 @@ pub(super) fn run(command: StoreCommand) -> Result<ExitCode, CliError> {
 }
 
 fn check(folder: &Path) -> Result<(), CliError> {
-    let Inspection { documents, revision, faults } = Embedded::check(folder).map_err(failed)?;
+    let Inspection { documents, revision, faults } =
+        Embedded::check(folder).map_err(|error| failed(&error))?;
     let at = revision.map_or("an unknown revision".to_owned(), |revision| format!("revision {revision}"));
     if faults.is_empty() {
         print::out(&format!("sound: {documents} documents at {at}"));
@@ -82,7 +83,7 @@ fn check(folder: &Path) -> Result<(), CliError> {
 }
 
 fn repair(folder: &Path) -> Result<(), CliError> {
-    let Some(repaired) = Embedded::repair(folder).map_err(failed)? else {
+    let Some(repaired) = Embedded::repair(folder).map_err(|error| failed(&error))? else {
         print::out("nothing to repair: the store is sound");
         return Ok(());
     };
@@ -120,7 +121,7 @@ async fn get(args: &GetArgs) -> Result<(), CliError> {
         // Opening it would make a new one.
         return Err(CliError::NotFound(format!("there is no store in {folder}")));
     }
-    let store = store::open(&address, &options).await.map_err(failed)?;
+    let store = store::open(&address, &options).await.map_err(|error| failed(&error))?;
     let listing = store.list(&prefix).await.map_err(|error| CliError::failed(error.to_string()))?;
     if !prefix.is_exact() {
         listing.entries.iter().for_each(|entry| print::out(entry.key.as_str()));
@@ -135,7 +136,7 @@ async fn get(args: &GetArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn failed(error: OpenError) -> CliError {
+fn failed(error: &OpenError) -> CliError {
     CliError::failed(error.to_string())
 }
 
