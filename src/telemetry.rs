@@ -78,6 +78,18 @@ pub static ETCD_COMPACTED: LazyLock<IntGauge> = LazyLock::new(|| {
         .expect("registered once")
 });
 
+/// How much may still be made new before the reserve of the store begins.
+pub static STORE_GROWTH_BYTES: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_store_growth_bytes", "Bytes that may be made new before the store is full")
+        .expect("registered once")
+});
+
+/// Whether nothing new is taken any more.
+pub static STORE_FULL: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_store_full", "1 while the store refuses what makes it larger, else 0")
+        .expect("registered once")
+});
+
 /// The `reason` of a failed commit.
 pub fn failure(error: CommitError) -> &'static str {
     match error {

@@ -51,6 +51,19 @@ pub(super) struct Change<D> {
     pub seen: Seen,
     /// Sentences for people.
     pub warnings: Vec<String>,
+    /// What it is to a store that is full.
+    pub weight: Weight,
+}
+
+/// What a change is to a store that is full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// It makes something new or larger: refused before the store's reserve is touched.
+    Growth,
+    /// It ends something: written as long as anything can be.
+    Relief,
+    /// It ends something, and where not even that can be written these deletes do as well.
+    Deletes(Vec<Key>),
 }
 
 /// What a write came to.
@@ -87,7 +100,7 @@ pub(super) async fn change<D: Document + Clone>(
         server.look(|scene| scene.view.unreadable.counters(key)).map(|counters| counters.modified);
     let (mut stored, mut unreadable) = (cached, unreadable);
     for _ in 0..TRIES {
-        let Change { document, writes, seen, warnings } = make(stored.as_ref())?;
+        let Change { document, writes, seen, mut warnings, weight } = make(stored.as_ref())?;
         let is_new = stored.is_none();
         let outdated = check(server, target, stored.as_ref(), &seen);
         if let Err(refusal) = outdated {
@@ -107,7 +120,21 @@ pub(super) async fn change<D: Document + Clone>(
             Some(revision) => Guard::At(key.clone(), revision),
             None => Guard::Absent(key.clone()),
         };
-        match server.commit(Txn { guards: vec![guard], writes }).await {
+        if weight == Weight::Growth {
+            let bytes = Txn { guards: Vec::new(), writes: writes.clone() }.size() as u64;
+            server.room().admit(bytes).await.map_err(|why| Refusal::no_room(&why))?;
+        }
+        let guards = vec![guard];
+        let mut answer = server.commit(Txn { guards: guards.clone(), writes }).await;
+        if answer == Err(CommitError::Full)
+            && let Weight::Deletes(keys) = weight
+        {
+            let writes = keys.into_iter().map(|key| Write::Delete { key }).collect();
+            answer = server.commit(Txn { guards, writes }).await;
+            warnings
+                .push("the store is full: it is gone at once, and what runs ends once there is room".into());
+        }
+        match answer {
             Ok(revision) => {
                 server.shown(revision).await;
                 return Ok(Done { document, is_new, warnings });

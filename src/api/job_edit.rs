@@ -138,6 +138,21 @@ fn used(view: &View, namespace: &str, name: &str) -> BTreeSet<u64> {
     rosters.chain(placements.flat_map(|placement| [placement.version, placement.spec])).collect()
 }
 
+/// Whether a change does nothing but stop a job or lower its counts.
+pub(super) fn only_ends(old: &Job, new: &Job) -> bool {
+    let mut lowered = old.spec.clone();
+    let is_stop = new.spec.stop && !old.spec.stop;
+    lowered.stop |= new.spec.stop;
+    let mut are_lower = false;
+    for (group, wanted) in lowered.groups.iter_mut().zip(&new.spec.groups) {
+        if group.count > wanted.count && wanted.count.is_some() {
+            group.count = wanted.count;
+            are_lower = true;
+        }
+    }
+    lowered == new.spec && (is_stop || are_lower)
+}
+
 /// The write that asks for a job's deletion; none if that was asked before.
 pub(super) fn deletion(stored: &Stored<Job>, now: Timestamp) -> Edit {
     let mut job = stored.value.clone();

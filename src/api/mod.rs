@@ -15,6 +15,7 @@ mod epoch;
 mod events;
 mod feed;
 mod happened;
+mod health;
 mod job_edit;
 mod kind;
 pub mod lifeline;

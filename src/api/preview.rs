@@ -47,7 +47,7 @@ async fn preview(
         (scene.view.clone(), catalog::join(scene, Kind::Job, &name).unwrap_or_default(), scene.now)
     });
     let stored = view.jobs.stored(&key).cloned();
-    let Change { document: job, writes, warnings, seen: _ } =
+    let Change { document: job, writes, warnings, seen: _, weight: _ } =
         write_jobs::planned(&server, &name, stored.as_ref(), (&sent, &manner))?;
     let diff = diff::diff(&name.name, stored.as_ref().map(|stored| &stored.value.spec), &job.spec);
     let reference = JobRef { namespace: name.namespace.clone(), job: name.name.clone() };

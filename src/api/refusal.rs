@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use crate::store::{CommitError, ReadError};
+use crate::store::{CommitError, NoRoom, ReadError};
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,9 +178,20 @@ impl Refusal {
             CommitError::TooLarge => Refusal::too_large("the document is too large for the store"),
             CommitError::Full => {
                 let message = "the store is full; nothing was changed. Deleting still works";
-                Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", message)
+                Refusal::full(message)
             }
         }
+    }
+
+    /// Nothing new is taken any more.
+    pub(super) fn no_room(why: &NoRoom) -> Refusal {
+        Refusal::full(format!(
+            "the store is full; nothing was changed: {why}. Stopping and deleting still work"
+        ))
+    }
+
+    fn full(message: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", message)
     }
 
     /// The sentence.

@@ -14,10 +14,12 @@ use tower_http::trace::TraceLayer;
 use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
-use super::{core, discovery, epoch, log, openapi, preview, read, review, scale, unreadable, write};
+use super::{
+    core, discovery, epoch, health, log, openapi, preview, read, review, scale, unreadable, write,
+};
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
-use crate::store::{CommitError, Entry, Listing, ReadError, Store, Txn};
+use crate::store::{CommitError, Entry, Listing, ReadError, Room, Store, Txn};
 
 /// How long a write waits until this server shows it.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -43,6 +45,7 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 trait Writer: Send + Sync {
     fn commit(&self, txn: Txn) -> Answer<'_, Result<Revision, CommitError>>;
     fn list(&self, prefix: Prefix) -> Answer<'_, Result<Listing, ReadError>>;
+    fn room(&self) -> Room;
 }
 
 impl<S: Store> Writer for S {
@@ -51,6 +54,9 @@ impl<S: Store> Writer for S {
     }
     fn list(&self, prefix: Prefix) -> Answer<'_, Result<Listing, ReadError>> {
         Box::pin(async move { Store::list(self, &prefix).await })
+    }
+    fn room(&self) -> Room {
+        Store::room(self)
     }
 }
 
@@ -72,6 +78,7 @@ impl Server {
     pub fn router(&self) -> Router {
         Router::new()
             .merge(discovery::router())
+            .merge(health::router())
             .merge(openapi::router())
             .merge(core::router())
             .merge(unreadable::router())
@@ -134,6 +141,11 @@ impl Server {
     /// Writes.
     pub(super) async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
         self.0.store.commit(txn).await
+    }
+
+    /// How much room the store has.
+    pub(super) fn room(&self) -> Room {
+        self.0.store.room()
     }
 
     /// One document as the store has it now, however far this server's picture lags.

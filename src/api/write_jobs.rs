@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::admission::{self, Admitted};
 use super::body::Sent;
-use super::commit::{Change, Done, Seen, Target, change};
+use super::commit::{Change, Done, Seen, Target, Weight, change};
 use super::job_edit::{self, Edit, Wanted};
 use super::kind::{GROUP_VERSION, Kind};
 use super::missing::no_job;
@@ -129,10 +129,20 @@ pub(super) async fn delete(
         let last_known = last_known(server, name);
         let stored = stored.or(last_known.as_ref()).ok_or_else(|| no_job(server, name))?;
         let Edit { job, writes } = job_edit::deletion(stored, server.now());
-        Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new() })
+        // What belongs to a job that is gone is swept away, and its allocations are stopped.
+        let weight = Weight::Deletes(vec![key.clone()]);
+        Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new(), weight })
     })
     .await?;
-    Ok(if is_dry { foreseen(server, name, done) } else { written(server, name, done) })
+    if is_dry {
+        return Ok(foreseen(server, name, done));
+    }
+    let last = as_written(&done.document);
+    let mut done = written(server, name, done);
+    if done.document.is_null() {
+        done.document = last;
+    }
+    Ok(done)
 }
 
 /// Sets the count of a group.
@@ -195,7 +205,11 @@ fn edited(server: &Server, stored: Option<&Stored<Job>>, wish: Wish, manner: &Ma
     }
     let now = server.now();
     let Edit { job, writes } = server.look(|scene| job_edit::edit(scene.view, stored, wanted, now));
-    Change { document: job, writes, seen, warnings }
+    let weight = match stored {
+        Some(stored) if job_edit::only_ends(&stored.value, &job) => Weight::Relief,
+        Some(_) | None => Weight::Growth,
+    };
+    Change { document: job, writes, seen, warnings, weight }
 }
 
 /// A job that was written, as it is shown now.

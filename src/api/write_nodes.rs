@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::admission;
 use super::body::Sent;
-use super::commit::{Change, Done, Seen, Target, change};
+use super::commit::{Change, Done, Seen, Target, Weight, change};
 use super::kind::{GROUP_VERSION, Kind};
 use super::missing::missing;
 use super::patch::{self, Patch};
@@ -85,7 +85,11 @@ async fn run(
         let node = Node { metadata, spec, eligible_since };
         let is_same = stored.is_some_and(|stored| stored.value == node);
         let writes = if is_same { Vec::new() } else { vec![Write::put(key.clone(), &node)] };
-        Ok(Change { document: node, writes, seen, warnings })
+        // Taking a node out must be possible at any time; only words about it may be many.
+        let is_small =
+            writes.iter().all(|write| matches!(write, Write::Put { value, .. } if value.len() < 4096));
+        let weight = if is_small { Weight::Relief } else { Weight::Growth };
+        Ok(Change { document: node, writes, seen, warnings, weight })
     })
     .await?;
     let Done { document: node, is_new: _, warnings } = done;

@@ -68,6 +68,9 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
     let connection = global.connect()?;
     let output = args.form.output()?;
     let Some(name) = &args.name else {
+        if let Err(CliError::Failed(why)) = connection.send(Method::GET, Ask::path("/readyz")).await {
+            print::talk(&format!("Warning: the server is not ready: {}", why.trim_end()));
+        }
         list(&connection, global, (kind.unwrap_or("jobs"), ""), &output).await?;
         if output.is_table() {
             unreadable(&connection).await;

@@ -66,6 +66,8 @@ pub(super) struct ServerSection {
     pub(super) store_user: Option<String>,
     pub(super) store_password_file: Option<PathBuf>,
     pub(super) store_history: Option<Duration>,
+    /// Bytes.
+    pub(super) store_quota: Option<u64>,
 }
 
 /// What only agents read.

@@ -46,7 +46,7 @@ pub fn dev(args: DevArgs) -> Result<ExitCode, CliError> {
             None => (temporary_folder()?, true),
         };
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        let result = both(&args, &file, folder.clone(), stop).await;
+        let result = Box::pin(both(&args, &file, folder.clone(), stop)).await;
         if is_temporary && let Err(error) = std::fs::remove_dir_all(&folder) {
             talk(&format!("could not remove {}: {error}", folder.display()));
         }

@@ -43,6 +43,9 @@ pub struct StoreArgs {
     /// How much history etcd keeps for slow watches; 0s leaves compaction to etcd. Default: 30s.
     #[arg(long, value_name = "DURATION")]
     pub store_history: Option<Duration>,
+    /// How many bytes etcd may store (its --quota-backend-bytes). Default: what etcd tells, or its own 2 GiB.
+    #[arg(long, value_name = "BYTES")]
+    pub store_quota: Option<u64>,
 }
 
 impl StoreArgs {
@@ -58,6 +61,7 @@ impl StoreArgs {
             store_user: args.store_user.or_else(|| file.store_user.clone()),
             store_password_file: args.store_password_file.or_else(|| file.store_password_file.clone()),
             store_history: args.store_history.or(file.store_history),
+            store_quota: args.store_quota.or(file.store_quota),
         }
     }
 
@@ -79,6 +83,7 @@ impl StoreArgs {
             options.root.clone_from(root);
         }
         options.ca_file.clone_from(&self.store_ca);
+        options.quota_bytes = self.store_quota;
         options.identity_files = match (&self.store_cert, &self.store_key) {
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             (None, None) => None,

@@ -13,6 +13,7 @@ use super::embedded::Embedded;
 use super::etcd::Etcd;
 use super::http::Http;
 use super::memory::Memory;
+use super::room::Room;
 
 /// Why a store could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +97,8 @@ pub struct Options {
     pub identity_files: Option<(PathBuf, PathBuf)>,
     /// Whether to speak TLS to etcd even if none of these files is given: what `etcds://` means.
     pub is_tls: bool,
+    /// How large etcd's file may become, where etcd itself does not tell.
+    pub quota_bytes: Option<u64>,
     /// How long any one call to etcd may take.
     pub timeout: Duration,
 }
@@ -116,6 +119,7 @@ impl Default for Options {
             ca_file: None,
             identity_files: None,
             is_tls: false,
+            quota_bytes: None,
             timeout: Duration::from_secs(5),
         }
     }
@@ -166,6 +170,16 @@ pub async fn open(address: &str, options: &Options) -> Result<AnyStore, OpenErro
 }
 
 impl Store for AnyStore {
+    fn room(&self) -> Room {
+        match self {
+            AnyStore::Memory(store) => store.room(),
+            AnyStore::Embedded(store) => store.room(),
+            #[cfg(feature = "etcd")]
+            AnyStore::Etcd(store) => Store::room(store),
+            AnyStore::Http(store) => store.room(),
+        }
+    }
+
     async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
         match self {
             AnyStore::Memory(store) => store.list(prefix).await,

@@ -16,6 +16,7 @@ mod fanout;
 mod http;
 mod live;
 mod memory;
+mod room;
 pub mod wire;
 
 pub use self::core::Limits;
@@ -29,4 +30,5 @@ pub use embedded::{Embedded, Inspection, Repaired};
 pub use etcd::Etcd;
 pub use http::Http;
 pub use memory::Memory;
+pub use room::{Measure, NoRoom, Room};
 pub use schemas::entry::{Change, Entry};

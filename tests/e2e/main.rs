@@ -73,6 +73,7 @@ over_a_special_etcd! {
     a_cluster_never_fills_its_etcd: scenarios::etcd::FORGETFUL;
     a_server_lists_again_when_its_watch_is_compacted: scenarios::etcd::FORGETFUL;
     a_full_etcd_is_opened_again: scenarios::etcd::HOARDING;
+    growth_ends_before_etcd_is_full: scenarios::etcd::HOARDING;
     the_leader_of_etcd_may_die: scenarios::etcd::OF_THREE;
 }
 

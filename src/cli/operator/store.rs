@@ -21,7 +21,7 @@ pub(in crate::cli) enum StoreCommand {
     /// Copy what is sound of a damaged embedded store into a new file beside it.
     Repair(PlaceArgs),
     /// Print one document as JSON, however it is stored.
-    Get(GetArgs),
+    Get(Box<GetArgs>),
     /// Show the store's epoch, those it follows, and the nodes that wait for it to be accepted.
     Status,
     /// Say, once, that the store was restored from a backup: agents follow it by themselves then.
@@ -79,7 +79,8 @@ fn wait_for(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliE
 }
 
 fn check(folder: &Path) -> Result<(), CliError> {
-    let Inspection { documents, revision, faults } = Embedded::check(folder).map_err(failed)?;
+    let Inspection { documents, revision, faults } =
+        Embedded::check(folder).map_err(|error| failed(&error))?;
     let at = revision.map_or("an unknown revision".to_owned(), |revision| format!("revision {revision}"));
     if faults.is_empty() {
         print::out(&format!("sound: {documents} documents at {at}"));
@@ -94,7 +95,7 @@ fn check(folder: &Path) -> Result<(), CliError> {
 }
 
 fn repair(folder: &Path) -> Result<(), CliError> {
-    let Some(repaired) = Embedded::repair(folder).map_err(failed)? else {
+    let Some(repaired) = Embedded::repair(folder).map_err(|error| failed(&error))? else {
         print::out("nothing to repair: the store is sound");
         return Ok(());
     };
@@ -132,7 +133,7 @@ async fn get(args: &GetArgs) -> Result<(), CliError> {
         // Opening it would make a new one.
         return Err(CliError::NotFound(format!("there is no store in {folder}")));
     }
-    let store = store::open(&address, &options).await.map_err(failed)?;
+    let store = store::open(&address, &options).await.map_err(|error| failed(&error))?;
     let listing = store.list(&prefix).await.map_err(|error| CliError::failed(error.to_string()))?;
     if !prefix.is_exact() {
         listing.entries.iter().for_each(|entry| print::out(entry.key.as_str()));
@@ -147,7 +148,7 @@ async fn get(args: &GetArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn failed(error: OpenError) -> CliError {
+fn failed(error: &OpenError) -> CliError {
     CliError::failed(error.to_string())
 }
 

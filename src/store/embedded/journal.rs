@@ -222,10 +222,8 @@ fn open_database(file: &CopyOnWrite) -> Result<Database, Refused> {
 /// Makes a new file: it appears with its content or not at all, so that an empty one is never ours.
 fn create(folder: &Path) -> Result<(), redb::Error> {
     let new = folder.join(format!("{FILE_NAME}.new.{}", std::process::id()));
-    fs::remove_file(&new).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
+    fs::remove_file(&new)
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
     write_new(&new, std::iter::empty(), new_identity(), 0)?;
     let path = folder.join(FILE_NAME);
     // Unlike a rename, a link never takes the place of a file that somebody else has made meanwhile.
