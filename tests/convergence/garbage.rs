@@ -137,9 +137,13 @@ fn spoiled(turns: usize, spoils: &[Key]) {
     let is_users = |key: &&Key| ["nodes", "leaders", "epoch", "details", "jobs"].contains(&key.kind());
     let left: Vec<&&Key> = left.iter().filter(|key| !is_users(key)).collect();
     assert!(left.is_empty(), "{what}: {left:?} cannot be read still\n{}", world.log.join("\n"));
-    let rollout =
-        world.view.deployments.get(&Key::deployment("default", "web", 2)).map(|rollout| rollout.status);
-    assert_eq!(rollout, Some(DeploymentStatus::Successful), "{what}\n{}", world.log.join("\n"));
+    let rollout = world.view.deployments.get(&Key::deployment("default", "web", 2));
+    let status = rollout.map(|rollout| rollout.status).unwrap_or_default();
+    // What held the rollout up may have done so beyond its deadline.
+    let late = ["fingerprints", "health", "jobs", "nodes", "reports", "versions"];
+    let may_be_late = spoils.iter().any(|key| late.contains(&key.kind()));
+    let is_well = status == DeploymentStatus::Successful || (may_be_late && status.is_terminal());
+    assert!(is_well, "{what}: {status:?}\n{}", world.log.join("\n"));
 }
 
 #[test]

@@ -121,7 +121,9 @@ fn recover(view: &View, key: &Key) -> Option<Recovered> {
         if is_unreadable(Key::version(namespace, named.job, slot.spec)) {
             return None;
         }
-        if slot.state == SlotState::Run && !is_elsewhere(view, key) {
+        // One that has ended is left as it was: it tells how.
+        let is_meant = slot.state == SlotState::Run || view.indexes.is_gone(key);
+        if is_meant && !is_elsewhere(view, key) {
             return Some(of(named, slot.spec, Wish::Run));
         }
     }
