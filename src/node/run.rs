@@ -11,6 +11,7 @@ use agent::{AllocationId, Local};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use schemas::key::Key;
 use schemas::node::AgentBeat;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -69,7 +70,8 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let says = AgentBeat { session: config.session.clone(), ..AgentBeat::default() };
     let beating = Beating { node: config.name.clone(), says };
     let (lifeline, is_told, until) = (world.lifeline.clone(), told.subscribe(), stop.child_token());
-    beside.spawn(lifeline::keep_beating(lifeline, beating, is_told, until));
+    let runtime = lifeline.runtime().unwrap_or_else(Handle::current);
+    beside.spawn_on(lifeline::keep_beating(lifeline, beating, is_told, until), &runtime);
     let memory = saved::load(&*world.disk).await;
     let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
     let registration =

@@ -5,10 +5,16 @@
 
 use schemas::node::AgentBeat;
 
-/// A beat that does not count, and what to do about it.
+/// A beat that does not count, by what the agent can do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(pub String);
+pub enum Refused {
+    /// Beat to another server: this one cannot tell anybody what it hears.
+    #[error("this server does not reach the store")]
+    Deaf,
+    /// Somebody has to do what is said.
+    #[error("{0}")]
+    Wrong(String),
+}
 
 /// Judges a beat of a node, whose last beat that counted is `known`.
 pub(super) fn admit(_node: &str, _known: Option<&AgentBeat>, _beat: &AgentBeat) -> Result<(), Refused> {
