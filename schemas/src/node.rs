@@ -231,7 +231,7 @@ pub struct Beat {
     pub count: u64,
     /// Where the server's API answers.
     pub address: String,
-    /// How many of the nodes that it hears have missed a beat or more.
+    /// How many of the nodes that are its to judge have missed a beat or more, those that it called silent included.
     #[serde(skip_serializing_if = "is_zero")]
     pub late: u32,
 }

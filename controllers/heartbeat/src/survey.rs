@@ -69,7 +69,7 @@ impl<'a> Survey<'a> {
     pub(crate) fn of(view: &'a View, settings: &HeartbeatSettings, brake: &Brake, now: Timestamp) -> Self {
         let grace = settings.grace.to_signed();
         let begin = brake.since.unwrap_or(now).saturating_sub(grace).unwrap_or(now);
-        let mut survey = Survey { next: grace, late: late(view), ..Survey::default() };
+        let mut survey = Survey { next: grace, ..Survey::default() };
         for (key, health) in view.health.iter() {
             survey.known += 1;
             let (node, Health { state, since, .. }) = (key.segment(1), &health.value);
@@ -80,12 +80,29 @@ impl<'a> Survey<'a> {
             }
         }
         survey.all += survey.gone;
+        survey.late += survey.late_by_server(view);
         survey
     }
 
     /// How many are silent.
     pub(crate) fn silent(&self) -> usize {
         self.due.len() + self.late + self.gone
+    }
+
+    /// How many nodes have missed a beat, as the servers that are heard say, without those that are due already: a
+    /// beat of a server may be older than what it wrote about a node.
+    fn late_by_server(&self, view: &View) -> usize {
+        let mut due: BTreeMap<&str, usize> = BTreeMap::new();
+        for one in self.due.values().filter(|due| !due.is_server_silent) {
+            *due.entry(one.server).or_default() += 1;
+        }
+        let is_heard = |server: &str| view.sight.silence(server).is_some_and(|silence| silence < LATE);
+        let beats = view.beats.iter().filter(|(key, _)| is_heard(key.segment(1)));
+        let late = beats.map(|(key, beat)| {
+            let late = usize::try_from(beat.value.late).unwrap_or(usize::MAX);
+            late.saturating_sub(due.get(key.segment(1)).copied().unwrap_or_default())
+        });
+        late.sum()
     }
 
     fn take(&mut self, view: &'a View, settings: &HeartbeatSettings, node: &'a str) {
@@ -104,13 +121,6 @@ impl<'a> Survey<'a> {
             Standing::Unseen => self.next = self.next.min(LOOK_AGAIN),
         }
     }
-}
-
-/// How many nodes have missed a beat, as the servers that are heard say.
-fn late(view: &View) -> usize {
-    let is_heard = |server: &str| view.sight.silence(server).is_some_and(|silence| silence < LATE);
-    let beats = view.beats.iter().filter(|(key, _)| is_heard(key.segment(1)));
-    beats.map(|(_, beat)| usize::try_from(beat.value.late).unwrap_or(usize::MAX)).sum()
 }
 
 fn standing(view: &View, settings: &HeartbeatSettings, node: &str, link: &Link) -> Standing {

@@ -85,10 +85,17 @@ fn what_is_done_while_it_holds_is_one_step() {
 #[test]
 fn a_silence_that_has_only_begun_counts() {
     let mut scene = cluster(10);
-    scene.write(&format!("beat s1 2 late=4 · {}", breaks([1])));
+    scene.write(&format!("beat s1 2 late=5 · {}", breaks([1])));
     assert_eq!(given_up(&mut scene, 5), Vec::<String>::new(), "four more have missed a beat");
     scene.write(&format!("beat s1 3 · {}", breaks(2..=5)));
     assert_eq!(given_up(&mut scene, 60), ["n1 at 10", "n2 at 20", "n3 at 30", "n4 at 40", "n5 at 50"]);
+}
+
+#[test]
+fn a_beat_that_is_older_than_what_its_server_wrote_counts_nobody_twice() {
+    let mut scene = cluster(4);
+    scene.write(&format!("beat s1 2 late=1 · {}", breaks([1])));
+    assert_eq!(scene.given_up(), "n1");
 }
 
 #[test]
