@@ -18,6 +18,16 @@ pub static CACHE_DIFFERENCES: LazyLock<IntCounter> = LazyLock::new(|| {
         .expect("registered once")
 });
 
+/// Documents that are there and cannot be read.
+pub static UNREADABLE_DOCUMENTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!(
+        "encamp_unreadable_documents",
+        "Documents of the store that cannot be read, by kind; `unknown` counts keys of kinds that this version lacks",
+        &["kind"]
+    )
+    .expect("registered once")
+});
+
 /// How long deciding took.
 pub static PLAN_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
     register_histogram_vec!(

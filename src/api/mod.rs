@@ -38,7 +38,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod touch;
+mod unreadable;
 mod unsaid;
+mod waiting;
 mod watch;
 mod write;
 mod write_jobs;
@@ -46,3 +48,4 @@ mod write_nodes;
 
 pub use accept::serve;
 pub use server::Server;
+pub use waiting::waiting;

@@ -14,7 +14,7 @@ use tower_http::trace::TraceLayer;
 use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
-use super::{core, discovery, liveness, log, openapi, preview, read, review, scale, write};
+use super::{core, discovery, liveness, log, openapi, preview, read, review, scale, unreadable, write};
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
 use crate::store::{CommitError, Entry, Listing, ReadError, Store, Txn};
@@ -74,6 +74,7 @@ impl Server {
             .merge(discovery::router())
             .merge(openapi::router())
             .merge(core::router())
+            .merge(unreadable::router())
             .merge(read::router())
             .merge(write::router())
             .merge(scale::router())

@@ -51,8 +51,8 @@ pub(super) async fn replace(
     let seen = Seen::of(&body["metadata"])?;
     let admitted = admission::job(body, name, manner.validation)?;
     run(server, name, manner, |stored| match stored {
-        None => Err(no_job(server, name)),
-        Some(_) => Ok(wanted(admitted.clone(), seen.clone(), submission(sent))),
+        None if last_known(server, name).is_none() => Err(no_job(server, name)),
+        Some(_) | None => Ok(wanted(admitted.clone(), seen.clone(), submission(sent))),
     })
     .await
 }
@@ -66,7 +66,9 @@ pub(super) async fn patch(
 ) -> Result<Done<Value>, Refusal> {
     run(server, name, manner, |stored| {
         let missing = || no_job(server, name);
-        let current = stored.map(|stored| whole(&stored.value, &unsaid::shown(&stored.value)));
+        let last_known = last_known(server, name);
+        let current = stored.or(last_known.as_ref());
+        let current = current.map(|stored| whole(&stored.value, &unsaid::shown(&stored.value)));
         let changed = match patch {
             Patch::Merge(patch) => patch::merge(&current.ok_or_else(missing)?, patch),
             Patch::Json(patch) => patch::json(&current.ok_or_else(missing)?, patch)?,
@@ -124,7 +126,8 @@ pub(super) async fn delete(
     let target = Target { kind: Kind::Job, name, key: &key, is_dry };
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
     let done = change(server, &target, cached, |stored| {
-        let stored = stored.ok_or_else(|| no_job(server, name))?;
+        let last_known = last_known(server, name);
+        let stored = stored.or(last_known.as_ref()).ok_or_else(|| no_job(server, name))?;
         let Edit { job, writes } = job_edit::deletion(stored, server.now());
         Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new() })
     })
@@ -147,6 +150,11 @@ pub(super) async fn rescale(
         Ok(wanted(admission::job(changed, name, manner.validation)?, seen.clone(), None))
     })
     .await
+}
+
+/// What is known of a job that is there and cannot be read.
+fn last_known(server: &Server, name: &Name) -> Option<Stored<Job>> {
+    server.look(|scene| job_edit::last_known(scene.view, &name.namespace, &name.name))
 }
 
 /// What is wanted of a job, and what the sender has seen of it.

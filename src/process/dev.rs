@@ -67,8 +67,8 @@ async fn both(
         ..ServerArgs::default()
     };
     let settings = ServerSettings::new(&server_args, file)?;
-    let store = settings.open().await?;
     let listener = host::listen(settings.bind).await?;
+    let Some(store) = settings.open(&listener, &stop).await? else { return Ok(()) };
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
 
     let mut config = AgentConfig::new(file.name.clone().unwrap_or_else(host::hostname), folder.join("agent"));

@@ -10,6 +10,7 @@ mod control_plane;
 mod dev;
 mod foreign;
 mod host;
+mod opening;
 mod server;
 mod storage;
 #[cfg(feature = "etcd")]

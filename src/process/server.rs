@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{self, FileConfig};
 use super::control_plane::{ControlPlane, Identity};
-use super::host;
 use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
+use super::{host, opening};
 use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
@@ -53,8 +53,8 @@ pub fn server(args: ServerArgs) -> Result<ExitCode, CliError> {
     let log_level = file.log_level();
     host::run(&log_level, |stop| async move {
         let settings = ServerSettings::new(&args, &file)?;
-        let store = settings.open().await?;
         let listener = host::listen(settings.bind).await?;
+        let Some(store) = settings.open(&listener, &stop).await? else { return Ok(()) };
         serve(store, listener, &settings, stop).await
     })
 }
@@ -85,8 +85,13 @@ impl ServerSettings {
         Ok(ServerSettings { bind, store, options, history: storage.history(), name })
     }
 
-    pub(super) async fn open(&self) -> Result<store::AnyStore, CliError> {
-        store::open(&self.store, &self.options).await.map_err(|error| CliError::failed(error.to_string()))
+    /// Opens the store; nothing if told to stop before it was there.
+    pub(super) async fn open(
+        &self,
+        listener: &TcpListener,
+        stop: &CancellationToken,
+    ) -> Result<Option<AnyStore>, CliError> {
+        opening::open((&self.store, &self.options), listener, stop).await
     }
 }
 

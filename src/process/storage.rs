@@ -62,7 +62,7 @@ impl StoreArgs {
     }
 
     /// The store's address: as given, or a folder below the data directory.
-    pub(super) fn address(&self, data_dir: Option<&Path>) -> Result<String, CliError> {
+    pub(crate) fn address(&self, data_dir: Option<&Path>) -> Result<String, CliError> {
         match (&self.store, data_dir) {
             (Some(store), _) => Ok(store.clone()),
             (None, Some(data_dir)) => Ok(format!("embedded:{}", data_dir.join("store").display())),
@@ -73,7 +73,7 @@ impl StoreArgs {
     }
 
     /// What the address alone does not say.
-    pub(super) fn options(&self) -> Result<store::Options, CliError> {
+    pub(crate) fn options(&self) -> Result<store::Options, CliError> {
         let mut options = store::Options::default();
         if let Some(root) = &self.store_root {
             options.root.clone_from(root);

@@ -1,7 +1,7 @@
 //! One store or another, chosen when the process starts.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemas::key::{Prefix, Revision};
@@ -20,6 +20,27 @@ pub enum OpenError {
     /// Stop the other process, or point this one elsewhere.
     #[error("the store in {} is in use by another process; only one may have it open", .0.display())]
     InUse(PathBuf),
+    /// Put a sound copy back, or save what is sound of it.
+    #[error(
+        "the store's file {} is not as it was written, and was left as it is: {why}\n  \
+         `encamp operator store check embedded:{}` lists what is wrong with it, and\n  \
+         `encamp operator store repair embedded:{}` copies what is sound into a new file",
+        .file.display(), folder(.file), folder(.file)
+    )]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong first.
+        why: String,
+    },
+    /// It may come by itself: try again after a while.
+    #[error("{what} is not there yet: {why}")]
+    Away {
+        /// The servers.
+        what: String,
+        /// What they said, or did not.
+        why: String,
+    },
     /// Something about the place has to be mended first.
     #[error("cannot use {what} as a store: {why}")]
     Unusable {
@@ -39,6 +60,10 @@ pub enum OpenError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+fn folder(file: &Path) -> std::path::Display<'_> {
+    file.parent().unwrap_or(file).display()
 }
 
 /// A user of etcd. Printing it never shows the password.

@@ -24,7 +24,7 @@ pub use contract::{
     Batch, CommitError, Listing, MAX_BYTES, MAX_OPERATIONS, PROGRESS_EVERY, ReadError, Store, Txn, Watch,
     WatchError,
 };
-pub use embedded::Embedded;
+pub use embedded::{Embedded, Inspection, Repaired};
 #[cfg(feature = "etcd")]
 pub use etcd::Etcd;
 pub use http::Http;

@@ -84,8 +84,23 @@ async fn a_server_shows_its_certificate_to_etcd() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_a_leader_of_etcd() {
+    scenarios::waiting::for_a_leader_of_etcd().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tasks_outlive_etcd() {
     scenarios::crash::tasks_outlive_etcd(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_under_health_and_links() {
+    scenarios::garbage::under_health_and_links(Cluster::start(Shape::Etcd { agents: 2 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_under_placements() {
+    scenarios::garbage::under_placements(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,7 +101,7 @@ fn lift(view: &View, brake: &Brake) -> Plan<Write> {
 }
 
 fn write(view: &View, old: &Brake, new: Brake) -> Plan<Write> {
-    if *old == new {
+    if *old == new && !view.is_unreadable(&Key::brake()) {
         return Plan::empty();
     }
     let mut draft = Draft::new(view);

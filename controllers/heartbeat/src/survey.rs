@@ -33,21 +33,23 @@ pub(crate) struct Survey<'a> {
 /// A node that may be given up.
 #[derive(Debug)]
 pub(crate) struct Due<'a> {
-    /// The server that does not hear it, or is not heard itself.
-    server: &'a str,
+    /// The server that does not hear it, or is not heard itself; nobody can say if its link cannot be read.
+    server: Option<&'a str>,
     is_server_silent: bool,
 }
 
 impl Due<'_> {
     /// The documents that say so.
     pub(crate) fn rests_on(&self, node: &str) -> Vec<Key> {
-        let beat = self.is_server_silent.then(|| Key::beat(self.server));
+        let beat = self.server.filter(|_| self.is_server_silent).map(Key::beat);
         [Key::link(node)].into_iter().chain(beat).collect()
     }
 
     /// For people.
     pub(crate) fn reason(&self) -> String {
-        let server = self.server;
+        let Some(server) = self.server else {
+            return "its link cannot be read, and no server hears it".to_owned();
+        };
         if self.is_server_silent {
             format!("{server}, the server that heard it, is silent")
         } else {
@@ -94,7 +96,7 @@ impl<'a> Survey<'a> {
     fn late_by_server(&self, view: &View) -> usize {
         let mut due: BTreeMap<&str, usize> = BTreeMap::new();
         for one in self.due.values().filter(|due| !due.is_server_silent) {
-            *due.entry(one.server).or_default() += 1;
+            *due.entry(one.server.unwrap_or_default()).or_default() += 1;
         }
         let is_heard = |server: &str| view.sight.silence(server).is_some_and(|silence| silence < LATE);
         let beats = view.beats.iter().filter(|(key, _)| is_heard(key.segment(1)));
@@ -107,16 +109,23 @@ impl<'a> Survey<'a> {
 
     fn take(&mut self, view: &'a View, settings: &HeartbeatSettings, node: &'a str) {
         self.all += 1;
-        // Nobody can say that it is silent.
-        let Some(link) = view.links.get(&Key::link(node)) else { return };
-        match standing(view, settings, node, link) {
+        let key = Key::link(node);
+        let link = view.links.get(&key);
+        let standing = match link {
+            Some(link) => standing(view, settings, node, link),
+            None if view.is_unreadable(&key) => unread(view, settings, node),
+            // Nobody can say that it is silent.
+            None => return,
+        };
+        match standing {
             Standing::Heard { due_in } => self.next = self.next.min(due_in),
             Standing::Late { due_in } => {
                 self.late += 1;
                 self.next = self.next.min(due_in);
             }
             Standing::Due { is_server_silent } => {
-                self.due.insert(node, Due { server: &link.server, is_server_silent });
+                self.due
+                    .insert(node, Due { server: link.map(|link| link.server.as_str()), is_server_silent });
             }
             Standing::Unseen => self.next = self.next.min(LOOK_AGAIN),
         }
@@ -135,6 +144,16 @@ fn standing(view: &View, settings: &HeartbeatSettings, node: &str, link: &Link) 
     let Some(silence) = view.sight.silence(&link.server) else { return Standing::Unseen };
     let due_in = grace.saturating_sub(silence).max(restart_grace.saturating_sub(fresh));
     if silence < LATE { Standing::Heard { due_in } } else { due_after(due_in, true) }
+}
+
+/// A node whose link cannot be read: the server that hears it writes the link anew with the node's next beat.
+fn unread(view: &View, settings: &HeartbeatSettings, node: &str) -> Standing {
+    let spec = view.nodes.get(&Key::node(node)).map(|node| &node.spec);
+    let grace = settings.grace_of(spec).to_signed();
+    match view.sight.unreadable_for(&Key::link(node)) {
+        Some(time) => due_after(grace.saturating_sub(time), false),
+        None => Standing::Unseen,
+    }
 }
 
 fn due_after(due_in: SignedDuration, is_server_silent: bool) -> Standing {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use plan::view::GroupRef;
+use plan::view::{GroupRef, JobRef};
 use plan::{Draft, Plan, View, Write};
 use schemas::group::Group;
 use schemas::job::JobSpec;
@@ -15,13 +15,15 @@ use crate::demand::Demand;
 use crate::feasible::belongs;
 use crate::history;
 use crate::pending;
+use crate::recovery;
 use crate::rule::Facts;
 use crate::successor::{Succession, Successors};
 
 /// What to do now.
 pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
     let mut draft = Draft::new(view);
-    let settled = settle_strays(view, &mut draft);
+    let mut settled = settle_strays(view, &mut draft);
+    settled.mending = recovery::mend(view, &mut draft, now);
     history::forget(view, &mut draft);
     // A place may be filled again only after its last instance was told to stop.
     draft.close();
@@ -36,6 +38,8 @@ pub(crate) struct Settled {
     pub(crate) stopping: BTreeSet<Key>,
     /// Places that keep what they have until there is room for its successor.
     pub(crate) held: BTreeSet<(GroupRef, Index)>,
+    /// Jobs with a placement that this plan writes anew: who their neighbours are is known after it.
+    pub(crate) mending: BTreeSet<JobRef>,
 }
 
 /// Stops placements that no slot wants and updates those whose slot has a newer version in place.
@@ -84,6 +88,11 @@ fn verdict<'v>(
     successors: &mut Option<Successors<'v>>,
 ) -> Verdict {
     let Some(slot) = slot else {
+        let job = Key::job(key.segment(2), &placement.job);
+        let roster = Key::roster(key.segment(2), &placement.job, &placement.group);
+        if view.is_unreadable(&job) && view.rosters.get(&roster).is_none() {
+            return Verdict::Leave;
+        }
         return Verdict::stop(without_slot(view, key, placement));
     };
     let made = (slot.version, slot.attempt);

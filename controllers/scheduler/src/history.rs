@@ -19,6 +19,12 @@ const PER_PLACE: usize = 5;
 /// Deletes ended placements beyond those limits, those whose node is unknown, and all of a job that goes.
 pub(crate) fn forget(view: &View, draft: &mut Draft) {
     for (group, ended) in view.open.ended() {
+        // What ended tells how an unreadable roster was; what an unreadable job wants is not known.
+        let of_group =
+            [Key::job(&group.namespace, &group.job), Key::roster(&group.namespace, &group.job, &group.group)];
+        if of_group.iter().any(|key| view.is_unreadable(key)) {
+            continue;
+        }
         let job = view.jobs.get(&Key::job(&group.namespace, &group.job));
         let is_leaving = job.is_none_or(|job| job.metadata.deletion_timestamp.is_some());
         let mut rows: Vec<(&Key, &Placement)> =
@@ -30,7 +36,7 @@ pub(crate) fn forget(view: &View, draft: &mut Draft) {
         let mut kept_at: BTreeMap<&Index, usize> = BTreeMap::new();
         for (key, placement) in rows {
             let at_place = kept_at.entry(&placement.index).or_default();
-            let is_unknown = view.fingerprints.get(&Key::fingerprint(key.segment(1))).is_none();
+            let is_unknown = !view.knows_node(key.segment(1));
             // That a node does not fit is said by its last placement alone.
             let says_unfit = matches!(placement.wish, Wish::Stop { unfit: true, .. }) && *at_place == 0;
             let is_old = kept >= PER_GROUP || *at_place >= PER_PLACE;

@@ -14,6 +14,7 @@ mod feasible;
 mod history;
 mod pending;
 mod race;
+mod recovery;
 mod rule;
 mod score;
 mod site;

@@ -46,6 +46,10 @@ struct Round<'v> {
 /// Places what waits; says what still waits and why.
 pub(crate) fn place(view: &View, settled: &Settled, draft: &mut Draft, now: Timestamp) -> Vec<Note> {
     let mut groups: Vec<&GroupRef> = view.open.pending().map(|(group, _)| group).collect();
+    groups.retain(|group| {
+        let job = group.job();
+        !settled.mending.contains(&job) && !view.is_unreadable(&Key::job(&job.namespace, &job.job))
+    });
     if groups.is_empty() {
         return Vec::new();
     }

@@ -303,3 +303,68 @@ fn history_is_short_and_goes_with_its_job() {
     note web.api: 1 wait: considered 0 nodes
     ");
 }
+
+#[test]
+fn a_placement_that_cannot_be_read_is_written_as_its_slot_wants_it() {
+    let picture =
+        "node n1 dynamic=20000-20009 · node n2 · version web v1 · job web v2 count=2 ports=http,admin:8080
+        roster web.api 0=v1.0+v2 1=v2.0";
+    assert_snapshot!(decide(&format!("{picture} · place web.api.1-v2.0 on n2 · garbage /placements/n1/default/web.api.0-v1.0")), @"+ web.api.0-v1.0 on n1 spec=v2 port.http=20007 port.admin=8080");
+    // No slot wants it: its agent gets a readable word.
+    assert_snapshot!(decide("node n1 · job web · roster web.api 0=v1.1 · place web.api.0-v1.1 on n1
+        garbage /placements/n1/default/web.api.0-v1.0 · garbage /placements/n1/default/db.api.0-v1.0"), @r"
+        + db.api.0-v1.0 on n1 stop (its placement could not be read, and no slot wants it)
+        + web.api.0-v1.0 on n1 stop (its placement could not be read, and no slot wants it)
+        ");
+    // What cannot be a placement of ours is nobody's.
+    assert_snapshot!(decide("node n1 · garbage /placements/n1/default/foo · garbage /placements/n1"), @"");
+}
+
+#[test]
+fn the_room_of_a_placement_that_cannot_be_read_is_taken() {
+    let picture =
+        "node n1 memory=250 · job web memory=200 · roster web.api 0=v1.0 · version web v1 memory=200
+        garbage /placements/n1/default/web.api.0-v1.0 · job sum memory=100 · roster sum.api 0=v1.0";
+    assert_snapshot!(decide(picture), @r"
+    + web.api.0-v1.0 on n1
+    note sum.api: 1 wait: considered 1 nodes: 1 short of memory; nearest n1: 50 MB of memory short
+    ");
+}
+
+#[test]
+fn nobody_stops_because_something_cannot_be_read() {
+    let picture = "node n1 · node n2 · job web count=2 · version web v1 · roster web.api 0-1=v1.0
+        place web.api.0-v1.0 on n1 · place web.api.1-v1.0 on n2 · job sum · roster sum.api 0=v1.0";
+    let keys = [
+        "/rosters/default/web/api",
+        "/jobs/default/web",
+        "/fingerprints/n2",
+        "/health/n2",
+        "/nodes/n2",
+        "/reports/n1/0",
+        "/versions/default/web/1",
+        "/links/n1",
+        "/beats/s1",
+        "/leaders/scheduler",
+        "/epoch",
+        "/details/n1/default/web.api.0-v1.0",
+        "/deployments/default/web/1",
+        "/rosters/default",
+        "/placements/x",
+    ];
+    for key in keys {
+        assert_eq!(decide(&format!("{picture} · garbage {key}")), "+ sum.api.0-v1.0 on n1\n", "{key}");
+    }
+}
+
+#[test]
+fn a_successor_waits_for_what_cannot_be_read() {
+    let picture = "node n1 · version web v1 · job web v2 image=2 · roster web.api 0=v2.0
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy";
+    assert!(decide(picture).starts_with("stop web.api.0-v1.0"));
+    let later = picture.replace("job web v2", "version web v2 image=2 · job web v3");
+    for (picture, key) in [(picture, "/fingerprints/n1"), (&later, "/versions/default/web/2")] {
+        let plan = decide(&format!("{picture} · garbage {key}"));
+        assert!(!plan.contains("stop"), "{key}: {plan}");
+    }
+}

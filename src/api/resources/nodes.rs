@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
+use crate::api::unreadable;
 
 /// What a node is and has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +58,8 @@ pub(in crate::api) struct NodeStatus {
     /// Directories that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
-    /// `Ready`, `Eligible`, and `HeldByBrake` while the node is silent and not given up.
+    /// `Ready` and `Eligible`; `HeldByBrake` while the node is silent and not given up; `Unreadable` while a document of
+    /// it cannot be read.
     pub conditions: Vec<Condition>,
 }
 
@@ -98,7 +100,9 @@ fn share(node: &Value, what: &str) -> Value {
 pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
     let found = scene.view.fingerprints.iter().map(|(key, _)| key);
     let decided = scene.view.nodes.iter().map(|(key, _)| key);
-    let names: BTreeSet<Name> = found.chain(decided).map(|key| Name::new("", key.segment(1))).collect();
+    let unreadable = ["fingerprints", "nodes"].into_iter().flat_map(|kind| unreadable::keys(scene, &[kind]));
+    let keys = found.chain(decided).chain(unreadable);
+    let names: BTreeSet<Name> = keys.map(|key| Name::new("", key.segment(1))).collect();
     names.into_iter().collect()
 }
 
@@ -112,7 +116,10 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let created = match (found, decided) {
         (Some(found), _) => found.created,
         (None, Some(decided)) => decided.created,
-        (None, None) => return None,
+        (None, None) => {
+            let keys = [Key::fingerprint(node), Key::node(node)];
+            keys.iter().find_map(|key| view.unreadable.counters(key))?.created
+        }
     };
     let spec = decided.map(|stored| stored.value.spec.clone()).unwrap_or_default();
     let fingerprint = found.map(|stored| stored.value.clone()).unwrap_or_default();
@@ -120,7 +127,9 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let server = link.filter(|link| link.value.connected).map(|link| link.value.server.clone());
     let usage = view.indexes.usage(node);
     let brake = view.brakes.stored(&Key::brake()).filter(|brake| brake.value.waiting.contains(node));
-    let halves = newest([written(found), written(decided), written(health), written(link), written(brake)]);
+    let unread = unreadable::written_for_node(scene, node);
+    let halves = [written(found), written(decided), written(health), written(link), written(brake), unread];
+    let halves = newest(halves);
     let base = decided.map(|stored| stored.value.metadata.clone()).unwrap_or_default();
     // It may be spoken of before it is first heard, or (what people decided) much later.
     let known_since = heard.known_since.into_iter().chain(base.creation_timestamp).min();
@@ -134,14 +143,14 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         resource_version: Some(halves.to_string()),
         ..base
     };
+    let mut conditions = conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since));
+    conditions.extend(brake.map(|brake| held(&brake.value)));
+    conditions.extend(unreadable::of_node(scene, node));
     let status = NodeStatus {
         used: usage.amount,
         allocations: usage.allocations,
         server: server.unwrap_or_default(),
-        conditions: conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since))
-            .into_iter()
-            .chain(brake.map(|brake| held(&brake.value)))
-            .collect(),
+        conditions,
         ..status(fingerprint, &heard)
     };
     Some(document(Kind::Node, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
@@ -249,6 +258,6 @@ fn state(node: &Value) -> Value {
 /// Whether there is such a node.
 pub(in crate::api) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
     let view = scene.view;
-    view.fingerprints.get(&Key::fingerprint(&name.name)).is_some()
-        || view.nodes.get(&Key::node(&name.name)).is_some()
+    let keys = [Key::fingerprint(&name.name), Key::node(&name.name)];
+    keys.iter().any(|key| view.counters(key).is_some())
 }

@@ -40,25 +40,18 @@ impl Etcd {
         let root = Root::new(&options.root)
             .map_err(|why| OpenError::Address { address: options.root.clone(), why: why.to_owned() })?;
         let members = Members::new(endpoints, options);
-        let unusable = |failure: Failure| OpenError::Unusable {
-            what: format!("etcd at {}", endpoints.join(", ")),
-            why: match failure {
-                Failure::TimedOut => format!("no answer within {:?}", options.timeout),
-                Failure::Unsent(error) | Failure::Refused(error) => failure::words(&error, options),
-            },
-        };
+        let what = format!("etcd at {}", endpoints.join(", "));
+        let closed = |failure: Failure| failure::of_opening(&failure, what.clone(), options);
         let status = members.call(|client| async move { client.maintenance_client().status().await }).await;
-        let status = status.map_err(unusable)?;
+        let status = status.map_err(closed)?;
         info!(version = status.version(), db_bytes = status.db_size(), "etcd answers");
         let etcd = Etcd { members, root };
-        etcd.may_read().await.map_err(unusable)?;
+        let one_key = || GetOptions::new().with_limit(1).with_keys_only();
+        // Whether this user may read is for any member to say; that there is a leader, for the cluster.
+        for options in [one_key().with_serializable(), one_key()] {
+            etcd.get(&etcd.root.range(&Prefix::all()), options).await.map_err(closed)?;
+        }
         Ok(etcd)
-    }
-
-    /// Whether this user may read what is ours: an answer to that is ready even without a leader.
-    async fn may_read(&self) -> Result<(), Failure> {
-        let options = GetOptions::new().with_limit(1).with_keys_only().with_serializable();
-        self.get(&self.root.range(&Prefix::all()), options).await.map(drop)
     }
 
     pub(super) fn members(&self) -> &Members {

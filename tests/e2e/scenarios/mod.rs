@@ -3,8 +3,10 @@
 pub mod crash;
 pub mod docker_web;
 pub mod etcd;
+pub mod garbage;
 pub mod habits;
 pub mod kinds;
 pub mod kubectl_verbs;
 mod pairs;
+pub mod waiting;
 pub mod web;

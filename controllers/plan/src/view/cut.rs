@@ -1,11 +1,12 @@
 //! The cut itself: every table at one revision, and how changes reach tables and indexes together.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use schemas::codec::DecodeError;
 use schemas::deployment::Deployment;
 use schemas::entry::{Change, Entry};
 use schemas::job::{Job, Version};
-use schemas::key::{Key, Revision};
+use schemas::key::{Key, Revision, Shape};
 use schemas::leader::Leader;
 use schemas::liveness::{Brake, BrakeRelease, HeartbeatSettings};
 use schemas::node::{Beat, Fingerprint, Health, Link, Node};
@@ -61,8 +62,11 @@ pub struct View {
     pub sight: Sight,
     /// Where rosters, placements and reports differ.
     pub open: Open,
-    /// Documents that could not be read, and why: noted, never guessed at.
-    pub unreadable: BTreeMap<Key, String>,
+    /// Documents that are there and cannot be read, and why. What that means for each kind:
+    /// [`super::Unreadable`].
+    pub unreadable: Table<String>,
+    /// Keys of kinds that are not known here.
+    pub unknown: BTreeSet<Key>,
 }
 
 impl View {
@@ -87,8 +91,12 @@ impl View {
         self.revision = revision;
     }
 
-    /// How often and when a document was written, if the view holds one there.
+    /// How often and when a document was written, if there is one, readable or not.
     pub fn counters(&self, key: &Key) -> Option<Counters> {
+        self.unreadable.counters(key).or_else(|| self.counters_of_readable(key))
+    }
+
+    fn counters_of_readable(&self, key: &Key) -> Option<Counters> {
         match key.kind() {
             "jobs" => self.jobs.counters(key),
             "versions" => self.versions.counters(key),
@@ -118,8 +126,29 @@ impl View {
         }
     }
 
+    /// Whether a document is there and cannot be read: neither absent, nor what it said before.
+    pub fn is_unreadable(&self, key: &Key) -> bool {
+        self.unreadable.get(key).is_some()
+    }
+
+    /// Whether an agent of that name ever spoke, whether or not its words can be read.
+    pub fn knows_node(&self, node: &str) -> bool {
+        let key = Key::fingerprint(node);
+        self.fingerprints.get(&key).is_some() || self.is_unreadable(&key)
+    }
+
     fn put(&mut self, entry: &Entry) {
-        self.unreadable.remove(&entry.key);
+        match entry.key.shape() {
+            Shape::Known => {}
+            Shape::Malformed => {
+                return self.unreadable.hold(entry, "no document of its kind has such a key".to_owned());
+            }
+            Shape::Unknown => {
+                self.unknown.insert(entry.key.clone());
+                return;
+            }
+        }
+        let was_unreadable = self.unreadable.delete(&entry.key).is_some();
         let read = match entry.key.kind() {
             "jobs" => self.jobs.put(entry).map(drop),
             "versions" => self.versions.put(entry).map(drop),
@@ -144,22 +173,37 @@ impl View {
             "brakes" => self.brakes.put(entry).map(drop),
             "releases" => self.releases.put(entry).map(drop),
             "leaders" => self.leaders.put(entry).map(drop),
-            "epoch" => {
-                self.epoch = String::from_utf8_lossy(&entry.value).into_owned();
-                Ok(())
-            }
+            "epoch" => epoch(&entry.value).map(|epoch| self.epoch = epoch),
             // Kinds that no controller decides by are not held.
             _ => Ok(()),
         };
         if let Err(error) = read {
-            // The last good reading is no longer true; none is better than an old one.
-            self.delete(&entry.key);
-            self.unreadable.insert(entry.key.clone(), error.to_string());
+            // The last good reading is no longer true. That there is something stays true.
+            self.unreadable.hold(entry, error.to_string());
+            if !was_unreadable {
+                self.forget_reading(&entry.key);
+            }
+            self.refold_unreadable(&entry.key);
         }
     }
 
     fn delete(&mut self, key: &Key) {
-        self.unreadable.remove(key);
+        self.unknown.remove(key);
+        let was_unreadable = self.unreadable.delete(key).is_some();
+        if key.shape() != Shape::Known {
+            return;
+        }
+        self.forget_reading(key);
+        if was_unreadable {
+            self.refold_unreadable(key);
+        }
+        if key.kind() == "epoch" {
+            self.epoch.clear();
+        }
+    }
+
+    /// Takes a document's reading, if there is one, out of the tables and indexes.
+    fn forget_reading(&mut self, key: &Key) {
         match key.kind() {
             "jobs" => drop(self.jobs.delete(key)),
             "versions" => drop(self.versions.delete(key)),
@@ -190,8 +234,16 @@ impl View {
             "brakes" => drop(self.brakes.delete(key)),
             "releases" => drop(self.releases.delete(key)),
             "leaders" => drop(self.leaders.delete(key)),
-            "epoch" => self.epoch.clear(),
             _ => {}
         }
     }
+}
+
+/// The name of a store is a line of text. What is not is no reason for anything: the last good name stays.
+fn epoch(bytes: &[u8]) -> Result<String, DecodeError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| DecodeError(error.to_string()))?;
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err(DecodeError("it is no line of text".to_owned()));
+    }
+    Ok(text.to_owned())
 }

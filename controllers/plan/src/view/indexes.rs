@@ -100,7 +100,7 @@ impl Indexes {
             .flat_map(|(_, keys)| keys)
     }
 
-    /// The placements with an allocation's name: one, unless a fault doubled it.
+    /// The placements with an allocation's name, unreadable ones too: one, unless a fault doubled it.
     pub fn placements_of_allocation(&self, namespace: &str, allocation: &str) -> impl Iterator<Item = &Key> {
         self.placement_of_allocation.get(&(namespace.to_owned(), allocation.to_owned())).into_iter().flatten()
     }
@@ -142,6 +142,15 @@ impl Indexes {
             if !self.is_gone(key) {
                 self.charge(key, &new.value, Sign::Plus);
             }
+        }
+    }
+
+    /// Folds in that a placement is there and cannot be read, or is no longer there: its name has a node all the same.
+    pub(super) fn unreadable_placement(&mut self, key: &Key, is_there: bool) {
+        if is_there {
+            self.placement_of_allocation.entry(allocation_of(key)).or_default().insert(key.clone());
+        } else {
+            self.unlist_name(key);
         }
     }
 
@@ -190,6 +199,10 @@ impl Indexes {
                 self.placements_of_group.remove(&group);
             }
         }
+        self.unlist_name(key);
+    }
+
+    fn unlist_name(&mut self, key: &Key) {
         let allocation = allocation_of(key);
         if let Some(keys) = self.placement_of_allocation.get_mut(&allocation) {
             keys.remove(key);

@@ -10,9 +10,11 @@ mod refold;
 mod sight;
 mod suppose;
 mod table;
+mod unreadable;
 
 pub use cut::View;
 pub use indexes::{GroupRef, Indexes, JobRef, Usage};
 pub use open::Open;
 pub use sight::Sight;
 pub use table::{Counters, Stored, Table};
+pub use unreadable::Unreadable;
