@@ -33,7 +33,7 @@ use schemas::codec::decode;
 use schemas::entry::Change;
 use schemas::job::{JobSpec, Version};
 use schemas::key::{Key, Prefix, Revision};
-use schemas::node::{Amount, Link};
+use schemas::node::{AgentBeat, Amount, Link};
 use schemas::placement::{Placement, PortClaim, Wish};
 use schemas::report::{AllocationReport, ClientState, Report};
 use schemas::roster::Index;
@@ -47,8 +47,10 @@ const ALLOCATION: &str = "web.api.0-v0.0";
 
 struct Heard(Hearing<Memory>);
 impl Lifeline for Heard {
-    fn beat<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<(), Unheard>> {
-        self.0.beat(node);
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
+        // No server beats here: the store takes everything.
+        self.0.reached_store();
+        self.0.beat(node, beat.clone()).unwrap();
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -91,7 +93,7 @@ async fn live(store: &Memory, data: &Path) -> Life {
     };
     let driver: Arc<dyn Driver> = Arc::new(RawExec::open(options).await.unwrap());
     let drivers = [("raw_exec".to_owned(), driver.clone())].into();
-    let hearing = Hearing::new(store.clone(), "s1");
+    let hearing = Hearing::new(store.clone(), "s1", Clock::system());
     let stop = CancellationToken::new();
     tokio::spawn(hearing.clone().run(stop.clone()));
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -46,8 +46,9 @@ enum Segment {
 }
 
 /// The kinds, each with the segments after its name.
-const LAYOUT: [(&str, &[Segment]); 15] = [
+const LAYOUT: [(&str, &[Segment]); 18] = [
     ("beats", &[Segment::Word]),
+    ("brakes", &[Segment::Word]),
     ("deployments", &[Segment::Word, Segment::Word, Segment::Number]),
     ("details", &[Segment::Word, Segment::Word, Segment::Word]),
     ("epoch", &[]),
@@ -58,8 +59,10 @@ const LAYOUT: [(&str, &[Segment]); 15] = [
     ("links", &[Segment::Word]),
     ("nodes", &[Segment::Word]),
     ("placements", &[Segment::Word, Segment::Word, Segment::Word]),
+    ("releases", &[Segment::Word]),
     ("reports", &[Segment::Word, Segment::Number]),
     ("rosters", &[Segment::Word, Segment::Word, Segment::Word]),
+    ("settings", &[Segment::Word]),
     ("tombstones", &[Segment::Word]),
     ("versions", &[Segment::Word, Segment::Word, Segment::Number]),
 ];
@@ -144,6 +147,18 @@ impl Key {
     /// `/tombstones/<node>`
     pub fn tombstone(node: &str) -> Key {
         Key::of(&["tombstones", node])
+    }
+    /// `/settings/heartbeat`
+    pub fn heartbeat_settings() -> Key {
+        Key::of(&["settings", "heartbeat"])
+    }
+    /// `/brakes/nodes`
+    pub fn brake() -> Key {
+        Key::of(&["brakes", "nodes"])
+    }
+    /// `/releases/nodes`
+    pub fn brake_release() -> Key {
+        Key::of(&["releases", "nodes"])
     }
     /// `/leaders/<controller>`
     pub fn leader(controller: &str) -> Key {
@@ -281,6 +296,9 @@ mod tests {
             Key::beat("s"),
             Key::health("n"),
             Key::leader("scheduler"),
+            Key::heartbeat_settings(),
+            Key::brake(),
+            Key::brake_release(),
             Key::epoch(),
         ];
         assert!(made.iter().all(|key| key.shape() == Shape::Known));

@@ -19,6 +19,7 @@ mod health;
 mod job_edit;
 mod kind;
 pub mod lifeline;
+mod liveness;
 mod log;
 mod missing;
 mod openapi;

@@ -15,7 +15,7 @@ use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
 use super::{
-    core, discovery, epoch, health, log, openapi, preview, read, review, scale, unreadable, write,
+    core, discovery, epoch, health, liveness, log, openapi, preview, read, review, scale, unreadable, write,
 };
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
@@ -87,6 +87,7 @@ impl Server {
             .merge(scale::router())
             .merge(preview::router())
             .merge(review::router())
+            .merge(liveness::router())
             .merge(log::router())
             .merge(epoch::router())
             .fallback(|| async { Refusal::no_such_path() })

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use plan::View;
 use plan::view::Unreadable;
 use schemas::entry::Change;
@@ -29,7 +28,7 @@ pub(super) fn among(view: &View, changes: &[Change]) -> Before {
 }
 
 /// Tells what the changes made of that.
-pub(super) fn tell(view: &mut View, changes: &[Change], before: &Before, now: Timestamp) {
+pub(super) fn tell(view: &mut View, changes: &[Change], before: &Before) {
     let mut has_changed = false;
     for key in changes.iter().map(Change::key) {
         let (was, is) = (before.unreadable.contains(key), view.is_unreadable(key));
@@ -37,7 +36,7 @@ pub(super) fn tell(view: &mut View, changes: &[Change], before: &Before, now: Ti
             continue;
         }
         has_changed = true;
-        view.sight.found(key, is, now);
+        view.sight.found(key, is);
         match view.unreadable.get(key) {
             Some(why) => {
                 let Unreadable { owner, meanwhile, mended } = Unreadable::of(key);

@@ -112,7 +112,7 @@ enum Command {
     /// Nomad's spellings for deployments.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
-    /// Keep the cluster itself running: its store.
+    /// Keep the cluster itself running: its store, and how silence is judged.
     #[command(subcommand)]
     Operator(operator::OperatorCommand),
 }

@@ -1,11 +1,16 @@
 //! The agent's sign of life: a beat to one server every two seconds.
 //!
-//! On a connection newly found (the first, or after a silence) the node's reports go first, so that the cluster
-//! sees a node come back only together with the truth about its allocations.
+//! A beat waits for nothing: neither for what the agent does, nor for its reports, nor for the store. It says whether
+//! all reports are written, so that the cluster sees a node come back only together with the truth about its
+//! allocations.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
+use reqwest::StatusCode;
+use schemas::node::AgentBeat;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -13,58 +18,83 @@ use crate::http_client;
 
 /// How often an agent beats. A server calls it silent after three missed beats.
 pub const BEAT_EVERY: Duration = Duration::from_secs(2);
-/// How long an answer may take: the next beat must not be late.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long an answer may take before the next server is asked: a server answers a beat without asking anybody, and
+/// two that do not answer must not make the beat late.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Carries beats to the servers.
 pub trait Lifeline: Send + Sync + 'static {
     /// Tells some server that the node lives.
-    fn beat<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<(), Unheard>>;
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>>;
+
+    /// Where beats are made, if not among everything else that the agent does.
+    fn runtime(&self) -> Option<Handle> {
+        None
+    }
 }
 
-/// No server heard the beat.
+/// A beat that does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no server hears this node: {0}")]
-pub struct Unheard(pub String);
+pub enum Unheard {
+    /// Nobody answers: beat again.
+    #[error("no server hears this node: {0}")]
+    Nobody(String),
+    /// A server heard it and does not take it for this node's: somebody has to do what it says.
+    #[error("a server refuses this node's beat: {0}")]
+    Refused(String),
+}
 
-/// Beats until told to stop. `is_told` says whether all reports are written.
+/// Who beats: the node's name, and what all beats of this life say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beating {
+    /// The node's name.
+    pub(crate) node: String,
+    /// Who it is; `told` and `count` are set with each beat.
+    pub(crate) says: AgentBeat,
+}
+
+/// Beats until told to stop, at once and then at its own pace. `is_told` says whether all reports are written.
 pub(crate) async fn keep_beating(
-    lifeline: std::sync::Arc<dyn Lifeline>,
-    node: String,
+    lifeline: Arc<dyn Lifeline>,
+    beating: Beating,
     mut is_told: watch::Receiver<bool>,
     stop: CancellationToken,
 ) {
+    let Beating { node, mut says } = beating;
     let mut is_heard = false;
     let mut ticks = tokio::time::interval(BEAT_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let beat = async {
-            ticks.tick().await;
-            if !is_heard && is_told.wait_for(|is_told| *is_told).await.is_err() {
-                return std::future::pending().await;
-            }
-            lifeline.beat(&node).await
-        };
+        // Who was told nothing yet hears of it at once, not with a later beat: reports may be on their way then.
+        let was_untold = says.count > 0 && !says.told;
+        let has_told = async { is_told.wait_for(|is_told| *is_told).await.is_ok() };
         tokio::select! { biased;
             () = stop.cancelled() => return,
-            answer = beat => match answer {
-                Ok(()) if !is_heard => {
-                    tracing::info!(node, "a server hears this node");
-                    is_heard = true;
-                }
-                Ok(()) => {}
-                Err(error) if is_heard => {
-                    tracing::warn!(node, "{error}");
-                    is_heard = false;
-                }
-                Err(error) => tracing::debug!(node, "{error}"),
-            },
+            true = has_told, if was_untold => {}
+            _ = ticks.tick() => {}
+        }
+        says.told = *is_told.borrow();
+        says.count += 1;
+        let Some(answer) = stop.run_until_cancelled(lifeline.beat(&node, &says)).await else { return };
+        match answer {
+            Ok(()) if !is_heard => {
+                tracing::info!(node, "a server hears this node");
+                is_heard = true;
+            }
+            Ok(()) => {}
+            Err(error) if is_heard => {
+                tracing::warn!(node, "{error}");
+                is_heard = false;
+            }
+            Err(error) => tracing::debug!(node, "{error}"),
         }
     }
 }
 
-/// Beats over HTTP: `POST /apis/encamp.dev/v1/nodes/<node>/beat`, to the next server when one does not answer.
+/// Beats over HTTP: `POST /apis/encamp.dev/v1/nodes/<node>/beat`, to the next server when one does not answer. It has
+/// a thread of its own: whatever keeps the others busy does not make a beat late.
 pub struct HttpLifeline {
+    runtime: Option<Runtime>,
     client: reqwest::Client,
     servers: Vec<String>,
     current: std::sync::atomic::AtomicUsize,
@@ -72,34 +102,69 @@ pub struct HttpLifeline {
 
 impl HttpLifeline {
     /// To these servers, such as `http://127.0.0.1:4646`.
-    pub fn new(servers: Vec<String>) -> Result<HttpLifeline, reqwest::Error> {
+    pub fn new(servers: Vec<String>) -> Result<HttpLifeline, NoLifeline> {
         let client = http_client::builder().timeout(ANSWER_WITHIN).build()?;
-        Ok(HttpLifeline { client, servers, current: std::sync::atomic::AtomicUsize::new(0) })
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).thread_name("beats").enable_all().build()?;
+        let current = std::sync::atomic::AtomicUsize::new(0);
+        Ok(HttpLifeline { runtime: Some(runtime), client, servers, current })
     }
 
-    async fn post(&self, server: &str, node: &str) -> Result<(), reqwest::Error> {
+    async fn post(&self, server: &str, node: &str, beat: &AgentBeat) -> Result<(), Unheard> {
         let url = format!("{}/apis/encamp.dev/v1/nodes/{node}/beat", server.trim_end_matches('/'));
-        self.client.post(url).send().await?.error_for_status().map(drop)
+        let nobody = |error: reqwest::Error| Unheard::Nobody(error.to_string());
+        let answer = self.client.post(url).json(beat).send().await.map_err(nobody)?;
+        if answer.status() == StatusCode::CONFLICT {
+            let status: serde_json::Value = answer.json().await.map_err(nobody)?;
+            return Err(Unheard::Refused(status["message"].as_str().unwrap_or_default().to_owned()));
+        }
+        answer.error_for_status().map(drop).map_err(nobody)
+    }
+}
+
+/// What is needed to beat cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NoLifeline {
+    /// No client.
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
+    /// No thread.
+    #[error("the thread that beats does not start: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Drop for HttpLifeline {
+    fn drop(&mut self) {
+        // Whoever drops it may be a part of another runtime, which must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
 impl Lifeline for HttpLifeline {
-    fn beat<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<(), Unheard>> {
+    fn runtime(&self) -> Option<Handle> {
+        self.runtime.as_ref().map(|runtime| runtime.handle().clone())
+    }
+
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
         use std::sync::atomic::Ordering::Relaxed;
         async move {
             let first = self.current.load(Relaxed);
-            let mut last = "no server is configured".to_owned();
+            let mut last = Unheard::Nobody("no server is configured".to_owned());
             for turn in 0..self.servers.len() {
                 let at = (first + turn) % self.servers.len();
-                match self.post(&self.servers[at], node).await {
+                match self.post(&self.servers[at], node, beat).await {
                     Ok(()) => {
                         self.current.store(at, Relaxed);
                         return Ok(());
                     }
-                    Err(error) => last = error.to_string(),
+                    // The others would say the same.
+                    Err(refused @ Unheard::Refused(_)) => return Err(refused),
+                    Err(error) => last = error,
                 }
             }
-            Err(Unheard(last))
+            Err(last)
         }
         .boxed()
     }

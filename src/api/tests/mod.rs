@@ -3,5 +3,5 @@
 mod showing;
 mod unreadable;
 mod watching;
-mod world;
+pub(super) mod world;
 mod writing;

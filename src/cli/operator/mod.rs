@@ -2,6 +2,7 @@
 
 mod command;
 mod epoch;
+mod liveness;
 mod store;
 
 pub(super) use command::{OperatorCommand, operate};

@@ -8,6 +8,7 @@ use schemas::epoch::Epoch;
 use schemas::job::{Job, Version};
 use schemas::key::{Key, Revision, Shape};
 use schemas::leader::Leader;
+use schemas::liveness::{Brake, BrakeRelease, HeartbeatSettings};
 use schemas::node::{Beat, Fingerprint, Health, Link, Node};
 use schemas::placement::Placement;
 use schemas::report::{Details, Report};
@@ -50,6 +51,12 @@ pub struct View {
     pub health: Table<Health>,
     /// `/tombstones/<node>`
     pub tombstones: Table<Tombstone>,
+    /// `/settings/heartbeat`
+    pub settings: Table<HeartbeatSettings>,
+    /// `/brakes/nodes`
+    pub brakes: Table<Brake>,
+    /// `/releases/nodes`
+    pub releases: Table<BrakeRelease>,
     /// `/leaders/<controller>`
     pub leaders: Table<Leader>,
     /// What follows from the tables.
@@ -107,6 +114,9 @@ impl View {
             "beats" => self.beats.counters(key),
             "health" => self.health.counters(key),
             "tombstones" => self.tombstones.counters(key),
+            "settings" if *key == Key::heartbeat_settings() => self.settings.counters(key),
+            "brakes" => self.brakes.counters(key),
+            "releases" => self.releases.counters(key),
             "leaders" => self.leaders.counters(key),
             _ => None,
         }
@@ -169,6 +179,9 @@ impl View {
             "beats" => self.beats.put(entry).map(drop),
             "health" => self.health.put(entry).map(drop),
             "tombstones" => self.tombstones.put(entry).map(|_| self.refold_tombstone(entry.key.segment(1))),
+            "settings" if entry.key == Key::heartbeat_settings() => self.settings.put(entry).map(drop),
+            "brakes" => self.brakes.put(entry).map(drop),
+            "releases" => self.releases.put(entry).map(drop),
             "leaders" => self.leaders.put(entry).map(drop),
             "epoch" => Epoch::read(&entry.value).map(|epoch| self.epoch = epoch),
             // Kinds that no controller decides by are not held.
@@ -231,6 +244,9 @@ impl View {
                 drop(self.tombstones.delete(key));
                 self.refold_tombstone(key.segment(1));
             }
+            "settings" => drop(self.settings.delete(key)),
+            "brakes" => drop(self.brakes.delete(key)),
+            "releases" => drop(self.releases.delete(key)),
             "leaders" => drop(self.leaders.delete(key)),
             _ => {}
         }

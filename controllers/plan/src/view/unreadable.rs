@@ -75,6 +75,9 @@ impl Unreadable {
                 "what runs on the node goes on, and nothing new is placed there",
                 "it is written anew as the node's link says",
             ),
+            "settings" => ("users", "the defaults count", "set them again: `encamp operator heartbeat`"),
+            "brakes" => ("the heartbeat controller", "nobody waits", "the controller writes it anew"),
+            "releases" => ("users", "nothing is released", "release again: `encamp operator brake release`"),
             "leaders" => ("the servers", "nobody leads", "the next server takes the lead over"),
             "tombstones" => {
                 ("operators", "the node counts as not purged: what it runs goes on", "purge the node again")
@@ -100,6 +103,7 @@ mod tests {
         let allocation = "web.api.0-v1.0";
         vec![
             Key::beat("s1"),
+            Key::brake(),
             Key::deployment("default", "web", 1),
             Key::details("n1", "default", allocation),
             Key::epoch(),
@@ -110,9 +114,11 @@ mod tests {
             Key::link("n1"),
             Key::node("n1"),
             Key::placement("n1", "default", allocation),
+            Key::brake_release(),
             Key::report("n1", 0),
             Key::tombstone("n1"),
             Key::roster("default", "web", "api"),
+            Key::heartbeat_settings(),
             Key::version("default", "web", 1),
         ]
     }
