@@ -4,6 +4,7 @@
 pub mod alloc_dir;
 mod checks;
 pub mod config;
+pub mod data_lock;
 mod details;
 pub mod disk;
 mod drain;
@@ -13,6 +14,7 @@ mod feed;
 mod fingerprint;
 mod hear;
 pub mod http;
+pub mod identity;
 pub mod interpolate;
 mod launch;
 pub mod lifeline;
