@@ -98,7 +98,8 @@ fn is_read_only(error: &io::Error) -> bool {
 /// Says who holds it. Not being able to is no reason to refuse: the lock holds without.
 fn signed(mut file: File) -> File {
     let words = format!("{} {}\n", std::process::id(), words_of("self"));
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(words.as_bytes()));
+    let written =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(words.as_bytes()));
     if let Err(error) = written {
         tracing::debug!("the holder of the lock is not written down: {error}");
     }
@@ -169,6 +170,9 @@ mod tests {
             assert!(matches!(refused, LockError::Unusable { .. }), "{refused}");
             assert!(refused.to_string().contains("cannot be used"), "{refused}");
         }
-        assert!(DataLock::take_over(folder.path()).is_err(), "nothing is made in a directory that is not ours");
+        assert!(
+            DataLock::take_over(folder.path()).is_err(),
+            "nothing is made in a directory that is not ours"
+        );
     }
 }

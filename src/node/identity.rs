@@ -110,6 +110,13 @@ impl Identity {
         Ok(Identity { id: id.to_string(), session: session.to_string(), follows, remarks })
     }
 
+    /// The id and the name that the directory was used under last, if any. Blocks.
+    pub fn last_of(folder: &Path) -> (Option<String>, Option<String>) {
+        let id: Option<IdFile> = read(&folder.join(ID_FILE)).ok().flatten();
+        let session: Option<SessionFile> = read(&folder.join(SESSION_FILE)).ok().flatten();
+        (id.map(|file| file.id.to_string()), session.map(|file| file.node))
+    }
+
     /// Forgets who this directory was: for a copy that is to be a node of its own. Blocks.
     pub fn reset(folder: &Path) -> io::Result<()> {
         for file in [ID_FILE, SESSION_FILE] {
@@ -155,7 +162,8 @@ fn kept_id(folder: &Path, here: &Place, remarks: &mut Vec<String>) -> Uuid {
         Err(error) => {
             let aside = path.with_extension("damaged");
             let kept = fs::rename(&path, &aside).map_or("", |()| "; it is kept as node-id.damaged");
-            let what = format!("{} could not be read ({error}){kept}: this node has a new id", path.display());
+            let what =
+                format!("{} could not be read ({error}){kept}: this node has a new id", path.display());
             tracing::error!("{what}. Servers accept it once they call the former one silent");
             remarks.push(what);
         }

@@ -22,6 +22,7 @@ use super::disk::Disk;
 use super::drivers::Driver;
 use super::drivers::contract::Event;
 use super::feed::{self, News, Node};
+use super::identity::Identity;
 use super::launch::Here;
 use super::lifeline::{self, Lifeline};
 use super::machine::Machine;
@@ -59,6 +60,8 @@ pub struct World<S> {
     pub machine: Arc<dyn Machine>,
     /// How checks are tested.
     pub prober: Arc<dyn Prober>,
+    /// Who this agent is among those of its name.
+    pub identity: Identity,
 }
 
 /// Runs an agent until told to stop. Tasks go on running.

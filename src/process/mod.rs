@@ -9,8 +9,11 @@ mod control_plane;
 mod dev;
 mod foreign;
 mod host;
+mod leftovers;
+mod ownership;
 mod server;
 mod storage;
+mod throwaway;
 #[cfg(feature = "etcd")]
 mod upkeep;
 

@@ -1,7 +1,7 @@
 //! `encamp server`: the API and the controllers over a store.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::{self, FileConfig};
 use super::control_plane::{Identity, control_plane};
 use super::host;
+use super::ownership;
 use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
@@ -21,6 +22,7 @@ use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
 use crate::clock::Clock;
+use crate::node::data_lock::DataLock;
 use crate::store::{self, AnyStore, CommitError, Store, Txn};
 
 /// How often the cache is compared with the store.
@@ -52,7 +54,7 @@ pub fn server(args: ServerArgs) -> Result<ExitCode, CliError> {
     let log_level = file.log_level();
     host::run(&log_level, |stop| async move {
         let settings = ServerSettings::new(&args, &file)?;
-        let store = settings.open().await?;
+        let (store, _lock) = settings.open().await?;
         let listener = host::listen(settings.bind).await?;
         serve(store, listener, &settings, stop).await
     })
@@ -84,8 +86,14 @@ impl ServerSettings {
         Ok(ServerSettings { bind, store, options, history: storage.history(), name })
     }
 
-    pub(super) async fn open(&self) -> Result<store::AnyStore, CliError> {
-        store::open(&self.store, &self.options).await.map_err(|error| CliError::failed(error.to_string()))
+    /// Opens the store; one that lies in a folder is ours alone as long as the lock is held.
+    pub(super) async fn open(&self) -> Result<(AnyStore, Option<DataLock>), CliError> {
+        let lock = match self.store.strip_prefix("embedded:") {
+            Some(folder) => Some(ownership::lock(Path::new(folder)).await?),
+            None => None,
+        };
+        let store = store::open(&self.store, &self.options).await;
+        Ok((store.map_err(|error| CliError::failed(error.to_string()))?, lock))
     }
 }
 
