@@ -33,7 +33,7 @@ use schemas::codec::decode;
 use schemas::entry::Change;
 use schemas::job::{JobSpec, Version};
 use schemas::key::{Key, Prefix, Revision};
-use schemas::node::{Amount, Link};
+use schemas::node::{AgentBeat, Amount, Link};
 use schemas::placement::{Placement, PortClaim, Wish};
 use schemas::report::{AllocationReport, ClientState, Report};
 use schemas::roster::Index;
@@ -47,8 +47,8 @@ const ALLOCATION: &str = "web.api.0-v0.0";
 
 struct Heard(Hearing<Memory>);
 impl Lifeline for Heard {
-    fn beat<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<(), Unheard>> {
-        self.0.beat(node);
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
+        self.0.beat(node, beat.clone()).unwrap();
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -28,7 +28,7 @@ use rand::{Rng as _, SeedableRng as _};
 use schemas::codec::decode;
 use schemas::job::{JobSpec, Version};
 use schemas::key::{Key, Prefix, Revision};
-use schemas::node::Amount;
+use schemas::node::{AgentBeat, Amount};
 use schemas::placement::{Placement, Wish};
 use schemas::report::{ClientState, Report};
 use schemas::roster::Index;
@@ -193,7 +193,7 @@ impl Driver for Fake {
 
 struct Nobody;
 impl Lifeline for Nobody {
-    fn beat<'a>(&'a self, _node: &'a str) -> BoxFuture<'a, Result<(), Unheard>> {
+    fn beat<'a>(&'a self, _node: &'a str, _beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
         std::future::ready(Ok(())).boxed()
     }
 }

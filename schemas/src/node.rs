@@ -164,16 +164,60 @@ impl Default for NodeSpec {
     }
 }
 
+/// What an agent says with each beat. An empty body, from an older agent, means the defaults.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AgentBeat {
+    /// All that the agent knows of its allocations is written in its reports. Default: true.
+    pub told: bool,
+    /// The node's id, made once and kept by the agent.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// This life of the agent.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub session: String,
+    /// The life of the agent before this one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub follows: String,
+    /// Which beat this is in its session, so that beats heard by two servers have an order. 0: nobody counts.
+    pub count: u64,
+}
+impl Default for AgentBeat {
+    fn default() -> AgentBeat {
+        let (id, session, follows) = Default::default();
+        AgentBeat { told: true, id, session, follows, count: 0 }
+    }
+}
+
 /// The server an agent is connected to (`/links/<node>`), written by that server on a change only.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Link {
     /// The server that hears the node.
     pub server: String,
-    /// False once the server has missed three beats.
+    /// False once the node was silent for its whole grace.
     pub connected: bool,
+    /// The beat that made this link came with all reports written. Default: true.
+    pub told: bool,
+    /// The session of that beat.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub session: String,
+    /// Which beat of its session it was. 0: not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub count: u64,
 }
 impl Document for Link {}
+impl Default for Link {
+    fn default() -> Link {
+        Link { server: String::new(), connected: false, told: true, session: String::new(), count: 0 }
+    }
+}
+
+/// What serde asks of a field that is left out while nobody counts.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
 
 /// A server's sign of life (`/beats/<server>`), written once a second. Only its change counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

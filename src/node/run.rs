@@ -10,6 +10,7 @@ use std::time::Duration;
 use agent::{AllocationId, Local};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use schemas::key::Key;
+use schemas::node::AgentBeat;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -24,7 +25,7 @@ use super::drivers::contract::Event;
 use super::feed::{self, News, Node};
 use super::identity::Identity;
 use super::launch::Here;
-use super::lifeline::{self, Lifeline};
+use super::lifeline::{self, Beating, Lifeline};
 use super::machine::Machine;
 use super::probe::Prober;
 use super::reality::Reality;
@@ -66,13 +67,18 @@ pub struct World<S> {
 
 /// Runs an agent until told to stop. Tasks go on running.
 pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: CancellationToken) {
+    let mut beside = JoinSet::new();
+    let told = watch::Sender::new(false);
+    let says = AgentBeat { session: config.session.clone(), ..AgentBeat::default() };
+    let beating = Beating { node: config.name.clone(), says };
+    let (lifeline, is_told, until) = (world.lifeline.clone(), told.subscribe(), stop.child_token());
+    beside.spawn(lifeline::keep_beating(lifeline, beating, is_told, until));
     let memory = saved::load(&*world.disk).await;
     let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
     let registration =
         Registration { config: config.clone(), facts, host_ip, drivers: world.drivers.clone() };
     let first = registration.fingerprint().await;
     let here = Here::new(&config, &first, host_ip);
-    let mut beside = JoinSet::new();
     let events = world.drivers.iter().map(|(name, driver)| {
         let name = name.clone();
         driver.events().map(move |event| (name.clone(), event)).boxed()
@@ -81,10 +87,9 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let (current, fingerprint) = watch::channel(first);
     let feed = feed::feed(world.store.clone(), Node { name: config.name.clone(), fingerprint });
     let (checks, tested) = Checks::new(world.prober.clone());
-    let (store, lifeline, name) = (world.store.clone(), world.lifeline.clone(), config.name.clone());
-    let mut agent = Agent::new(config, world, memory, here, checks);
+    let store = world.store.clone();
+    let mut agent = Agent { told, ..Agent::new(config, world, memory, here, checks) };
     beside.spawn(registration.keep(store, current, stop.child_token()));
-    beside.spawn(lifeline::keep_beating(lifeline, name, agent.told.subscribe(), stop.child_token()));
     agent.look_at_all();
     agent.turn(Sources { events, feed, tested }, &stop).await;
     agent.leave().await;

@@ -20,7 +20,7 @@ use encamp::process::{Identity, control_plane};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use schemas::node::Amount;
+use schemas::node::{AgentBeat, Amount};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -223,15 +223,14 @@ impl Line {
 }
 
 impl Lifeline for Line {
-    fn beat<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<(), Unheard>> {
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
         async move {
             let hearing = self.ears.lock().unwrap().values().next().cloned();
             match hearing.filter(|_| !self.is_cut.load(Ordering::Relaxed)) {
                 Some(hearing) => {
-                    hearing.beat(node);
-                    Ok(())
+                    hearing.beat(node, beat.clone()).map_err(|refused| Unheard::Refused(refused.to_string()))
                 }
-                None => Err(Unheard("nobody answers".to_owned())),
+                None => Err(Unheard::Nobody("nobody answers".to_owned())),
             }
         }
         .boxed()

@@ -51,7 +51,7 @@ fn node(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
     let Some(link) = view.links.stored(&Key::link(name)) else {
         return Plan::nothing(name, "no server has heard it yet");
     };
-    let Link { server, connected } = &link.value;
+    let Link { server, connected, .. } = &link.value;
     let health = view.health.stored(&Key::health(name)).map(|health| (health.value.state, health.modified));
     if !connected {
         return match health {

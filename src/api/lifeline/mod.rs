@@ -1,0 +1,11 @@
+//! A server's side of the lifeline: which nodes it hears, written on a change only.
+//!
+//! `route` reads beats, `admit` judges whether a beat counts, `hearing` remembers who is heard and writes the links.
+
+mod admit;
+mod hearing;
+mod route;
+
+pub use admit::Refused;
+pub use hearing::Hearing;
+pub use route::router;
