@@ -3,14 +3,15 @@
 //! The name is a label for people and the key of all documents; the id and the session tell two agents of one name
 //! apart. A new process says which session it follows if it can prove that the former process of this very directory
 //! is gone: it holds the directory's lock, and the directory is the same inode in the same boot of the machine. A
-//! copied directory and a cloned machine cannot say so. What cannot be kept costs a wait at the next start, never a
-//! task: servers accept a newcomer once they call its predecessor silent.
+//! copied directory and a cloned machine cannot say so. Where nothing can be written, a kept session is used again.
+//! Whoever can prove nothing is let in once its predecessor counts as silent.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use schemas::node::AgentBeat;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,6 +29,8 @@ pub struct Identity {
     pub session: String,
     /// The former process of this directory, if it is proved to be gone.
     pub follows: Option<String>,
+    /// How far beats of this session may have been counted already.
+    pub counted: u64,
     /// What the directory tells about itself that may explain a refusal; for people.
     pub remarks: Vec<String>,
 }
@@ -96,18 +99,25 @@ impl Identity {
             return Err(IdentityError::Renamed { folder: folder.to_owned(), was, is });
         }
         let id = kept_id(folder, &here, &mut remarks);
-        let proved = before.filter(|before| before.node == node && before.at.is(&here));
-        let session = Uuid::new_v4();
-        let file = SessionFile { session, node: node.to_owned(), at: here };
-        if let Err(error) = replace(folder, SESSION_FILE, &file) {
-            tracing::error!(
-                "{}: the session cannot be kept ({error}): after its next start this agent waits until servers call \
-                 it silent. Make the directory writable and make room",
-                folder.display()
-            );
-        }
-        let follows = proved.map(|before| before.session.to_string());
-        Ok(Identity { id: id.to_string(), session: session.to_string(), follows, remarks })
+        let proved = before.filter(|before| before.node == node && before.at.is(&here)).map(|before| before.session);
+        let file = SessionFile { session: Uuid::new_v4(), node: node.to_owned(), at: here };
+        let (session, follows, counted) = match (replace(folder, SESSION_FILE, &file), proved) {
+            (Ok(()), proved) => (file.session, proved, 0),
+            (Err(error), Some(proved)) => {
+                tracing::warn!("{}: no session can be kept ({error}): the former one is used again", folder.display());
+                (proved, None, now_ms())
+            }
+            (Err(error), None) => {
+                tracing::error!(
+                    "{}: the session cannot be kept ({error}): servers will not know this agent again after its next \
+                     start, until they call it down. Make the directory writable and make room",
+                    folder.display()
+                );
+                (file.session, None, 0)
+            }
+        };
+        let follows = follows.map(|before| before.to_string());
+        Ok(Identity { id: id.to_string(), session: session.to_string(), follows, counted, remarks })
     }
 
     /// The id and the name that the directory was used under last, if any. Blocks.
@@ -131,8 +141,20 @@ impl Identity {
     /// Somebody without a directory: for tests and simulations.
     pub fn named(id: &str, session: &str, follows: Option<&str>) -> Identity {
         let (id, session, follows) = (id.to_owned(), session.to_owned(), follows.map(str::to_owned));
-        Identity { id, session, follows, remarks: Vec::new() }
+        Identity { id, session, follows, counted: 0, remarks: Vec::new() }
     }
+
+    /// What all its beats say.
+    pub(crate) fn says(&self) -> AgentBeat {
+        let Identity { id, session, follows, counted, remarks: _ } = self.clone();
+        AgentBeat { told: false, id, session, follows: follows.unwrap_or_default(), count: counted }
+    }
+}
+
+/// More than any count of beats of an earlier process.
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or_default()
 }
 
 impl Place {
@@ -345,6 +367,18 @@ mod tests {
         }
         let (first, second) = (open(folder.path(), "n1"), open(folder.path(), "n1"));
         assert!(first.remarks[0].contains("could not be kept"), "{:?}", first.remarks);
-        assert!(first.id != second.id && second.follows.is_none());
+        assert!(first.id != second.id && first.session != second.session && second.follows.is_none());
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_any_more_the_session_that_is_kept_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = open(folder.path(), "n1");
+        fs::create_dir(folder.path().join("session.new")).unwrap();
+        for _start in 0..2 {
+            let again = open(folder.path(), "n1");
+            assert_eq!((&again.id, &again.session, &again.follows), (&kept.id, &kept.session, &None));
+            assert!(again.counted > 1_000_000_000_000, "its beats are later than those before");
+        }
     }
 }

@@ -27,6 +27,7 @@ mod reports;
 mod run;
 mod saved;
 mod settle;
+mod standing;
 mod timers;
 mod versions;
 mod works;

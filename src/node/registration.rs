@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plan::Write;
-use schemas::key::{Key, Revision};
+use plan::{Guard, Write};
+use schemas::codec;
+use schemas::key::{Key, Prefix, Revision};
 use schemas::node::{DriverHealth, Fingerprint};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -14,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::AgentConfig;
 use super::drivers::Driver;
+use super::identity::Identity;
 use super::machine::MachineFacts;
+use super::standing::{Standing, may_speak};
 use crate::store::{CommitError, Store, Txn};
 
 /// How often the machine and its runtimes are looked at.
@@ -29,16 +32,28 @@ pub(crate) struct Registration {
     pub(crate) facts: MachineFacts,
     pub(crate) host_ip: IpAddr,
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
+    pub(crate) identity: Identity,
 }
 
-/// Writes what a node is, whatever was written before.
+/// Writes what a node is over what was written before, unless somebody else writes it too. Only the holder of the
+/// node's name may.
 pub(crate) async fn register<S: Store>(
     store: &S,
     node: &str,
     fingerprint: &Fingerprint,
 ) -> Result<Revision, CommitError> {
-    let write = Write::put(Key::fingerprint(node), fingerprint);
-    store.commit(Txn { guards: vec![], writes: vec![write] }).await
+    let key = Key::fingerprint(node);
+    let listing = store.list(&Prefix::one(&key)).await.map_err(|_| CommitError::NotApplied)?;
+    let before = listing.entries.first();
+    let guard = before.map_or(Guard::Absent(key.clone()), |entry| Guard::At(key.clone(), entry.modified));
+    let former: Option<Fingerprint> = before.and_then(|entry| codec::decode(&entry.value).ok());
+    let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, fingerprint)] };
+    let written = store.commit(txn).await?;
+    if let Some(former) = former.filter(|former| !former.id.is_empty() && former.id != fingerprint.id) {
+        let (was, is) = (former.id, &fingerprint.id);
+        tracing::warn!(node, was, is, "the node has a new id: another machine or data directory had its name");
+    }
+    Ok(written)
 }
 
 impl Registration {
@@ -47,13 +62,19 @@ impl Registration {
         self,
         store: S,
         current: watch::Sender<Fingerprint>,
+        standing: watch::Receiver<Standing>,
         stop: CancellationToken,
     ) {
         let (mut written, mut is_stuck) = (None, false);
+        let mut holding = standing.clone();
+        tokio::select! { biased;
+            () = stop.cancelled() => return,
+            () = may_speak(&mut holding) => {}
+        }
         loop {
             let mut next = Instant::now() + LOOK_EVERY;
             let fingerprint = current.borrow().clone();
-            if written.as_ref() != Some(&fingerprint) {
+            if written.as_ref() != Some(&fingerprint) && standing.borrow().may_speak() {
                 match register(&store, &self.config.name, &fingerprint).await {
                     Ok(_) => (written, is_stuck) = (Some(fingerprint), false),
                     Err(error) => {
@@ -74,7 +95,7 @@ impl Registration {
 
     /// What the node is now.
     pub(crate) async fn fingerprint(&self) -> Fingerprint {
-        let Registration { config, facts, host_ip, drivers } = self;
+        let Registration { config, facts, host_ip, drivers, identity } = self;
         let mut attributes = facts.attributes.clone();
         let mut healths = BTreeMap::new();
         for (name, driver) in drivers {
@@ -91,6 +112,8 @@ impl Registration {
             address: config.advertise.clone().unwrap_or_default(),
             host_ip: host_ip.to_string(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            id: identity.id.clone(),
+            session: identity.session.clone(),
             attributes,
             meta: config.meta.clone(),
             drivers: healths,

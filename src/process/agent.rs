@@ -164,7 +164,6 @@ pub(super) async fn run<S: Store>(
     let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| failed(&error))?;
     let listener = host::listen(config.bind).await?;
     config.bind = listener.local_addr().map_err(|error| failed(&error))?;
-    config.session = uuid::Uuid::new_v4().to_string();
     config.advertise.get_or_insert(config.bind.to_string());
     let drivers = drivers::open_all(&config, &owned.identity.id).await;
     let disk = DataDir::new(config.data_dir.clone());
