@@ -47,7 +47,7 @@ const ALLOCATION: &str = "web.api.0-v0.0";
 
 struct Heard(Hearing<Memory>);
 impl Lifeline for Heard {
-    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
         self.0.beat(node, beat.clone()).unwrap();
         Box::pin(std::future::ready(Ok(())))
     }

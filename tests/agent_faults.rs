@@ -193,7 +193,7 @@ impl Driver for Fake {
 
 struct Nobody;
 impl Lifeline for Nobody {
-    fn beat<'a>(&'a self, _node: &'a str, _beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
+    fn beat<'a>(&'a self, _node: &'a str, _beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
         std::future::ready(Ok(())).boxed()
     }
 }

@@ -223,7 +223,7 @@ impl Line {
 }
 
 impl Lifeline for Line {
-    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
         async move {
             let hearing = self.ears.lock().unwrap().values().next().cloned();
             match hearing.filter(|_| !self.is_cut.load(Ordering::Relaxed)) {

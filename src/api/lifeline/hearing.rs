@@ -20,7 +20,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::admit::{Refused, admit};
+use super::admit::Refused;
+use super::holders::{Hearer, Holders};
 use crate::cache::{Cache, Pulse};
 use crate::store::{CommitError, Store, Txn};
 
@@ -38,6 +39,8 @@ pub struct Hearing<S> {
     store: S,
     server: String,
     nodes: Arc<Mutex<BTreeMap<String, Heard>>>,
+    holders: Arc<Mutex<Holders>>,
+    began: Instant,
     changed: Arc<Notify>,
 }
 
@@ -62,21 +65,35 @@ impl Heard {
 impl<S: Store> Hearing<S> {
     /// Hears for the server of that name.
     pub fn new(store: S, server: impl Into<String>) -> Hearing<S> {
-        Hearing { store, server: server.into(), nodes: Arc::default(), changed: Arc::default() }
+        let (nodes, holders, changed) = Default::default();
+        Hearing { store, server: server.into(), nodes, holders, began: Instant::now(), changed }
     }
 
-    /// A node beats. Never waits.
-    pub fn beat(&self, node: &str, beat: AgentBeat) -> Result<(), Refused> {
+    fn holders(&self) -> MutexGuard<'_, Holders> {
+        self.holders.lock().expect("nothing panics while it holds the lock")
+    }
+
+    fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// A node beats. Never waits. Whether the cluster knows that the name is this agent's.
+    pub fn beat(&self, node: &str, beat: AgentBeat) -> Result<bool, Refused> {
         let mut nodes = self.lock();
-        admit(node, nodes.get(node).and_then(|heard| heard.beat.as_ref()), &beat)?;
         let now = Instant::now();
+        let former = nodes.get(node).and_then(|heard| Some((heard.beat.as_ref()?, heard.last - self.began)));
+        let hearer = Hearer { server: &self.server, now: self.uptime() };
+        let is_held = self.holders().judge(node, &beat, former, hearer)?;
         let heard = nodes.entry(node.to_owned()).or_insert(Heard::new(now));
         heard.last = now;
         heard.beat = Some(beat);
+        if !is_held {
+            heard.link = None;
+        }
         if heard.link != Some(true) {
             self.changed.notify_one();
         }
-        Ok(())
+        Ok(is_held)
     }
 
     /// Whom this server has heard, by name.
@@ -111,10 +128,14 @@ impl<S: Store> Hearing<S> {
         loop {
             {
                 let view = cache.view();
-                let told = |key: &&Key| matches!(key.kind(), "links" | "health");
+                let told = |key: &&Key| matches!(key.kind(), "links" | "health" | "beats" | "fingerprints");
                 let changed = pulse.iter().flat_map(Pulse::keys).filter(told);
                 let all = view.links.iter().map(|(key, _)| key).filter(|_| pulse.is_none());
-                changed.chain(all).for_each(|key| self.overhear(&view, key.segment(1)));
+                changed.chain(all).for_each(|key| match key.kind() {
+                    "beats" => self.holders().server_beats(key.segment(1), self.uptime()),
+                    "fingerprints" => self.holders().see(&view, key.segment(1), self.uptime()),
+                    _ => self.overhear(&view, key.segment(1)),
+                });
             }
             tokio::select! { biased;
                 () = stop.cancelled() => return,
@@ -130,6 +151,7 @@ impl<S: Store> Hearing<S> {
 
     /// Compares what is known of a node with its link in the store.
     fn overhear(&self, view: &View, node: &str) {
+        self.holders().see(view, node, self.uptime());
         let link = view.links.stored(&Key::link(node));
         let down =
             view.health.stored(&Key::health(node)).filter(|health| health.value.state == NodeState::Down);
@@ -177,7 +199,7 @@ impl<S: Store> Hearing<S> {
         let key = Key::link(node);
         let (at, link) = self.read(&key).await?;
         let beat = self.lock().get(node).and_then(|heard| heard.beat.clone()).unwrap_or_default();
-        let AgentBeat { told, session, count, .. } = beat;
+        let AgentBeat { told, session, count, .. } = beat.clone();
         let wanted = Link { server: self.server.clone(), connected, told, session, count };
         let is_ours = link.as_ref().is_some_and(|link| link.server == self.server);
         if !connected && !is_ours {
@@ -185,15 +207,25 @@ impl<S: Store> Hearing<S> {
             self.forget(node);
             return Ok(());
         }
+        if let Some(found) = link.clone().zip(at)
+            && connected
+            && !self.holders().may_write(node, &wanted, &beat, &found)
+        {
+            self.lock().remove(node);
+            self.holders().wrote(node, &found.0, found.1);
+            return Ok(());
+        }
         let is_called_down = self.lock().get(node).is_some_and(|heard| heard.is_called_down);
-        let is_said = link.as_ref().is_some_and(|link| is_ours && link.connected == connected);
+        let is_said = link
+            .as_ref()
+            .is_some_and(|link| is_ours && link.connected == connected && link.session == wanted.session);
         if !is_said || is_called_down {
             let guard = at.map_or(Guard::Absent(key.clone()), |at| Guard::At(key.clone(), at));
             let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, &wanted)] };
-            self.store
-                .commit(txn)
-                .await
-                .inspect_err(|error| tracing::debug!(node, "link not written: {error}"))?;
+            let written = self.store.commit(txn).await;
+            let revision =
+                written.inspect_err(|error| tracing::debug!(node, "link not written: {error}"))?;
+            self.holders().wrote(node, &wanted, revision);
             tracing::info!(node, connected, "link");
         }
         let mut nodes = self.lock();

@@ -1,11 +1,11 @@
 //! The route that agents beat on: `POST /apis/encamp.dev/v1/nodes/<node>/beat`.
 
-use axum::Router;
+use axum::{Json, Router};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::routing::post;
 use schemas::key::Key;
-use schemas::node::AgentBeat;
+use schemas::node::{AgentBeat, BeatAnswer};
 
 use super::Hearing;
 use crate::api::kind::Kind;
@@ -25,6 +25,7 @@ pub fn router<S: Store>(hearing: Hearing<S>) -> Router {
         let beat = read(&body)?;
         hearing
             .beat(&node, beat)
+            .map(|held| Json(BeatAnswer { held }))
             .map_err(|refused| Refusal::conflict(Kind::Node, &node, &refused.to_string()))
     };
     Router::new()
