@@ -15,7 +15,7 @@ use schemas::node::Fingerprint;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::registration::register;
+use super::registration::{Over, Registered, register};
 use crate::store::{Batch, ReadError, Store, Watch, WatchError};
 
 /// How long to wait for an unreachable store, at first and at most.
@@ -41,15 +41,19 @@ pub(crate) enum News {
 pub(crate) struct Whole {
     pub(crate) placements: Vec<Entry>,
     pub(crate) reports: Vec<Entry>,
+    /// What was placed before this revision was placed on another machine of the same name.
+    pub(crate) taken_over_at: Option<Revision>,
 }
 
 /// How far the store was seen.
 #[derive(Default)]
 struct Seen {
-    /// The life of the store: another after a restore, when revisions go back.
-    epoch: String,
+    /// The life of the store: another after a restore, when revisions go back. Nothing before the first look.
+    epoch: Option<String>,
     /// The newest revision that was told, or that this node wrote before anything was.
     revision: Revision,
+    /// When the node's name was taken over from another machine, if it was.
+    taken_over_at: Option<Revision>,
 }
 
 /// Where the placements of a node lie.
@@ -173,21 +177,26 @@ impl<S: Store> Feed<S> {
     async fn list(&mut self) -> Option<Whole> {
         let Feed { store, node, seen, .. } = self;
         let epoch = epoch_of(store).await.ok()?;
-        if epoch != seen.epoch {
+        if seen.epoch.as_ref() != Some(&epoch) {
             let fingerprint = node.fingerprint.borrow().clone();
-            let revision = register(store, &node.name, &fingerprint).await.ok()?;
-            *seen = Seen { epoch, revision };
+            let Registered { at, over } = register(store, &node.name, &fingerprint).await.ok()?;
+            let taken_over_at = (over == Over::Another).then_some(at).or(seen.taken_over_at);
+            *seen = Seen { epoch: Some(epoch.clone()), revision: at, taken_over_at };
         }
         let reports = store.list(&reports_of(&node.name)).await.ok()?;
         let placements = store.list(&placements_of(&node.name)).await.ok()?;
         // A store without an epoch cannot be told from its successor, whose revisions begin anew.
         let listed = placements.revision.min(reports.revision);
-        if !seen.epoch.is_empty() && listed < seen.revision {
+        if !epoch.is_empty() && listed < seen.revision {
             tracing::warn!(%listed, seen = %seen.revision, "the store answered with an older state");
             return None;
         }
         seen.revision = placements.revision;
-        Some(Whole { placements: placements.entries, reports: reports.entries })
+        Some(Whole {
+            placements: placements.entries,
+            reports: reports.entries,
+            taken_over_at: seen.taken_over_at,
+        })
     }
 
     fn fail(&mut self) {

@@ -99,12 +99,16 @@ impl Identity {
             return Err(IdentityError::Renamed { folder: folder.to_owned(), was, is });
         }
         let id = kept_id(folder, &here, &mut remarks);
-        let proved = before.filter(|before| before.node == node && before.at.is(&here)).map(|before| before.session);
+        let proved =
+            before.filter(|before| before.node == node && before.at.is(&here)).map(|before| before.session);
         let file = SessionFile { session: Uuid::new_v4(), node: node.to_owned(), at: here };
         let (session, follows, counted) = match (replace(folder, SESSION_FILE, &file), proved) {
             (Ok(()), proved) => (file.session, proved, 0),
             (Err(error), Some(proved)) => {
-                tracing::warn!("{}: no session can be kept ({error}): the former one is used again", folder.display());
+                tracing::warn!(
+                    "{}: no session can be kept ({error}): the former one is used again",
+                    folder.display()
+                );
                 (proved, None, now_ms())
             }
             (Err(error), None) => {

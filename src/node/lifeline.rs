@@ -132,7 +132,9 @@ impl Beating {
             Err(Unheard::Nobody(why)) => {
                 match mood {
                     Mood::Heard => tracing::warn!(node, "no server hears this node: {why}"),
-                    Mood::Unheard | Mood::Refused(_) => tracing::debug!(node, "no server hears this node: {why}"),
+                    Mood::Unheard | Mood::Refused(_) => {
+                        tracing::debug!(node, "no server hears this node: {why}")
+                    }
                 }
                 if mood == Mood::Heard { Mood::Unheard } else { mood }
             }

@@ -17,7 +17,7 @@ use super::config::AgentConfig;
 use super::drivers::Driver;
 use super::identity::Identity;
 use super::machine::MachineFacts;
-use super::standing::{Standing, may_speak};
+use super::standing::Standing;
 use crate::store::{CommitError, Store, Txn};
 
 /// How often the machine and its runtimes are looked at.
@@ -35,25 +35,40 @@ pub(crate) struct Registration {
     pub(crate) identity: Identity,
 }
 
+/// A registration that was written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    pub(crate) at: Revision,
+    pub(crate) over: Over,
+}
+
+/// What was registered before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// This machine, nothing, or an agent that had no id yet.
+    Own,
+    /// Another machine of the same name.
+    Another,
+}
+
 /// Writes what a node is over what was written before, unless somebody else writes it too. Only the holder of the
 /// node's name may.
 pub(crate) async fn register<S: Store>(
     store: &S,
     node: &str,
     fingerprint: &Fingerprint,
-) -> Result<Revision, CommitError> {
+) -> Result<Registered, CommitError> {
     let key = Key::fingerprint(node);
     let listing = store.list(&Prefix::one(&key)).await.map_err(|_| CommitError::NotApplied)?;
     let before = listing.entries.first();
     let guard = before.map_or(Guard::Absent(key.clone()), |entry| Guard::At(key.clone(), entry.modified));
     let former: Option<Fingerprint> = before.and_then(|entry| codec::decode(&entry.value).ok());
     let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, fingerprint)] };
-    let written = store.commit(txn).await?;
-    if let Some(former) = former.filter(|former| !former.id.is_empty() && former.id != fingerprint.id) {
-        let (was, is) = (former.id, &fingerprint.id);
-        tracing::warn!(node, was, is, "the node has a new id: another machine or data directory had its name");
-    }
-    Ok(written)
+    let at = store.commit(txn).await?;
+    let another = former.filter(|former| !former.id.is_empty() && former.id != fingerprint.id);
+    let Some(Fingerprint { id: was, .. }) = another else { return Ok(Registered { at, over: Over::Own }) };
+    tracing::warn!(node, was, is = fingerprint.id, "another machine or data directory had the node's name");
+    Ok(Registered { at, over: Over::Another })
 }
 
 impl Registration {
@@ -65,14 +80,16 @@ impl Registration {
         standing: watch::Receiver<Standing>,
         stop: CancellationToken,
     ) {
-        let (mut written, mut is_stuck) = (None, false);
-        let mut holding = standing.clone();
-        tokio::select! { biased;
-            () = stop.cancelled() => return,
-            () = may_speak(&mut holding) => {}
-        }
+        // The feed writes the first, before it believes anything.
+        let (mut written, mut is_stuck) = (Some(current.borrow().clone()), false);
+        let mut next = Instant::now() + LOOK_EVERY;
         loop {
-            let mut next = Instant::now() + LOOK_EVERY;
+            tokio::select! { biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(next) => {}
+            }
+            next = Instant::now() + LOOK_EVERY;
+            current.send_replace(self.fingerprint().await);
             let fingerprint = current.borrow().clone();
             if written.as_ref() != Some(&fingerprint) && standing.borrow().may_speak() {
                 match register(&store, &self.config.name, &fingerprint).await {
@@ -85,11 +102,6 @@ impl Registration {
                     }
                 }
             }
-            tokio::select! { biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(next) => {}
-            }
-            current.send_replace(self.fingerprint().await);
         }
     }
 

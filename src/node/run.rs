@@ -95,7 +95,9 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
         match end {
             End::Stopped => break,
             // Whoever had the name meanwhile may have done anything under it: what was known is worth nothing.
-            End::Regained => tracing::info!(node = config.name, "the name is this agent's again: it begins anew"),
+            End::Regained => {
+                tracing::info!(node = config.name, "the name is this agent's again: it begins anew")
+            }
         }
         told.send_replace(false);
         holding.borrow_and_update();

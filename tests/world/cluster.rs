@@ -12,7 +12,8 @@ use encamp::cache::Cache;
 use encamp::clock::Clock;
 use encamp::node::disk::NoDisk;
 use encamp::node::drivers::Driver;
-use encamp::node::lifeline::{Lifeline, Unheard};
+use encamp::node::identity::Identity as NodeIdentity;
+use encamp::node::lifeline::{Heard, Lifeline, Unheard};
 use encamp::node::machine::{FixedMachine, MachineFacts};
 use encamp::node::probe::{Prober, Target};
 use encamp::node::{AgentConfig, World as AgentWorld, run};
@@ -119,6 +120,12 @@ pub(crate) struct Node {
     /// The agent's way to the servers.
     pub(crate) line: Arc<Line>,
     disk: Arc<NoDisk>,
+    /// The machine, and how many of that name there were.
+    id: String,
+    /// How many agents have lived on it.
+    lives: u32,
+    /// The agent before, as long as its end can be proved: neither the machine nor its files were lost since.
+    former: Option<String>,
     life: Option<AbortHandle>,
     is_on: bool,
 }
@@ -129,8 +136,9 @@ impl Node {
         let clock = Clock::simulated(dawn());
         let machine = Machine::new(clock.clone(), seed);
         let line = Arc::new(Line { ears, is_cut: AtomicBool::new(false) });
-        let disk = Arc::new(NoDisk::default());
-        Node { name: name.to_owned(), handle, clock, machine, line, disk, life: None, is_on: true }
+        let (disk, id) = (Arc::new(NoDisk::default()), format!("{name}-{seed:x}"));
+        let (name, lives, former, life, is_on) = (name.to_owned(), 0, None, None, true);
+        Node { name, handle, clock, machine, line, disk, id, lives, former, life, is_on }
     }
 
     /// Starts the agent, unless it runs or the machine is off.
@@ -139,6 +147,9 @@ impl Node {
             return;
         }
         let config = AgentConfig { capacity: Some(CAPACITY), ..AgentConfig::new(&self.name, "/none") };
+        self.lives += 1;
+        let session = format!("{}#{}", self.id, self.lives);
+        let follows = self.former.replace(session.clone());
         let driver: Arc<dyn Driver> = Arc::new(self.machine.clone());
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let world = AgentWorld {
@@ -149,11 +160,12 @@ impl Node {
             lifeline: self.line.clone(),
             machine: Arc::new(FixedMachine { facts: MachineFacts::default(), ip }),
             prober: Arc::new(Content),
+            identity: NodeIdentity::named(&self.id, &session, follows.as_deref()),
         };
         self.life = Some(tokio::spawn(run(config, world, CancellationToken::new())).abort_handle());
     }
 
-    /// The agent's own files are lost; its next life begins without.
+    /// The agent's memory is lost; its next life begins without.
     pub(crate) fn forget(&mut self) {
         self.crash_agent();
         self.disk = Arc::default();
@@ -177,7 +189,16 @@ impl Node {
     pub(crate) fn switch_off(&mut self) {
         self.crash_agent();
         self.is_on = false;
+        self.former = None;
         self.machine.switch_off();
+    }
+
+    /// Another machine takes the place of this one, under the same name.
+    pub(crate) fn recreate(&mut self) {
+        self.switch_off();
+        self.disk = Arc::default();
+        self.id += "+";
+        self.switch_on();
     }
 
     /// Whether the machine is on.
@@ -228,7 +249,9 @@ impl Lifeline for Line {
             let hearing = self.ears.lock().unwrap().values().next().cloned();
             match hearing.filter(|_| !self.is_cut.load(Ordering::Relaxed)) {
                 Some(hearing) => {
-                    hearing.beat(node, beat.clone()).map_err(|refused| Unheard::Refused(refused.to_string()))
+                    let heard = hearing.beat(node, beat.clone());
+                    let heard = heard.map(|is_held| if is_held { Heard::Holder } else { Heard::Noted });
+                    heard.map_err(|refused| Unheard::Refused(refused.to_string()))
                 }
                 None => Err(Unheard::Nobody("nobody answers".to_owned())),
             }

@@ -223,8 +223,7 @@ impl<S: Store> Hearing<S> {
             let guard = at.map_or(Guard::Absent(key.clone()), |at| Guard::At(key.clone(), at));
             let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, &wanted)] };
             let written = self.store.commit(txn).await;
-            let revision =
-                written.inspect_err(|error| tracing::debug!(node, "link not written: {error}"))?;
+            let revision = written.inspect_err(|error| tracing::debug!(node, "link not written: {error}"))?;
             self.holders().wrote(node, &wanted, revision);
             tracing::info!(node, connected, "link");
         }

@@ -128,7 +128,10 @@ impl Holders {
         let follows_admitted = former.is_some_and(|(former, _)| {
             !beat.follows.is_empty()
                 && beat.follows == former.session
-                && named.admitted.as_ref().is_some_and(|(session, over)| *session == former.session && *over == at)
+                && named
+                    .admitted
+                    .as_ref()
+                    .is_some_and(|(session, over)| *session == former.session && *over == at)
         });
         if !is_admitted && !follows_admitted {
             admit(&holder, beat)?;
@@ -140,7 +143,13 @@ impl Holders {
     }
 
     /// Whether a link may be written over the one that the store has.
-    pub(super) fn may_write(&self, node: &str, wanted: &Link, beat: &AgentBeat, found: &(Link, Revision)) -> bool {
+    pub(super) fn may_write(
+        &self,
+        node: &str,
+        wanted: &Link,
+        beat: &AgentBeat,
+        found: &(Link, Revision),
+    ) -> bool {
         let (link, at) = found;
         let is_judged = !link.session.is_empty() && !wanted.session.is_empty();
         let named = self.nodes.get(node);
@@ -161,7 +170,8 @@ impl Holders {
             let own = former.filter(|(former, _)| former.session == link.session);
             return own.map_or(now.saturating_sub(since), |(_, silent_for)| silent_for);
         }
-        let silence = |server: &str| now.saturating_sub(self.servers.get(server).copied().unwrap_or(since).max(since));
+        let silence =
+            |server: &str| now.saturating_sub(self.servers.get(server).copied().unwrap_or(since).max(since));
         let is_blind = silence(server) > BLIND;
         let silence = silence(&link.server);
         if is_blind || silence < SERVER_SILENT { Duration::ZERO } else { silence }

@@ -1,9 +1,9 @@
 //! The route that agents beat on: `POST /apis/encamp.dev/v1/nodes/<node>/beat`.
 
-use axum::{Json, Router};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::routing::post;
+use axum::{Json, Router};
 use schemas::key::Key;
 use schemas::node::{AgentBeat, BeatAnswer};
 
