@@ -1,7 +1,7 @@
 //! The time of day, as a value that tests can own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Simulated { start: Timestamp, since: Instant, offset_ms: Arc<AtomicI64> },
+    Simulated { start: Timestamp, since: Instant, offset_ms: Arc<AtomicI64>, asleep_ms: Arc<AtomicU64> },
 }
 
 impl Clock {
@@ -25,16 +25,31 @@ impl Clock {
     }
     /// A clock that shows `start` now and goes on with tokio's time.
     pub fn simulated(start: Timestamp) -> Clock {
-        Clock(Source::Simulated { start, since: Instant::now(), offset_ms: Arc::default() })
+        let (offset_ms, asleep_ms) = Default::default();
+        Clock(Source::Simulated { start, since: Instant::now(), offset_ms, asleep_ms })
     }
     /// What time it is.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::now(),
-            Source::Simulated { start, since, offset_ms } => {
+            Source::Simulated { start, since, offset_ms, asleep_ms: _ } => {
                 let passed = SignedDuration::try_from(since.elapsed()).unwrap_or(SignedDuration::MAX);
                 let offset = SignedDuration::from_millis(offset_ms.load(Ordering::Relaxed));
                 start.saturating_add(passed.saturating_add(offset)).unwrap_or(*start)
+            }
+        }
+    }
+    /// How long the machine has been up, its sleep included: only ever more, whatever the time of day does. Two looks
+    /// at it tell a pause.
+    pub fn uptime(&self) -> Duration {
+        match &self.0 {
+            Source::System => {
+                let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+                let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or_default());
+                seconds + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())
+            }
+            Source::Simulated { since, asleep_ms, .. } => {
+                since.elapsed() + Duration::from_millis(asleep_ms.load(Ordering::Relaxed))
             }
         }
     }
@@ -48,5 +63,25 @@ impl Clock {
             let by_ms = i64::try_from(by.as_millis()).unwrap_or_default();
             offset_ms.fetch_add(by_ms, Ordering::Relaxed);
         }
+    }
+    /// The machine of a simulated clock sleeps: time goes on, timers do not.
+    pub fn sleep(&self, time: Duration) {
+        if let Source::Simulated { asleep_ms, .. } = &self.0 {
+            asleep_ms.fetch_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uptime_goes_on() {
+        let clock = Clock::system();
+        let before = clock.uptime();
+        std::thread::sleep(Duration::from_millis(5));
+        let passed = clock.uptime() - before;
+        assert!(passed >= Duration::from_millis(5), "{passed:?}");
     }
 }

@@ -56,6 +56,18 @@ pub static QUEUE_ROOTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
         .expect("registered once")
 });
 
+/// Whether the brake on mass loss holds.
+pub static BRAKE_HOLDS: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_brake_holds", "1 while many nodes are silent and the brake holds, else 0")
+        .expect("registered once")
+});
+
+/// How many silent nodes are not given up yet.
+pub static BRAKE_WAITING: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_brake_waiting_nodes", "Silent nodes that the brake keeps from being given up")
+        .expect("registered once")
+});
+
 /// How large etcd's file is, and how much of it is used; its quota limits the file.
 pub static ETCD_BYTES: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     register_int_gauge_vec!("encamp_etcd_bytes", "Bytes of etcd's file, and those in use", &["kind"])

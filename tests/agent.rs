@@ -92,7 +92,7 @@ async fn live(store: &Memory, data: &Path) -> Life {
     };
     let driver: Arc<dyn Driver> = Arc::new(RawExec::open(options).await.unwrap());
     let drivers = [("raw_exec".to_owned(), driver.clone())].into();
-    let hearing = Hearing::new(store.clone(), "s1");
+    let hearing = Hearing::new(store.clone(), "s1", Clock::system());
     let stop = CancellationToken::new();
     tokio::spawn(hearing.clone().run(stop.clone()));
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -98,6 +98,18 @@ impl Key {
     pub fn health(node: &str) -> Key {
         Key::of(&["health", node])
     }
+    /// `/settings/heartbeat`
+    pub fn heartbeat_settings() -> Key {
+        Key::of(&["settings", "heartbeat"])
+    }
+    /// `/brakes/nodes`
+    pub fn brake() -> Key {
+        Key::of(&["brakes", "nodes"])
+    }
+    /// `/releases/nodes`
+    pub fn brake_release() -> Key {
+        Key::of(&["releases", "nodes"])
+    }
     /// `/leaders/<controller>`
     pub fn leader(controller: &str) -> Key {
         Key::of(&["leaders", controller])

@@ -20,6 +20,7 @@ pub mod job;
 pub mod key;
 mod layered;
 pub mod leader;
+pub mod liveness;
 pub mod meta;
 pub mod multiregion;
 pub mod network;

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Document;
+use crate::duration::Duration;
 use crate::meta::ObjectMeta;
 
 /// What the agent found on its machine and was told by its configuration (`/fingerprints/<node>`).
@@ -163,10 +164,13 @@ impl Document for Node {}
 pub struct NodeSpec {
     /// Whether new allocations may be placed here. Default: true.
     pub eligible: bool,
+    /// How long the node may be silent before it is called down, from 4s to 24h. Default: the cluster's grace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat_grace: Option<Duration>,
 }
 impl Default for NodeSpec {
     fn default() -> NodeSpec {
-        NodeSpec { eligible: true }
+        NodeSpec { eligible: true, heartbeat_grace: None }
     }
 }
 
@@ -232,10 +236,10 @@ impl Default for Link {
     }
 }
 
-/// What serde asks of a field that is left out while nobody counts.
+/// Whether a number can be left out.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_zero<N: Copy + Into<u64>>(number: &N) -> bool {
+    (*number).into() == 0
 }
 
 /// A server's sign of life (`/beats/<server>`), written once a second. Only its change counts.
@@ -246,6 +250,9 @@ pub struct Beat {
     pub count: u64,
     /// Where the server's API answers.
     pub address: String,
+    /// How many of the nodes that it hears have missed a beat or more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub late: u32,
 }
 impl Document for Beat {}
 

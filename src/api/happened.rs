@@ -7,6 +7,7 @@ use plan::View;
 use schemas::deployment::{Deployment, DeploymentStatus};
 use schemas::job::Job;
 use schemas::key::{Key, Revision};
+use schemas::liveness::{Brake, BrakeRelease};
 use schemas::node::{Health, NodeState};
 use schemas::placement::{Placement, Wish};
 use schemas::report::{AllocationReport, ClientState, Details, Report};
@@ -32,6 +33,8 @@ pub(super) fn events<'a>(
             "reports" => story.report(&step),
             "details" => story.details(&step),
             "health" => story.health(&step),
+            "brakes" => story.brake(&step),
+            "releases" => story.release(&step),
             _ => {}
         }
     }
@@ -258,6 +261,32 @@ impl Story<'_> {
         }
     }
 
+    /// Silent nodes that the brake keeps from being given up.
+    fn brake(&mut self, step: &Step<'_>) {
+        let (before, now): (Option<Brake>, Option<Brake>) = (step.before(), step.now());
+        let (before, now) = (before.unwrap_or_default(), now.unwrap_or_default());
+        for node in now.waiting.difference(&before.waiting) {
+            let message = "silent, and not given up yet: many nodes fell silent at once and the brake holds";
+            self.node(node, ("NodeHeldByBrake", true), message.to_owned(), "heartbeat");
+        }
+    }
+
+    /// A person lets the silent nodes go.
+    fn release(&mut self, step: &Step<'_>) {
+        let Some(BrakeRelease { by, silence, .. }) = step.now() else { return };
+        let brake = self.view.brakes.get(&Key::brake()).filter(|brake| brake.since == silence);
+        for node in brake.iter().flat_map(|brake| &brake.waiting) {
+            self.node(node, ("BrakeReleased", true), format!("{by} lets the silent nodes go"), "api");
+        }
+    }
+
+    fn node(&mut self, node: &str, (reason, is_warning): (&str, bool), message: String, source: &str) {
+        let about = Name::new("", node);
+        let telling =
+            Telling { kind: Kind::Node, about, reason, task: "", message, is_warning, source, at: None };
+        self.tell(telling);
+    }
+
     fn health(&mut self, step: &Step<'_>) {
         let node = step.key.segment(1);
         let (before, now): (Option<Health>, Option<Health>) = (step.before(), step.now());
@@ -272,17 +301,7 @@ impl Story<'_> {
         };
         let message =
             if health.reason.is_empty() { "the agent is heard".into() } else { health.reason.clone() };
-        let about = Name::new("", node);
-        self.tell(Telling {
-            kind: Kind::Node,
-            about,
-            reason,
-            task: "",
-            message,
-            is_warning,
-            source: "heartbeat",
-            at: None,
-        });
+        self.node(node, (reason, is_warning), message, "heartbeat");
         if health.state == NodeState::Down {
             let view = self.view;
             for (key, stored) in view.placements.under(&["placements", node]) {

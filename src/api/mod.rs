@@ -17,6 +17,7 @@ mod happened;
 mod job_edit;
 mod kind;
 pub mod lifeline;
+mod liveness;
 mod log;
 mod missing;
 mod openapi;

@@ -84,6 +84,11 @@ impl Refusal {
         Refusal::new(StatusCode::CONFLICT, "Conflict", message).about(kind, name)
     }
 
+    /// It cannot be done as things are.
+    pub(super) fn not_now(message: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::CONFLICT, "Conflict", message)
+    }
+
     /// Other managers own fields that an apply wants to set.
     pub(super) fn owned_by_others(kind: Kind, name: &str, causes: Vec<Cause>) -> Refusal {
         let plural = if causes.len() == 1 { "conflict" } else { "conflicts" };

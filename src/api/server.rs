@@ -14,7 +14,7 @@ use tower_http::trace::TraceLayer;
 use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
-use super::{core, discovery, log, openapi, preview, read, review, scale, write};
+use super::{core, discovery, liveness, log, openapi, preview, read, review, scale, write};
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
 use crate::store::{CommitError, Entry, Listing, ReadError, Store, Txn};
@@ -79,6 +79,7 @@ impl Server {
             .merge(scale::router())
             .merge(preview::router())
             .merge(review::router())
+            .merge(liveness::router())
             .merge(log::router())
             .fallback(|| async { Refusal::no_such_path() })
             .method_not_allowed_fallback(|| async {

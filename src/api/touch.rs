@@ -12,6 +12,7 @@ use schemas::codec::{self, Document};
 use schemas::entry::{Change, Entry};
 use schemas::job::Job;
 use schemas::key::{Key, Revision};
+use schemas::liveness::Brake;
 use schemas::placement::Placement;
 use schemas::report::Report;
 use schemas::roster::{Index, Roster, Slot, allocation_name};
@@ -166,6 +167,7 @@ impl Touches {
             "fingerprints" => self.add(Kind::Node, "", key.segment(1), step.is_new()),
             "nodes" | "links" => self.add(Kind::Node, "", key.segment(1), false),
             "health" => self.health(view, key.segment(1)),
+            "brakes" => self.brake(step),
             _ => {}
         }
     }
@@ -248,6 +250,16 @@ impl Touches {
         if let Some(placement) = view.placements.get(&Key::placement(node, namespace, name)) {
             self.add(Kind::Job, namespace, placement.job.clone(), false);
         }
+    }
+
+    /// Who waits for the brake shows it.
+    fn brake(&mut self, step: &Step<'_>) {
+        let (before, now): (Option<Brake>, Option<Brake>) = (step.before(), step.now());
+        let (before, now) = (before.unwrap_or_default(), now.unwrap_or_default());
+        before
+            .waiting
+            .symmetric_difference(&now.waiting)
+            .for_each(|node| self.add(Kind::Node, "", node, false));
     }
 
     fn health(&mut self, view: &View, node: &str) {

@@ -3,6 +3,7 @@
 use plan::Write;
 use plan::view::Stored;
 use schemas::key::Key;
+use schemas::liveness;
 use schemas::node::{Node, NodeSpec};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::commit::{Change, Done, Seen, Target, change};
 use super::kind::{GROUP_VERSION, Kind};
 use super::missing::missing;
 use super::patch::{self, Patch};
-use super::refusal::Refusal;
+use super::refusal::{Cause, Refusal};
 use super::resources::nodes;
 use super::scene::{Name, part};
 use super::server::Server;
@@ -76,6 +77,11 @@ async fn run(
             (Kind::Node, &name.name),
             (manner.validation, &mut warnings),
         )?;
+        if let Some(why) = spec.heartbeat_grace.and_then(liveness::grace_mistake) {
+            let field = "spec.heartbeatGrace".to_owned();
+            let cause = Cause { reason: "FieldValueInvalid", message: why, field };
+            return Err(Refusal::invalid(Kind::Node, &name.name, vec![cause]));
+        }
         let mut metadata = admission::metadata(Kind::Node, parts.metadata, name)?;
         // These follow from the fingerprint and are not stored.
         metadata.labels.retain(|label, _| !label.starts_with("encamp.dev/"));

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
+use jiff::SignedDuration;
 use plan::View;
 use schemas::entry::Change;
 use schemas::key::{Key, Prefix, Revision};
@@ -20,6 +21,11 @@ use crate::store::{Batch, Store, WatchError};
 const BACKLOG: usize = 4096;
 /// The first and the longest pause before trying a broken store again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// The controller that judges silence: whoever begins to lead it knows nothing of anybody yet.
+const JUDGE: &str = "heartbeat";
+/// How often the view learns that time has passed, so that it notices a pause of this process.
+const TICK: Duration = Duration::from_millis(500);
 
 /// What a subscriber receives: the revision and the keys it changed.
 #[derive(Clone, Debug)]
@@ -85,8 +91,33 @@ impl Cache {
         }
     }
 
+    /// The view is this server's: it sees nothing while the server's own beats do not get through.
+    pub fn belongs_to(&self, server: &str) {
+        self.view.write().unwrap_or_else(PoisonError::into_inner).sight.belongs_to(server);
+    }
+
     /// Follows the store until told to stop.
     pub async fn run<S: Store>(&self, store: S, stop: CancellationToken) {
+        tokio::select! { biased;
+            () = self.keep_time() => {}
+            () = self.keep(store, stop) => {}
+        }
+    }
+
+    /// Tells the view that time passes, whatever the store does.
+    async fn keep_time(&self) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            let uptime = self.uptime();
+            self.view.write().unwrap_or_else(PoisonError::into_inner).sight.tick(uptime);
+        }
+    }
+
+    fn uptime(&self) -> SignedDuration {
+        SignedDuration::try_from(self.clock.uptime()).unwrap_or(SignedDuration::MAX)
+    }
+
+    async fn keep<S: Store>(&self, store: S, stop: CancellationToken) {
         let mut known = Known::new();
         let mut pause = PAUSE.0;
         loop {
@@ -168,11 +199,13 @@ impl Cache {
         }
         changes.iter().for_each(|change| learn(known, change));
         {
-            let now = self.clock.now();
+            let uptime = self.uptime();
             let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
             view.apply(revision, &changes);
+            let leader = view.leaders.get(&Key::leader(JUDGE)).map(|leader| leader.server.clone());
+            leader.iter().for_each(|leader| view.sight.led_by(leader));
             let beats = changes.iter().map(Change::key).filter(|key| key.kind() == "beats");
-            beats.for_each(|key| view.sight.heard(key.segment(1), now));
+            beats.for_each(|key| view.sight.heard(key.segment(1), uptime));
         }
         self.progress.at.store(revision.0, Ordering::Release);
         self.progress.moved.notify_waiters();

@@ -19,6 +19,7 @@ mod kinds;
 mod local;
 mod logs;
 mod monitor;
+mod operator;
 mod plan;
 mod print;
 mod scale;

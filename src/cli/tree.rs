@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::connection::{CliError, Connection, DEFAULT_ADDRESS};
 use super::{
-    apply, delete, describe, diff, get, history, init, local, logs, plan, print, scale, status, wait, why,
-    words,
+    apply, delete, describe, diff, get, history, init, local, logs, operator, plan, print, scale, status,
+    wait, why, words,
 };
 
 /// Runs jobs on machines: containers, plain binaries and more, from one job file.
@@ -112,6 +112,9 @@ enum Command {
     /// Nomad's spellings for deployments.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
+    /// What keeps the cluster well.
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -223,7 +226,8 @@ fn run(line: CommandLine) -> Result<ExitCode, CliError> {
         | Command::Job(_)
         | Command::Node(_)
         | Command::Alloc(_)
-        | Command::Deployment(_)) => {
+        | Command::Deployment(_)
+        | Command::Operator(_)) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -258,6 +262,7 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         Command::Job(JobCommand::Start(args)) => delete::start(global, &args).await?,
         Command::Scale(args) | Command::Job(JobCommand::Scale(args)) => scale::scale(global, &args).await?,
         Command::Node(NodeCommand::Eligibility(args)) => scale::eligibility(global, &args).await?,
+        Command::Operator(command) => operator::operator(global, command).await?,
         Command::Logs(args) | Command::Alloc(AllocCommand::Logs(args)) => logs::logs(global, &args).await?,
         Command::Wait(args) => wait::wait(global, &args).await?,
         Command::Why(args) => why::why(global, &args).await?,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt};
 use reqwest::StatusCode;
 use schemas::node::{AgentBeat, BeatAnswer};
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +21,9 @@ use crate::http_client;
 
 /// How often an agent beats. A server calls it silent after three missed beats.
 pub const BEAT_EVERY: Duration = Duration::from_secs(2);
-/// How long an answer may take: the next beat must not be late.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long an answer may take before the next server is asked: a server answers a beat without asking anybody, and
+/// two that do not answer must not make the beat late.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// How soon the next beat follows one that was only noted: by then it is written.
 const NOTED_AGAIN: Duration = Duration::from_millis(100);
@@ -32,6 +34,11 @@ const REFUSED_AGAIN: u32 = 30;
 pub trait Lifeline: Send + Sync + 'static {
     /// Tells some server that the node lives.
     fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>>;
+
+    /// Where beats are made, if not among everything else that the agent does.
+    fn runtime(&self) -> Option<Handle> {
+        None
+    }
 }
 
 /// A beat that counts.
@@ -69,7 +76,7 @@ pub(crate) struct Beating {
 pub(crate) async fn keep_beating(
     lifeline: Arc<dyn Lifeline>,
     beating: Beating,
-    is_told: watch::Receiver<bool>,
+    mut is_told: watch::Receiver<bool>,
     stop: CancellationToken,
 ) {
     let mut says = beating.identity.says();
@@ -77,22 +84,23 @@ pub(crate) async fn keep_beating(
     let mut ticks = tokio::time::interval(BEAT_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let beat = async {
-            ticks.tick().await;
-            says.told = *is_told.borrow();
-            says.count += 1;
-            let beaten = Instant::now();
-            (beaten, lifeline.beat(&beating.node, &says).await)
-        };
+        // Who was told nothing yet hears of it at once, not with a later beat: reports may be on their way then.
+        let was_untold = says.count > beating.identity.counted && !says.told;
+        let has_told = async { is_told.wait_for(|is_told| *is_told).await.is_ok() };
         tokio::select! { biased;
             () = stop.cancelled() => return,
-            (beaten, answer) = beat => {
-                if answer == Ok(Heard::Noted) {
-                    ticks.reset_after(NOTED_AGAIN);
-                }
-                mood = beating.take(mood, beaten, answer);
-            }
+            true = has_told, if was_untold => {}
+            _ = ticks.tick() => {}
         }
+        says.told = *is_told.borrow();
+        says.count += 1;
+        let beaten = Instant::now();
+        let beat = lifeline.beat(&beating.node, &says);
+        let Some(answer) = stop.run_until_cancelled(beat).await else { return };
+        if answer == Ok(Heard::Noted) {
+            ticks.reset_after(NOTED_AGAIN);
+        }
+        mood = beating.take(mood, beaten, answer);
     }
 }
 
@@ -148,8 +156,10 @@ impl Beating {
     }
 }
 
-/// Beats over HTTP: `POST /apis/encamp.dev/v1/nodes/<node>/beat`, to the next server when one does not answer.
+/// Beats over HTTP: `POST /apis/encamp.dev/v1/nodes/<node>/beat`, to the next server when one does not answer. It has
+/// a thread of its own: whatever keeps the others busy does not make a beat late.
 pub struct HttpLifeline {
+    runtime: Option<Runtime>,
     client: reqwest::Client,
     servers: Vec<String>,
     current: std::sync::atomic::AtomicUsize,
@@ -157,9 +167,12 @@ pub struct HttpLifeline {
 
 impl HttpLifeline {
     /// To these servers, such as `http://127.0.0.1:4646`.
-    pub fn new(servers: Vec<String>) -> Result<HttpLifeline, reqwest::Error> {
+    pub fn new(servers: Vec<String>) -> Result<HttpLifeline, NoLifeline> {
         let client = http_client::builder().timeout(ANSWER_WITHIN).build()?;
-        Ok(HttpLifeline { client, servers, current: std::sync::atomic::AtomicUsize::new(0) })
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).thread_name("beats").enable_all().build()?;
+        let current = std::sync::atomic::AtomicUsize::new(0);
+        Ok(HttpLifeline { runtime: Some(runtime), client, servers, current })
     }
 
     async fn post(&self, server: &str, node: &str, beat: &AgentBeat) -> Result<Heard, Unheard> {
@@ -177,7 +190,31 @@ impl HttpLifeline {
     }
 }
 
+/// What is needed to beat cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NoLifeline {
+    /// No client.
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
+    /// No thread.
+    #[error("the thread that beats does not start: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Drop for HttpLifeline {
+    fn drop(&mut self) {
+        // Whoever drops it may be a part of another runtime, which must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl Lifeline for HttpLifeline {
+    fn runtime(&self) -> Option<Handle> {
+        self.runtime.as_ref().map(|runtime| runtime.handle().clone())
+    }
+
     fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
         use std::sync::atomic::Ordering::Relaxed;
         async move {

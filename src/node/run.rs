@@ -10,6 +10,7 @@ use std::time::Duration;
 use agent::{AllocationId, Local};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use schemas::key::Key;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -74,7 +75,8 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let (standing, mut holding) = watch::channel(first);
     let beating = Beating { node: config.name.clone(), identity: world.identity.clone(), standing };
     let (lifeline, is_told, until) = (world.lifeline.clone(), told.subscribe(), stop.child_token());
-    beside.spawn(lifeline::keep_beating(lifeline, beating, is_told, until));
+    let runtime = lifeline.runtime().unwrap_or_else(Handle::current);
+    beside.spawn_on(lifeline::keep_beating(lifeline, beating, is_told, until), &runtime);
     let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
     let (drivers, identity) = (world.drivers.clone(), world.identity.clone());
     let registration = Registration { config: config.clone(), facts, host_ip, drivers, identity };

@@ -7,14 +7,17 @@ use schemas::key::Key;
 use schemas::node::Beat;
 use tokio_util::sync::CancellationToken;
 
+use super::control_plane::Identity;
+use crate::api::lifeline::Hearing;
 use crate::store::{Store, Txn};
 
 /// How often a server beats.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Beats until told to stop, then removes the beat: a server that left is not one that died.
-pub(super) async fn beat<S: Store>(store: S, server: String, address: String, stop: CancellationToken) {
-    let key = Key::beat(&server);
+pub(super) async fn beat<S: Store>(hearing: Hearing<S>, store: S, who: Identity, stop: CancellationToken) {
+    let Identity { name, address } = who;
+    let key = Key::beat(&name);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for count in 1.. {
@@ -22,9 +25,10 @@ pub(super) async fn beat<S: Store>(store: S, server: String, address: String, st
             () = stop.cancelled() => break,
             _ = ticks.tick() => {}
         }
-        let beat = Write::put(key.clone(), &Beat { count, address: address.clone() });
-        if let Err(error) = store.commit(Txn { guards: vec![], writes: vec![beat] }).await {
-            tracing::warn!("this server's beat was not written: {error}");
+        let beat = Write::put(key.clone(), &Beat { count, address: address.clone(), late: hearing.late() });
+        match store.commit(Txn { guards: vec![], writes: vec![beat] }).await {
+            Ok(_) => hearing.reached_store(),
+            Err(error) => tracing::warn!("this server's beat was not written: {error}"),
         }
     }
     let gone = Txn { guards: vec![], writes: vec![Write::Delete { key }] };

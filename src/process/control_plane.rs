@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use plan::{Controller, Write};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::beat::beat;
+use super::brake_watch::watch_brake;
+use crate::api::lifeline::Hearing;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::control::{Runner, Seat, lead};
@@ -26,23 +29,44 @@ pub fn controllers() -> Vec<Arc<dyn Controller<Effect = Write>>> {
     vec![Arc::new(deployment::Deployer), Arc::new(scheduler::Scheduler), Arc::new(heartbeat::Heartbeat)]
 }
 
-/// Starts the cache, the server's beat and all controllers; they end with the token.
-pub fn control_plane<S: Store>(
-    store: &S,
-    cache: &Cache,
-    clock: &Clock,
-    identity: &Identity,
-    stop: &CancellationToken,
-) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    {
-        let (cache, store, stop) = (cache.clone(), store.clone(), stop.clone());
-        tasks.spawn(async move { cache.run(store, stop).await });
+/// What a server runs its control plane with.
+#[derive(Clone)]
+pub struct ControlPlane<S> {
+    /// Where documents lie.
+    pub store: S,
+    /// The picture of them.
+    pub cache: Cache,
+    /// What time it is.
+    pub clock: Clock,
+    /// Who the server is.
+    pub identity: Identity,
+    /// Which nodes it hears.
+    pub hearing: Hearing<S>,
+}
+
+/// Something that runs until its token is cancelled.
+pub type Part = BoxFuture<'static, ()>;
+
+impl<S: Store> ControlPlane<S> {
+    /// The cache, the server's beat, its ear for nodes, and all controllers: each runs until the token is cancelled.
+    pub fn parts(&self, stop: &CancellationToken) -> Vec<Part> {
+        let ControlPlane { store, cache, clock: _, identity, hearing } = self.clone();
+        cache.belongs_to(&identity.name);
+        let mut parts: Vec<Part> = Vec::new();
+        parts.push(beat(hearing.clone(), store.clone(), identity, stop.clone()).boxed());
+        parts.push(hearing.clone().run(stop.clone()).boxed());
+        parts.push(hearing.follow(cache.clone(), stop.clone()).boxed());
+        parts.push(watch_brake(cache.clone(), stop.clone()).boxed());
+        parts.extend(controllers().into_iter().map(|controller| self.leading(controller, stop)));
+        let stop = stop.clone();
+        parts.push(async move { cache.run(store, stop).await }.boxed());
+        parts
     }
-    tasks.spawn(beat(store.clone(), identity.name.clone(), identity.address.clone(), stop.clone()));
-    for controller in controllers() {
-        let seat = Seat { controller: controller.name(), server: identity.name.clone() };
-        let (plan_store, plan_cache, clock) = (store.clone(), cache.clone(), clock.clone());
+
+    fn leading(&self, controller: Arc<dyn Controller<Effect = Write>>, stop: &CancellationToken) -> Part {
+        let ControlPlane { store, cache, clock, identity, hearing: _ } = self.clone();
+        let seat = Seat { controller: controller.name(), server: identity.name };
+        let (plan_store, plan_cache) = (store.clone(), cache.clone());
         let work = move |term, stop| {
             let runner = Runner {
                 controller: controller.clone(),
@@ -53,7 +77,6 @@ pub fn control_plane<S: Store>(
             };
             runner.run(stop)
         };
-        tasks.spawn(lead(store.clone(), cache.clone(), seat, stop.clone(), work));
+        lead(store, cache, seat, stop.clone(), work).boxed()
     }
-    tasks
 }

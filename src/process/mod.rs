@@ -4,6 +4,7 @@
 
 mod agent;
 mod beat;
+mod brake_watch;
 mod config;
 mod control_plane;
 mod dev;
@@ -18,7 +19,7 @@ mod throwaway;
 mod upkeep;
 
 pub use agent::{AgentArgs, agent};
-pub use control_plane::{Identity, control_plane, controllers};
+pub use control_plane::{ControlPlane, Identity, Part, controllers};
 pub use dev::{DevArgs, dev};
 pub use server::{ServerArgs, server};
 pub use storage::StoreArgs;

@@ -9,10 +9,11 @@ use clap::Args;
 use plan::{Guard, Write};
 use schemas::key::{Key, Prefix};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{self, FileConfig};
-use super::control_plane::{Identity, control_plane};
+use super::control_plane::{ControlPlane, Identity};
 use super::host;
 use super::ownership;
 use super::storage::StoreArgs;
@@ -108,15 +109,21 @@ pub(super) async fn serve(
     let identity = Identity { name: settings.name.clone(), address: format!("http://{address}") };
     Box::pin(name_history(&store)).await;
     let (cache, clock) = (Cache::new(DIGEST_EVERY, Clock::system()), Clock::system());
-    let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
+    let hearing = Hearing::new(store.clone(), identity.name.clone(), clock.clone());
+    let plane = ControlPlane {
+        store: store.clone(),
+        cache: cache.clone(),
+        clock: clock.clone(),
+        identity: identity.clone(),
+        hearing: hearing.clone(),
+    };
+    let mut tasks = JoinSet::new();
+    plane.parts(&stop).into_iter().for_each(|part| drop(tasks.spawn(part)));
     #[cfg(feature = "etcd")]
     keep_up(&store, &cache, settings, &stop, &mut tasks);
-    let hearing = Hearing::new(store.clone(), identity.name.clone());
-    tasks.spawn(hearing.clone().follow(cache.clone(), stop.clone()));
     let server = api::Server::new(identity.name, store.clone(), cache.clone(), clock, stop.clone());
     let face = api::store_face::router(Cached::new(store, cache), api::agents::allow(), stop.clone());
-    let router = server.router().merge(api::lifeline::router(hearing.clone())).merge(face);
-    tasks.spawn(hearing.run(stop.clone()));
+    let router = server.router().merge(api::lifeline::router(hearing)).merge(face);
     {
         let server = server.clone();
         tasks.spawn(async move { server.run().await });

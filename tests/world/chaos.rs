@@ -7,6 +7,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom as _;
 
 use crate::faults::{Faults, Sabotage};
+use crate::liveness;
 use crate::machine::Troubles;
 use crate::stage::{Broken, Stage};
 use crate::story;
@@ -27,6 +28,11 @@ enum Twist {
     ServerStarts,
     ServerIsSoonCut,
     ServerIsMended,
+    ServerPauses,
+    ServerGoesOn,
+    AllPause,
+    StoreStalls,
+    StoreGoesOn,
     AgentCrashes,
     AgentStarts,
     AgentForgets,
@@ -43,12 +49,17 @@ enum Twist {
 }
 
 /// How often each happens, beside the others.
-const TWISTS: [(Twist, u32); 18] = [
+const TWISTS: [(Twist, u32); 23] = [
     (Twist::Whim, 16),
     (Twist::ServerCrashes, 2),
     (Twist::ServerStarts, 2),
     (Twist::ServerIsSoonCut, 1),
     (Twist::ServerIsMended, 1),
+    (Twist::ServerPauses, 2),
+    (Twist::ServerGoesOn, 2),
+    (Twist::AllPause, 1),
+    (Twist::StoreStalls, 1),
+    (Twist::StoreGoesOn, 2),
     (Twist::AgentCrashes, 2),
     (Twist::AgentStarts, 2),
     (Twist::AgentForgets, 2),
@@ -91,6 +102,8 @@ async fn live(stage: &mut Stage) -> Result<(), Broken> {
 fn trouble(stage: &mut Stage) {
     if stage.rng.random_ratio(3, 4) {
         let is_sabotaged = stage.world.is_sabotaged();
+        // A claim that is lost on its way may come too late.
+        stage.alive.is_strict = false;
         let faults = if is_sabotaged { Faults::many() } else { Faults::some(&mut stage.rng) };
         stage.trace.say(format!("{faults:?}"));
         stage.world.set(faults);
@@ -105,14 +118,17 @@ fn trouble(stage: &mut Stage) {
 fn heal(stage: &mut Stage) {
     stage.trace.say("the faults end");
     stage.world.set(Faults::default());
+    stage.world.stall.end();
     for server in &mut stage.servers {
         server.handle.mend();
         server.start();
+        server.resume();
     }
     for at in 0..stage.nodes.len() {
         let stays_off = at > 0 && stage.rng.random_ratio(1, 4);
         let node = &mut stage.nodes[at];
         node.mend();
+        node.resume();
         node.machine.set(Troubles::default());
         if node.is_on() || !stays_off {
             node.switch_on();
@@ -144,6 +160,14 @@ async fn happen(stage: &mut Stage) {
         Twist::ServerStarts => server.start(),
         Twist::ServerIsSoonCut => server.handle.cut_after(stage.rng.random_range(1..=4)),
         Twist::ServerIsMended => server.handle.mend(),
+        Twist::ServerPauses => server.pause(),
+        Twist::ServerGoesOn => server.resume(),
+        Twist::AllPause => {
+            let seconds = stage.rng.random_range(1..=20);
+            liveness::all_pause(stage, Duration::from_secs(seconds)).await.ok();
+        }
+        Twist::StoreStalls => stage.world.stall.begin(),
+        Twist::StoreGoesOn => stage.world.stall.end(),
         Twist::AgentCrashes => node.crash_agent(),
         Twist::AgentStarts => node.start(),
         Twist::AgentForgets => {

@@ -11,6 +11,7 @@ use plan::View;
 use schemas::deployment::DeploymentStatus;
 use schemas::entry::Change;
 use schemas::key::{Key, Revision};
+use schemas::node::NodeState;
 use schemas::placement::Wish;
 use schemas::report::ClientState;
 
@@ -40,8 +41,16 @@ impl Checker {
     }
 
     /// Takes in one revision and checks everything that follows from the store alone.
-    pub(crate) fn revision(&mut self, batch: &Batch) {
+    /// Gives the nodes that were called down.
+    pub(crate) fn revision(&mut self, batch: &Batch) -> Vec<String> {
         let mut made = Vec::new();
+        let was_ready: Vec<Key> = batch
+            .changes
+            .iter()
+            .map(Change::key)
+            .filter(|key| self.health(key) == Some(NodeState::Ready))
+            .cloned()
+            .collect();
         for change in &batch.changes {
             let key = change.key();
             match change {
@@ -64,6 +73,12 @@ impl Checker {
         found.extend(self.finished(batch));
         let revision = batch.revision;
         self.breaches.extend(found.into_iter().map(|text| format!("at revision {revision}: {text}")));
+        let down = was_ready.iter().filter(|key| self.health(key) == Some(NodeState::Down));
+        down.map(|key| key.segment(1).to_owned()).collect()
+    }
+
+    fn health(&self, key: &Key) -> Option<NodeState> {
+        self.view.health.get(key).map(|health| health.state)
     }
 
     /// I7: a placement stays what it was made as.

@@ -1,9 +1,7 @@
 //! The processes of a cluster: servers and agents, each of which can die and return.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,20 +11,21 @@ use encamp::clock::Clock;
 use encamp::node::disk::NoDisk;
 use encamp::node::drivers::Driver;
 use encamp::node::identity::Identity as NodeIdentity;
-use encamp::node::lifeline::{Heard, Lifeline, Unheard};
 use encamp::node::machine::{FixedMachine, MachineFacts};
 use encamp::node::probe::{Prober, Target};
 use encamp::node::{AgentConfig, World as AgentWorld, run};
-use encamp::process::{Identity, control_plane};
+use encamp::process::{ControlPlane, Identity};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use schemas::node::{AgentBeat, Amount};
+use schemas::node::Amount;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::faults::Handle;
+use crate::line::{Ears, Line};
 use crate::machine::Machine;
+use crate::pause::Pause;
 
 /// The day on which every story begins.
 pub(crate) fn dawn() -> Timestamp {
@@ -35,9 +34,6 @@ pub(crate) fn dawn() -> Timestamp {
 
 /// What every node has.
 pub(crate) const CAPACITY: Amount = Amount { cpu_mhz: 4_000, memory_mb: 8_192, disk_mb: 20_000 };
-
-/// Where agents find the servers that live.
-pub(crate) type Ears = Arc<Mutex<BTreeMap<String, Hearing<Handle>>>>;
 
 /// A server: the API and the controllers.
 pub(crate) struct Server {
@@ -56,6 +52,7 @@ pub(crate) struct Server {
 /// One life of a server.
 struct ServerLife {
     _tasks: JoinSet<()>,
+    pause: Pause,
     cache: Cache,
     router: Router,
 }
@@ -76,24 +73,46 @@ impl Server {
         let (store, clock, stop) = (self.handle.clone(), self.clock.clone(), CancellationToken::new());
         let cache = Cache::new(Duration::from_secs(60), clock.clone());
         let identity = Identity { name: self.name.clone(), address: format!("http://{}", self.name) };
-        let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
-        let hearing = Hearing::new(store.clone(), self.name.clone());
-        tasks.spawn(hearing.clone().run(stop.clone()));
-        tasks.spawn(hearing.clone().follow(cache.clone(), stop.clone()));
-        self.ears.lock().unwrap().insert(self.name.clone(), hearing);
+        let hearing = Hearing::new(store.clone(), self.name.clone(), clock.clone());
+        let plane = ControlPlane {
+            store: store.clone(),
+            cache: cache.clone(),
+            clock: clock.clone(),
+            identity,
+            hearing: hearing.clone(),
+        };
+        let (pause, mut tasks) = (Pause::default(), JoinSet::new());
+        plane.parts(&stop).into_iter().for_each(|part| drop(tasks.spawn(pause.stoppable(part))));
+        self.ears.add(&self.name, hearing, pause.clone());
         let router = api::Server::new(self.name.clone(), store, cache.clone(), clock, stop).router();
-        self.life = Some(ServerLife { _tasks: tasks, cache, router });
+        self.life = Some(ServerLife { _tasks: tasks, pause, cache, router });
     }
 
     /// Ends it as `kill -9` would.
     pub(crate) fn crash(&mut self) {
         self.life = None;
-        self.ears.lock().unwrap().remove(&self.name);
+        self.ears.remove(&self.name);
+    }
+
+    /// Stops it as `SIGSTOP` would.
+    pub(crate) fn pause(&self) {
+        self.life.iter().for_each(|life| life.pause.begin());
+    }
+
+    /// Lets it go on: what was sent to it meanwhile is read first.
+    pub(crate) fn resume(&self) {
+        self.life.iter().for_each(|life| life.pause.end());
+        self.ears.deliver(&self.name);
     }
 
     /// Whether it runs.
     pub(crate) fn is_alive(&self) -> bool {
         self.life.is_some()
+    }
+
+    /// Whether it runs and answers.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| !life.pause.is_on())
     }
 
     /// Its API.
@@ -135,7 +154,7 @@ impl Node {
     pub(crate) fn new(name: &str, handle: Handle, ears: Ears, seed: u64) -> Node {
         let clock = Clock::simulated(dawn());
         let machine = Machine::new(clock.clone(), seed);
-        let line = Arc::new(Line { ears, is_cut: AtomicBool::new(false) });
+        let line = Arc::new(Line::new(ears));
         let (disk, id) = (Arc::new(NoDisk::default()), format!("{name}-{seed:x}"));
         let (name, lives, former, life, is_on) = (name.to_owned(), 0, None, None, true);
         Node { name, handle, clock, machine, line, disk, id, lives, former, life, is_on }
@@ -206,6 +225,18 @@ impl Node {
         self.is_on
     }
 
+    /// Stops its agent as `SIGSTOP` would: it beats, reads and writes nothing.
+    pub(crate) fn pause(&self) {
+        self.handle.pause.begin();
+        self.line.pause.begin();
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.handle.pause.end();
+        self.line.pause.end();
+    }
+
     /// Cuts it off from the store and the servers.
     pub(crate) fn cut(&self) {
         self.handle.cut();
@@ -222,41 +253,6 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.crash_agent();
-    }
-}
-
-/// Beats to the first server that lives.
-pub(crate) struct Line {
-    ears: Ears,
-    is_cut: AtomicBool,
-}
-
-impl Line {
-    /// Cuts the agent off from the servers alone.
-    pub(crate) fn cut(&self) {
-        self.is_cut.store(true, Ordering::Relaxed);
-    }
-
-    /// Lets it back.
-    pub(crate) fn mend(&self) {
-        self.is_cut.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Lifeline for Line {
-    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
-        async move {
-            let hearing = self.ears.lock().unwrap().values().next().cloned();
-            match hearing.filter(|_| !self.is_cut.load(Ordering::Relaxed)) {
-                Some(hearing) => {
-                    let heard = hearing.beat(node, beat.clone());
-                    let heard = heard.map(|is_held| if is_held { Heard::Holder } else { Heard::Noted });
-                    heard.map_err(|refused| Unheard::Refused(refused.to_string()))
-                }
-                None => Err(Unheard::Nobody("nobody answers".to_owned())),
-            }
-        }
-        .boxed()
     }
 }
 

@@ -17,6 +17,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use schemas::key::{Key, Prefix, Revision};
 
+use crate::pause::Pause;
+
 /// How likely each misbehaviour is, in thousandths of the calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
@@ -102,6 +104,8 @@ pub(crate) struct World {
     store: Memory,
     sabotage: Sabotage,
     faults: Arc<Mutex<Faults>>,
+    /// Nobody is answered for a while.
+    pub(crate) stall: Pause,
     /// Rules that a commit broke, told when the checker next looks.
     pub(crate) breaches: Arc<Mutex<Vec<String>>>,
     terms: Arc<Mutex<BTreeMap<Key, Revision>>>,
@@ -119,8 +123,8 @@ impl World {
         let epoch =
             Txn { guards: vec![], writes: vec![Write::Put { key: Key::epoch(), value: EPOCH.into() }] };
         store.commit(epoch).now_or_never().expect("memory answers at once").unwrap();
-        let (faults, breaches, terms, told) = Default::default();
-        World { store, sabotage, faults, breaches, terms, told }
+        let (faults, stall, breaches, terms, told) = Default::default();
+        World { store, sabotage, faults, stall, breaches, terms, told }
     }
     /// The store as it really is, for the checker.
     pub(crate) fn truth(&self) -> Memory {
@@ -137,7 +141,8 @@ impl World {
     /// A handle for one component; `seed` decides when it suffers.
     pub(crate) fn handle(&self, seed: u64) -> Handle {
         let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
-        Handle { world: self.clone(), rng, is_cut: Arc::default(), commits_left: Arc::default() }
+        let (is_cut, pause, commits_left) = Default::default();
+        Handle { world: self.clone(), rng, is_cut, pause, commits_left }
     }
 }
 
@@ -147,6 +152,8 @@ pub(crate) struct Handle {
     world: World,
     rng: Arc<Mutex<StdRng>>,
     is_cut: Arc<AtomicBool>,
+    /// Its component stands still.
+    pub(crate) pause: Pause,
     /// After so many commits the component is cut off; none: never.
     commits_left: Arc<AtomicU32>,
 }
@@ -185,6 +192,8 @@ impl Handle {
     }
 
     async fn dawdle(&self) {
+        self.world.stall.over().await;
+        self.pause.over().await;
         let slow_ms = self.faults().slow_ms;
         if slow_ms > 0 {
             let pause_ms = self.rng.lock().unwrap().random_range(0..=slow_ms);

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod alive;
 mod broken;
 mod calm;
 mod chaos;
@@ -13,7 +14,10 @@ mod cluster;
 mod faults;
 mod goal;
 mod guards;
+mod line;
+mod liveness;
 mod machine;
+mod pause;
 mod rules;
 mod seeds;
 mod stage;

@@ -13,10 +13,12 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use schemas::key::{Prefix, Revision};
 
+use crate::alive::Alive;
 use crate::checker::Checker;
-use crate::cluster::{Ears, Node, Server};
+use crate::cluster::{Node, Server};
 use crate::faults::{Sabotage, World};
 use crate::goal;
+use crate::line::Ears;
 use crate::rules;
 use crate::trace::Trace;
 use crate::user::Wish;
@@ -40,6 +42,10 @@ pub(crate) struct Stage {
     pub(crate) servers: Vec<Server>,
     /// The nodes.
     pub(crate) nodes: Vec<Node>,
+    /// Where agents find servers.
+    ears: Ears,
+    /// Who was heard when.
+    pub(crate) alive: Alive,
     /// Who looks for broken rules.
     pub(crate) checker: Checker,
     /// What happened.
@@ -73,6 +79,8 @@ impl Stage {
             world,
             servers: made,
             nodes: machines,
+            ears,
+            alive: Alive::default(),
             checker: Checker::default(),
             trace: Trace::new(),
             answers: Arc::default(),
@@ -84,7 +92,7 @@ impl Stage {
 
     /// Somebody asks a server that lives.
     pub(crate) fn ask(&mut self, wish: Wish) {
-        let alive: Vec<usize> = (0..self.servers.len()).filter(|at| self.servers[*at].is_alive()).collect();
+        let alive: Vec<usize> = (0..self.servers.len()).filter(|at| self.servers[*at].is_awake()).collect();
         let Some(at) = (!alive.is_empty()).then(|| alive[self.rng.random_range(0..alive.len())]) else {
             return;
         };
@@ -111,6 +119,9 @@ impl Stage {
 
     /// Looks at every revision since the last time, and at the machines.
     async fn look(&mut self) -> Result<(), Broken> {
+        self.alive.heard(self.ears.take_heard());
+        let is_stalled = self.world.stall.is_on();
+        self.alive.look(!is_stalled && self.servers.iter().any(Server::is_awake));
         loop {
             if self.watch.is_none() {
                 let opened = self.truth.watch(&Prefix::all(), self.seen).await;
@@ -122,7 +133,8 @@ impl Stage {
                 Some(Some(Ok(batch))) => {
                     if batch.revision > self.seen {
                         self.trace.revision(&batch);
-                        self.checker.revision(&batch);
+                        let down = self.checker.revision(&batch);
+                        self.checker.breaches.extend(down.iter().filter_map(|node| self.alive.down(node)));
                         self.seen = batch.revision;
                     }
                 }

@@ -1,13 +1,11 @@
-//! The decision, for one node and for one server.
+//! The controller: which roots there are, and the decision for one node that is heard.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use plan::{Controller, Draft, Plan, View, Write};
 use schemas::key::Key;
 use schemas::node::{Health, Link, NodeState};
 
-/// How long a server may be silent before its nodes count as unheard. Agents find another server within one
-/// beat (2 s), so six seconds leave room for two lost tries, and are the promise for a node's death too.
-pub const GRACE: SignedDuration = SignedDuration::from_secs(6);
+use super::brake;
 
 /// Decides which nodes are up.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,86 +18,57 @@ impl Controller for Heartbeat {
         "heartbeat"
     }
 
-    fn roots(&self, _: &View, changed: &Key) -> Vec<Key> {
+    fn roots(&self, view: &View, changed: &Key) -> Vec<Key> {
         match changed.kind() {
-            "links" | "health" => vec![Key::health(changed.segment(1))],
-            "beats" => vec![changed.clone()],
+            "links" | "health" => {
+                let name = changed.segment(1);
+                let is_heard = view.links.get(&Key::link(name)).is_some_and(|link| link.connected);
+                let is_braked = view.brakes.get(&Key::brake()).is_some_and(|brake| brake.since.is_some());
+                let all = (!is_heard || is_braked).then(Key::brake);
+                [Key::health(name)].into_iter().chain(all).collect()
+            }
+            "nodes" | "settings" | "brakes" | "releases" => vec![Key::brake()],
             _ => Vec::new(),
         }
     }
 
     fn all_roots(&self, view: &View) -> Vec<Key> {
         let nodes = view.links.iter().map(|(key, _)| Key::health(key.segment(1)));
-        let servers = view.links.iter().map(|(_, link)| Key::beat(&link.value.server));
-        let mut roots: Vec<Key> = nodes.chain(servers).collect();
-        roots.sort();
-        roots.dedup();
-        roots
+        nodes.chain([Key::brake()]).collect()
     }
 
     fn plan(&self, view: &View, root: &Key, now: Timestamp) -> Plan<Write> {
         match root.kind() {
             "health" => node(view, root.segment(1), now),
-            "beats" => server(view, root.segment(1), now),
+            "brakes" => brake::plan(view, now),
             _ => Plan::empty(),
         }
     }
 }
 
-/// One node, by what its link says.
+/// One node, by what its link says. Whether one that was ready is given up is decided for all together.
 fn node(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
     let Some(link) = view.links.stored(&Key::link(name)) else {
         return Plan::nothing(name, "no server has heard it yet");
     };
-    let Link { server, connected, .. } = &link.value;
+    let Link { server, connected, told, session: _, count: _ } = &link.value;
     let health = view.health.stored(&Key::health(name)).map(|health| (health.value.state, health.modified));
-    if !connected {
-        return match health {
-            Some((NodeState::Down, _)) => Plan::empty(),
-            Some((NodeState::Ready | NodeState::Initializing, _)) | None => {
-                turn(view, name, NodeState::Down, &format!("{server} has missed three of its beats"), now)
-            }
-        };
-    }
-    match health {
-        Some((NodeState::Ready, _)) => Plan::empty(),
+    match (health, connected) {
+        (Some((NodeState::Ready, _)), _) | (Some((NodeState::Down, _)), false) => Plan::empty(),
+        (Some((NodeState::Initializing, _)) | None, false) => {
+            turn(view, name, NodeState::Down, &format!("{server} does not hear it any more"), now)
+        }
         // Down it stays until a server hears it anew: an old link is no sign of life.
-        Some((NodeState::Down, since)) if since > link.modified => {
+        (Some((NodeState::Down, since)), true) if since > link.modified => {
             Plan::nothing(name, "its link is older than its silence")
         }
-        Some((NodeState::Down | NodeState::Initializing, _)) | None => {
+        (Some((NodeState::Down | NodeState::Initializing, _)) | None, true) if !told => {
+            Plan::nothing(name, "it is heard, and has not written all its reports yet")
+        }
+        (Some((NodeState::Down | NodeState::Initializing, _)) | None, true) => {
             turn(view, name, NodeState::Ready, &format!("{server} hears it"), now)
         }
     }
-}
-
-/// One server: silent for longer than the grace, it hears none of its nodes.
-fn server(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
-    let mut unheard = view
-        .links
-        .iter()
-        .filter(|(_, link)| link.value.server == name && link.value.connected)
-        .map(|(key, _)| key.segment(1))
-        .filter(|node| {
-            view.health.get(&Key::health(node)).is_some_and(|health| health.state == NodeState::Ready)
-        })
-        .peekable();
-    if unheard.peek().is_none() {
-        return Plan::empty();
-    }
-    let Some(since) = view.sight.silent_since(name, now) else {
-        return Plan::nothing(name, "no server was heard for a while").wake(Some(now + GRACE));
-    };
-    let until = since + GRACE;
-    if now < until {
-        return Plan::empty().wake(Some(until));
-    }
-    let reason = format!("{name}, the server that heard it, is silent");
-    let mut draft = Draft::new(view);
-    for node in unheard {
-        draft.add(&[Key::link(node), Key::beat(name)], [health(view, node, (NodeState::Down, &reason), now)]);
-    }
-    Plan { steps: draft.steps(), ..Plan::nothing(name, "silent for longer than the grace") }
 }
 
 fn turn(view: &View, node: &str, state: NodeState, reason: &str, now: Timestamp) -> Plan<Write> {
@@ -108,7 +77,8 @@ fn turn(view: &View, node: &str, state: NodeState, reason: &str, now: Timestamp)
     Plan { steps: draft.steps(), ..Plan::nothing(node, reason) }
 }
 
-fn health(view: &View, node: &str, (state, reason): (NodeState, &str), now: Timestamp) -> Write {
+/// What a node's health becomes.
+pub(crate) fn health(view: &View, node: &str, (state, reason): (NodeState, &str), now: Timestamp) -> Write {
     let key = Key::health(node);
     // What an older server wrote does not say since when the node is known: no later than it says anything.
     let known_since = view.health.get(&key).and_then(|old| old.known_since.or(old.since)).unwrap_or(now);
@@ -117,74 +87,4 @@ fn health(view: &View, node: &str, (state, reason): (NodeState, &str), now: Time
 }
 
 #[cfg(test)]
-mod tests {
-    use insta::assert_snapshot;
-    use plan::fixture;
-    use schemas::codec;
-
-    use super::*;
-
-    /// Everything decided at `seconds`, the deciding server having beaten every second until then; beats of the
-    /// picture were heard at the start and those of `alive` just now.
-    fn decide(picture: &str, seconds: i64, alive: &[&str]) -> String {
-        let mut view = fixture::read(picture);
-        view.beats.iter().for_each(|(key, _)| view.sight.heard(key.segment(1), fixture::at(0)));
-        (0..=seconds).for_each(|second| view.sight.heard("own", fixture::at(second)));
-        alive.iter().for_each(|server| view.sight.heard(server, fixture::at(seconds)));
-        let plans = Heartbeat.all_roots(&view);
-        plans
-            .iter()
-            .map(|root| fixture::effects(&view, &Heartbeat.plan(&view, root, fixture::at(seconds))))
-            .collect()
-    }
-
-    #[test]
-    fn a_node_is_ready_when_heard_and_down_when_its_server_says_so() {
-        assert_snapshot!(decide("link n1 s1 · beat s1 1", 0, &["s1"]), @"
-        health n1 Ready: s1 hears it
-        note n1: s1 hears it
-        ");
-        assert_snapshot!(decide("link n1 s1 broken · health n1 ready · beat s1 1", 0, &["s1"]), @"
-        health n1 Down: s1 has missed three of its beats
-        note n1: s1 has missed three of its beats
-        ");
-    }
-
-    #[test]
-    fn a_silent_server_takes_its_nodes_down_after_the_grace() {
-        let picture = "health n1 ready · health n2 ready · link n1 s1 · link n2 s2 · beat s1 1 · beat s2 1";
-        assert_snapshot!(decide(picture, 5, &["s2"]), @"
-        wake at +6
-        wake at +11
-        ");
-        assert_snapshot!(decide(picture, 6, &["s2"]), @"
-        health n1 Down: s1, the server that heard it, is silent
-        note s1: silent for longer than the grace
-        wake at +12
-        ");
-    }
-
-    #[test]
-    fn a_node_is_known_since_it_was_first_heard_whatever_becomes_of_it() {
-        let known_since = |picture: &str| {
-            let view = fixture::read(picture);
-            let plan = Heartbeat.plan(&view, &Key::health("n1"), fixture::at(90));
-            let [Write::Put { value, .. }] = plan.steps[0].effects.as_slice() else { panic!("one write") };
-            let health: Health = codec::decode(value).unwrap();
-            (health.known_since, health.since)
-        };
-        let now = Some(fixture::at(90));
-        assert_eq!(known_since("link n1 s1"), (now, now));
-        assert_eq!(known_since("link n1 s1 broken · health n1 ready since=7"), (Some(fixture::at(7)), now));
-        assert_eq!(known_since("health n1 down since=8 · link n1 s1"), (Some(fixture::at(8)), now));
-    }
-
-    #[test]
-    fn an_old_link_is_no_sign_of_life() {
-        assert_snapshot!(decide("link n1 s1 · health n1 down · beat s1 1", 0, &["s1"]), @"note n1: its link is older than its silence");
-        assert_snapshot!(decide("health n1 down · link n1 s1 · beat s1 1", 0, &["s1"]), @"
-        health n1 Ready: s1 hears it
-        note n1: s1 hears it
-        ");
-    }
-}
+mod tests;

@@ -12,10 +12,16 @@ use schemas::node::AgentBeat;
 /// the machine was restarted. Another id waits until the predecessor is called silent.
 const SAME_ID_AFTER: Duration = Duration::from_secs(5);
 
-/// A beat that does not count, and what to do about it.
+/// A beat that does not count, by what the agent can do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(pub String);
+pub enum Refused {
+    /// Beat to another server: this one cannot tell anybody what it hears.
+    #[error("this server does not reach the store")]
+    Deaf,
+    /// Somebody has to do what is said.
+    #[error("{0}")]
+    Wrong(String),
+}
 
 /// Whoever holds a name, as a server knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +49,7 @@ pub(super) fn admit(holder: &Holder, beat: &AgentBeat) -> Result<(), Refused> {
     if !is_judged || is_successor || is_restarted {
         return Ok(());
     }
-    Err(Refused(words(holder, beat)))
+    Err(Refused::Wrong(words(holder, beat)))
 }
 
 fn words(holder: &Holder, beat: &AgentBeat) -> String {

@@ -1,141 +1,157 @@
 //! Remembers which nodes this server hears, and writes their links on a change only.
 //!
-//! The first beat of a node writes `/links/<node>`; three missed beats write it again. Nothing is written while a
-//! node goes on beating, so the cost of liveness follows transitions, never the number of nodes. Only this server's
-//! own monotonic clock counts. A node that now beats to another server is that server's to judge: a link is taken
-//! back only while it still names this one. What others write about a node is overheard: a link that was taken from
-//! this server is written again with the node's next beat, and a link that names this server though it heard nothing
-//! (it was restarted, or an old write of its own arrived late) is believed for as long as any silence.
+//! The first beat of a node writes `/links/<node>`; silence for the whole grace writes it again. Nothing is written
+//! while a node goes on beating, so the cost of liveness follows transitions, never the number of nodes. What others
+//! write about a node is overheard; what follows from all of it for a link is decided in `heard`. Writing never keeps
+//! the server from listening.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use plan::{Guard, View, Write};
 use schemas::codec;
 use schemas::key::{Key, Prefix, Revision};
-use schemas::node::{AgentBeat, Link, NodeState};
+use schemas::liveness::HeartbeatSettings;
+use schemas::node::{AgentBeat, Link, NodeSpec, NodeState};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::admit::Refused;
+use super::heard::{Graces, Heard, Known};
 use super::holders::{Hearer, Holders};
+use super::listening::{LOOK_EVERY, Listening};
 use crate::cache::{Cache, Pulse};
+use crate::clock::Clock;
 use crate::store::{CommitError, Store, Txn};
 
-/// After how long without a beat a node is silent: three missed beats of two seconds.
-const SILENCE: Duration = Duration::from_secs(6);
 /// How often all links are compared with what is heard: a store that once answered with an older state is not
 /// believed for ever.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const COMPARE_EVERY: Duration = Duration::from_secs(30);
+/// What it should know of.
+const TOLD: [&str; 6] = ["links", "health", "fingerprints", "beats", "nodes", "settings"];
 /// How long to wait after a link that was not written.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How many links may be on their way to the store at once.
+const IN_FLIGHT: usize = 8;
 
 /// The nodes that beat to this server. A clone hears for the same server.
 #[derive(Clone)]
 pub struct Hearing<S> {
     store: S,
     server: String,
-    nodes: Arc<Mutex<BTreeMap<String, Heard>>>,
-    holders: Arc<Mutex<Holders>>,
-    began: Instant,
+    clock: Clock,
+    state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
 }
 
-/// One node as this server hears it.
-#[derive(Clone, Debug)]
-struct Heard {
-    last: Instant,
-    /// What the last beat said, if there was one.
-    beat: Option<AgentBeat>,
-    /// What its link says, as far as this server wrote it.
-    link: Option<bool>,
-    /// The node was called down since its link was written: only a newer link brings it back.
-    is_called_down: bool,
+/// What it remembers.
+struct State {
+    listening: Listening,
+    nodes: BTreeMap<String, Heard>,
+    settings: HeartbeatSettings,
+    /// What was decided about nodes whose grace is their own.
+    specs: BTreeMap<String, NodeSpec>,
+    holders: Holders,
 }
 
-impl Heard {
-    fn new(now: Instant) -> Heard {
-        Heard { last: now, beat: None, link: None, is_called_down: false }
+impl State {
+    fn graces(&self, node: &str) -> Graces {
+        let spec = self.specs.get(node);
+        let (usual, restart) = (self.settings.grace_of(spec), self.settings.restart_grace_of(spec));
+        Graces { usual: usual.to_std(), restart: restart.to_std() }
     }
 }
 
 impl<S: Store> Hearing<S> {
     /// Hears for the server of that name.
-    pub fn new(store: S, server: impl Into<String>) -> Hearing<S> {
-        let (nodes, holders, changed) = Default::default();
-        Hearing { store, server: server.into(), nodes, holders, began: Instant::now(), changed }
-    }
-
-    fn holders(&self) -> MutexGuard<'_, Holders> {
-        self.holders.lock().expect("nothing panics while it holds the lock")
-    }
-
-    fn uptime(&self) -> Duration {
-        self.began.elapsed()
+    pub fn new(store: S, server: impl Into<String>, clock: Clock) -> Hearing<S> {
+        let state = State {
+            listening: Listening::begin(clock.uptime()),
+            nodes: BTreeMap::new(),
+            settings: HeartbeatSettings::default(),
+            specs: BTreeMap::new(),
+            holders: Holders::default(),
+        };
+        let state = Arc::new(Mutex::new(state));
+        Hearing { store, server: server.into(), clock, state, changed: Arc::default() }
     }
 
     /// A node beats. Never waits. Whether the cluster knows that the name is this agent's.
     pub fn beat(&self, node: &str, beat: AgentBeat) -> Result<bool, Refused> {
-        let mut nodes = self.lock();
-        let now = Instant::now();
-        let former = nodes.get(node).and_then(|heard| Some((heard.beat.as_ref()?, heard.last - self.began)));
-        let hearer = Hearer { server: &self.server, now: self.uptime() };
-        let is_held = self.holders().judge(node, &beat, former, hearer)?;
-        let heard = nodes.entry(node.to_owned()).or_insert(Heard::new(now));
-        heard.last = now;
-        heard.beat = Some(beat);
-        if !is_held {
-            heard.link = None;
+        let now = self.clock.uptime();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        // A pause that has just ended is nobody's silence.
+        state.listening.look(now);
+        if state.listening.is_deaf(now) {
+            return Err(Refused::Deaf);
         }
-        if heard.link != Some(true) {
+        let former = state.nodes.get(node).and_then(|heard| Some((&heard.beat, heard.last?)));
+        let hearer = Hearer { server: &self.server, now, steady: state.listening.steady };
+        let is_held = state.holders.judge(node, &beat, former, hearer)?;
+        state.nodes.entry(node.to_owned()).or_default().beats(beat, now);
+        if self.link_due(state, node, now).is_some() {
             self.changed.notify_one();
         }
         Ok(is_held)
     }
 
-    /// Whom this server has heard, by name.
-    #[cfg(test)]
-    pub(super) fn heard(&self) -> Vec<String> {
-        self.lock().keys().cloned().collect()
+    /// The store took this server's own beat.
+    pub fn reached_store(&self) {
+        let now = self.clock.uptime();
+        self.lock().listening.reached_store(now);
     }
 
-    /// Writes links until told to stop. Links stay as they are then: whether the nodes live is for the next server
-    /// to hear, and for the heartbeat controller to judge.
+    /// How many of the nodes that it hears have missed a beat or more.
+    pub fn late(&self) -> u32 {
+        let (now, state) = (self.clock.uptime(), self.lock());
+        let late =
+            |(node, heard): &(&String, &Heard)| heard.is_late(&state.listening, state.graces(node), now);
+        u32::try_from(state.nodes.iter().filter(late).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Listens and writes links until told to stop. Links stay as they are then: whether the nodes live is for the
+    /// next server to hear, and for the heartbeat controller to judge.
     pub async fn run(self, stop: CancellationToken) {
+        let mut writes = FuturesUnordered::new();
+        let mut busy = BTreeSet::new();
         loop {
-            let mut next = self.next_silence();
-            for (node, connected) in self.due() {
-                if self.write(&node, connected).await.is_err() {
-                    next = Some(Instant::now() + AGAIN);
+            let (due, next) = self.look();
+            for node in
+                due.into_iter().filter(|node| !busy.contains(node)).take(IN_FLIGHT).collect::<Vec<_>>()
+            {
+                if busy.len() < IN_FLIGHT {
+                    busy.insert(node.clone());
+                    writes.push(self.write(node));
                 }
             }
             tokio::select! { biased;
                 () = stop.cancelled() => return,
+                Some(node) = writes.next() => drop(busy.remove(&node)),
                 () = self.changed.notified() => {}
-                () = until(next) => {}
+                () = tokio::time::sleep(next) => {}
             }
         }
     }
 
-    /// Follows the links in the store until told to stop.
+    /// Follows links and settings in the store until told to stop.
     pub async fn follow(self, cache: Cache, stop: CancellationToken) {
         let mut changes = cache.subscribe();
         let mut pulse = None;
-        let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut looks = tokio::time::interval(COMPARE_EVERY);
         loop {
             {
                 let view = cache.view();
-                let told = |key: &&Key| matches!(key.kind(), "links" | "health" | "beats" | "fingerprints");
+                let told = |key: &&Key| TOLD.contains(&key.kind());
                 let changed = pulse.iter().flat_map(Pulse::keys).filter(told);
-                let all = view.links.iter().map(|(key, _)| key).filter(|_| pulse.is_none());
-                changed.chain(all).for_each(|key| match key.kind() {
-                    "beats" => self.holders().server_beats(key.segment(1), self.uptime()),
-                    "fingerprints" => self.holders().see(&view, key.segment(1), self.uptime()),
-                    _ => self.overhear(&view, key.segment(1)),
-                });
+                changed.for_each(|key| self.overhear(&view, key));
+                if pulse.is_none() {
+                    self.compare(&view);
+                }
             }
             tokio::select! { biased;
                 () = stop.cancelled() => return,
@@ -149,220 +165,149 @@ impl<S: Store> Hearing<S> {
         }
     }
 
-    /// Compares what is known of a node with its link in the store.
-    fn overhear(&self, view: &View, node: &str) {
-        self.holders().see(view, node, self.uptime());
-        let link = view.links.stored(&Key::link(node));
-        let down =
-            view.health.stored(&Key::health(node)).filter(|health| health.value.state == NodeState::Down);
-        let is_called_down =
-            down.is_some_and(|health| link.is_none_or(|link| link.modified < health.modified));
-        let mut nodes = self.lock();
-        match link.map(|link| &link.value).filter(|link| link.server == self.server) {
-            Some(Link { connected: true, .. }) => {
-                let new = || Heard::new(Instant::now());
-                let heard = nodes.entry(node.to_owned()).or_insert_with(new);
-                heard.link = (!is_called_down).then_some(true);
-                heard.is_called_down = is_called_down;
-                // The silence that may follow is to be waited for.
-                self.changed.notify_one();
+    /// Compares all that is known with the store.
+    fn compare(&self, view: &View) {
+        self.overhear(view, &Key::heartbeat_settings());
+        self.lock().specs.clear();
+        view.nodes.iter().for_each(|(key, _)| self.overhear(view, key));
+        view.links.iter().for_each(|(key, _)| self.overhear(view, key));
+        let gone: Vec<String> = {
+            let state = self.lock();
+            let is_gone = |node: &&String| view.links.get(&Key::link(node)).is_none();
+            state.nodes.keys().filter(is_gone).cloned().collect()
+        };
+        gone.iter().for_each(|node| self.overhear(view, &Key::link(node)));
+    }
+
+    /// Something was written that it should know of.
+    fn overhear(&self, view: &View, key: &Key) {
+        let (now, node) = (self.clock.uptime(), key.segment(1));
+        let mut state = self.lock();
+        match key.kind() {
+            "settings" => {
+                state.settings = view.settings.get(&Key::heartbeat_settings()).copied().unwrap_or_default();
             }
-            Some(Link { connected: false, .. }) => {
-                if let Some(heard) = nodes.get_mut(node) {
-                    heard.link = Some(false);
+            "nodes" => {
+                let spec = view.nodes.get(key).map(|node| &node.spec);
+                match spec.filter(|spec| spec.heartbeat_grace.is_some()) {
+                    Some(spec) => drop(state.specs.insert(node.to_owned(), spec.clone())),
+                    None => drop(state.specs.remove(node)),
                 }
             }
-            None => {
-                if let Some(heard) = nodes.get_mut(node).filter(|heard| heard.link == Some(true)) {
-                    heard.link = None;
+            "beats" => state.holders.server_beats(node, now),
+            "fingerprints" => state.holders.see(view, node, now),
+            _ => {
+                state.holders.see(view, node, now);
+                let link = view.links.stored(&Key::link(node)).map(|link| (&link.value, link.modified));
+                let health = view.health.stored(&Key::health(node));
+                let down = health.filter(|health| health.value.state == NodeState::Down);
+                let known = Known { at: view.revision, link, down: down.map(|down| down.modified) };
+                let is_named = link.is_some_and(|(link, _)| link.server == self.server && link.connected);
+                let heard = if is_named {
+                    Some(state.nodes.entry(node.to_owned()).or_default())
+                } else {
+                    state.nodes.get_mut(node)
+                };
+                if let Some(heard) = heard {
+                    heard.learn(known, &self.server, now);
                 }
             }
         }
+        // What is due may have changed.
+        self.changed.notify_one();
     }
 
-    /// The links that should be written now, and what they should say.
-    fn due(&self) -> Vec<(String, bool)> {
-        let (now, nodes) = (Instant::now(), self.lock());
-        let wanted = |heard: &Heard| now < heard.last + SILENCE;
-        let due = nodes.iter().filter(|(_, heard)| heard.link != Some(wanted(heard)));
-        due.map(|(node, heard)| (node.clone(), wanted(heard))).collect()
+    /// Looks at itself and at all nodes: whose links should be written, and how long until something may be due.
+    fn look(&self) -> (Vec<String>, Duration) {
+        let now = self.clock.uptime();
+        let mut guard = self.lock();
+        guard.listening.look(now);
+        let state = &*guard;
+        let mut due = Vec::new();
+        let mut next = LOOK_EVERY;
+        let mut silent = Vec::new();
+        for (node, heard) in &state.nodes {
+            let silent_from = heard.silent_from(&state.listening, state.graces(node));
+            if self.link_due(state, node, now).is_some() {
+                due.push(node.clone());
+            } else if now >= silent_from && !heard.is_ours() {
+                silent.push(node.clone());
+            } else if now < silent_from {
+                next = next.min(silent_from - now);
+            }
+        }
+        // Those that another server hears, or nobody, need not be remembered.
+        silent.iter().for_each(|node| drop(guard.nodes.remove(node)));
+        (due, next)
     }
 
-    /// When the next node may fall silent.
-    fn next_silence(&self) -> Option<Instant> {
-        let nodes = self.lock();
-        nodes.values().filter(|heard| heard.link != Some(false)).map(|heard| heard.last + SILENCE).min()
+    /// What should be written about a node now.
+    fn link_due(&self, state: &State, node: &str, now: Duration) -> Option<Link> {
+        state.nodes.get(node)?.due(&self.server, (&state.listening, state.graces(node)), now)
     }
 
-    /// Writes one link, if it is this server's to write.
-    async fn write(&self, node: &str, connected: bool) -> Result<(), CommitError> {
+    /// Writes one link, if that is still to be done once the store was asked. Answers the node.
+    async fn write(&self, node: String) -> String {
+        if let Err(error) = self.try_to_write(&node).await {
+            tracing::debug!(node, "link not written: {error}");
+            tokio::time::sleep(AGAIN).await;
+        }
+        node
+    }
+
+    async fn try_to_write(&self, node: &str) -> Result<(), CommitError> {
         let key = Key::link(node);
-        let (at, link) = self.read(&key).await?;
-        let beat = self.lock().get(node).and_then(|heard| heard.beat.clone()).unwrap_or_default();
-        let AgentBeat { told, session, count, .. } = beat.clone();
-        let wanted = Link { server: self.server.clone(), connected, told, session, count };
-        let is_ours = link.as_ref().is_some_and(|link| link.server == self.server);
-        if !connected && !is_ours {
-            // The node has gone to another server, or nobody knows it any more.
-            self.forget(node);
-            return Ok(());
-        }
-        if let Some(found) = link.clone().zip(at)
-            && connected
-            && !self.holders().may_write(node, &wanted, &beat, &found)
-        {
-            self.lock().remove(node);
-            self.holders().wrote(node, &found.0, found.1);
-            return Ok(());
-        }
-        let is_called_down = self.lock().get(node).is_some_and(|heard| heard.is_called_down);
-        let is_said = link
-            .as_ref()
-            .is_some_and(|link| is_ours && link.connected == connected && link.session == wanted.session);
-        if !is_said || is_called_down {
-            let guard = at.map_or(Guard::Absent(key.clone()), |at| Guard::At(key.clone(), at));
-            let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, &wanted)] };
-            let written = self.store.commit(txn).await;
-            let revision = written.inspect_err(|error| tracing::debug!(node, "link not written: {error}"))?;
-            self.holders().wrote(node, &wanted, revision);
-            tracing::info!(node, connected, "link");
-        }
-        let mut nodes = self.lock();
-        if let Some(heard) = nodes.get_mut(node) {
-            heard.link = Some(connected);
-            heard.is_called_down = false;
+        let listing = self.store.list(&Prefix::one(&key)).await.map_err(|_| CommitError::NotApplied)?;
+        let entry = listing.entries.first();
+        let link: Option<(Link, Revision)> =
+            entry.and_then(|entry| Some((codec::decode(&entry.value).ok()?, entry.modified)));
+        let Some(wanted) = self.still_due(node, listing.revision, link.as_ref()) else { return Ok(()) };
+        let guard = entry.map_or(Guard::Absent(key.clone()), |entry| Guard::At(key.clone(), entry.modified));
+        let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, &wanted)] };
+        let revision = self.store.commit(txn).await?;
+        tracing::info!(node, connected = wanted.connected, told = wanted.told, "link");
+        let now = self.clock.uptime();
+        let mut state = self.lock();
+        state.holders.wrote(node, &wanted, revision);
+        if let Some(heard) = state.nodes.get_mut(node) {
+            heard.wrote(&wanted, revision, now);
         }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Heard>> {
-        self.nodes.lock().expect("nothing panics while it holds the lock")
+    /// What should be written about a node once its link is known to be this one.
+    fn still_due(&self, node: &str, at: Revision, link: Option<&(Link, Revision)>) -> Option<Link> {
+        let now = self.clock.uptime();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.listening.look(now);
+        let heard = state.nodes.get_mut(node)?;
+        let known = Known { at, link: link.map(|(link, modified)| (link, *modified)), down: None };
+        heard.learn(known, &self.server, now);
+        let beat = heard.beat.clone();
+        let wanted = self.link_due(state, node, now)?;
+        if let Some(found) = link
+            && wanted.connected
+            && !state.holders.may_write(node, &wanted, &beat, found)
+        {
+            // Another agent of the name was faster, at another server.
+            state.nodes.remove(node);
+            state.holders.wrote(node, &found.0, found.1);
+            return None;
+        }
+        Some(wanted)
     }
 
-    fn forget(&self, node: &str) {
-        let mut nodes = self.lock();
-        nodes.retain(|name, heard| name != node || Instant::now() < heard.last + SILENCE);
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the lock")
     }
 
-    async fn read(&self, key: &Key) -> Result<(Option<Revision>, Option<Link>), CommitError> {
-        let listing = self.store.list(&Prefix::one(key)).await.map_err(|_| CommitError::NotApplied)?;
-        let entry = listing.entries.first();
-        Ok((entry.map(|entry| entry.modified), entry.and_then(|entry| codec::decode(&entry.value).ok())))
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
+    /// Whom this server has heard, by name.
+    #[cfg(test)]
+    pub(super) fn heard(&self) -> Vec<String> {
+        self.lock().nodes.keys().cloned().collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Limits, Listing, Memory, ReadError, Watch, WatchError};
-
-    async fn link(store: &Memory) -> Option<(Link, Revision)> {
-        let listing = store.list(&Prefix::one(&Key::link("n1"))).await.unwrap();
-        listing.entries.first().map(|entry| (codec::decode(&entry.value).unwrap(), entry.modified))
-    }
-
-    fn hear(store: &Memory, server: &str) -> Hearing<Memory> {
-        let hearing = Hearing::new(store.clone(), server);
-        tokio::spawn(hearing.clone().run(CancellationToken::new()));
-        hearing
-    }
-
-    async fn pass(seconds: u64) {
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn links_are_written_when_something_changes_and_only_then() {
-        let store = Memory::new(Limits::default());
-        let hearing = hear(&store, "s1");
-        let mut first = None;
-        for _beat in 0..50 {
-            hearing.beat("n1", AgentBeat::default()).unwrap();
-            pass(2).await;
-            let (link, revision) = link(&store).await.unwrap();
-            assert_eq!(link, Link { server: "s1".into(), connected: true, ..Link::default() });
-            assert_eq!(*first.get_or_insert(revision), revision, "a beat alone writes nothing");
-        }
-        pass(3).await;
-        assert!(link(&store).await.unwrap().0.connected, "two beats may be missed");
-        pass(2).await;
-        assert!(!link(&store).await.unwrap().0.connected, "three are silence");
-        hearing.beat("n1", AgentBeat::default()).unwrap();
-        pass(1).await;
-        assert!(link(&store).await.unwrap().0.connected);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_node_that_went_to_another_server_is_not_called_silent() {
-        let store = Memory::new(Limits::default());
-        let (one, other) = (hear(&store, "s1"), hear(&store, "s2"));
-        one.beat("n1", AgentBeat::default()).unwrap();
-        pass(2).await;
-        for _beat in 0..10 {
-            other.beat("n1", AgentBeat::default()).unwrap();
-            pass(2).await;
-            assert_eq!(
-                link(&store).await.unwrap().0,
-                Link { server: "s2".into(), connected: true, ..Link::default() }
-            );
-        }
-        one.beat("n1", AgentBeat::default()).unwrap();
-        pass(1).await;
-        assert_eq!(link(&store).await.unwrap().0.server, "s1", "back again");
-    }
-
-    /// A store whose next list may be an older one.
-    #[derive(Clone)]
-    struct Forgetful {
-        store: Memory,
-        older: Arc<Mutex<Option<Listing>>>,
-    }
-
-    impl Store for Forgetful {
-        async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
-            let older = self.older.lock().unwrap().take();
-            if let Some(older) = older { Ok(older) } else { self.store.list(prefix).await }
-        }
-        async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
-            self.store.commit(txn).await
-        }
-        async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, WatchError> {
-            self.store.watch(prefix, after).await
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_older_link_is_not_believed_for_ever() {
-        let (store, stop) = (Memory::new(Limits::default()), CancellationToken::new());
-        let cache = Cache::new(Duration::from_secs(600), crate::clock::Clock::system());
-        tokio::spawn({
-            let (cache, store, stop) = (cache.clone(), store.clone(), stop.clone());
-            async move { cache.run(store, stop).await }
-        });
-        let forgetful = Forgetful { store: store.clone(), older: Arc::default() };
-        let hearing = Hearing::new(forgetful.clone(), "s1");
-        tokio::spawn(hearing.clone().run(stop.clone()));
-        tokio::spawn(hearing.clone().follow(cache, stop));
-        hearing.beat("n1", AgentBeat::default()).unwrap();
-        pass(1).await;
-        let older = store.list(&Prefix::one(&Key::link("n1"))).await.unwrap();
-        pass(9).await;
-        assert!(!link(&store).await.unwrap().0.connected, "it was silent");
-        *forgetful.older.lock().unwrap() = Some(older);
-        let mut waited = 0;
-        while !link(&store).await.unwrap().0.connected {
-            hearing.beat("n1", AgentBeat::default()).unwrap();
-            pass(2).await;
-            waited += 2;
-            assert!(waited < 60, "the older link is still believed");
-        }
-        assert!(waited > 2, "the older link was believed for a while");
-    }
-}
+mod tests;

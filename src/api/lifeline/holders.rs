@@ -51,6 +51,8 @@ pub(super) struct Hearer<'a> {
     pub(super) server: &'a str,
     /// Its uptime.
     pub(super) now: Duration,
+    /// Since when it has listened without a pause.
+    pub(super) steady: Duration,
 }
 
 impl Holders {
@@ -99,7 +101,8 @@ impl Holders {
         former: Option<(&AgentBeat, Duration)>,
         hearer: Hearer<'_>,
     ) -> Result<bool, Refused> {
-        let former = former.map(|(former, last)| (former, hearer.now.saturating_sub(last)));
+        let former =
+            former.map(|(former, last)| (former, hearer.now.saturating_sub(last.max(hearer.steady))));
         let named = self.nodes.get(node);
         let living = named.and_then(Named::living);
         let Some((named, (link, at))) = named.zip(living) else {
@@ -164,8 +167,8 @@ impl Holders {
 
     /// For how long the holder of a living link is known not to have beaten.
     fn silence(&self, link: &Link, former: Option<(&AgentBeat, Duration)>, hearer: Hearer<'_>) -> Duration {
-        let Hearer { server, now } = hearer;
-        let Some(since) = self.since else { return Duration::ZERO };
+        let Hearer { server, now, steady } = hearer;
+        let Some(since) = self.since.map(|since| since.max(steady)) else { return Duration::ZERO };
         if link.server == server {
             let own = former.filter(|(former, _)| former.session == link.session);
             return own.map_or(now.saturating_sub(since), |(_, silent_for)| silent_for);

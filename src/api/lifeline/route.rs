@@ -7,7 +7,7 @@ use axum::{Json, Router};
 use schemas::key::Key;
 use schemas::node::{AgentBeat, BeatAnswer};
 
-use super::Hearing;
+use super::{Hearing, Refused};
 use crate::api::kind::Kind;
 use crate::api::refusal::Refusal;
 use crate::store::Store;
@@ -23,10 +23,10 @@ pub fn router<S: Store>(hearing: Hearing<S>) -> Router {
             return Err(Refusal::bad_request(format!("{node:?} is not the name of a node")));
         }
         let beat = read(&body)?;
-        hearing
-            .beat(&node, beat)
-            .map(|held| Json(BeatAnswer { held }))
-            .map_err(|refused| Refusal::conflict(Kind::Node, &node, &refused.to_string()))
+        hearing.beat(&node, beat).map(|held| Json(BeatAnswer { held })).map_err(|refused| match refused {
+            Refused::Deaf => Refusal::unavailable(refused.to_string()),
+            Refused::Wrong(why) => Refusal::conflict(Kind::Node, &node, &why),
+        })
     };
     Router::new()
         .route("/apis/encamp.dev/v1/nodes/{node}/beat", post(beat))
@@ -54,7 +54,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_beat_is_no_way_to_write_elsewhere() {
-        let hearing = Hearing::new(Memory::new(Limits::default()), "s1");
+        let hearing = Hearing::new(Memory::new(Limits::default()), "s1", crate::clock::Clock::system());
         let long = format!(r#"{{"session": "{}"}}"#, "x".repeat(BEAT_BYTES));
         for (name, body, status) in [
             ("n1", "", 200),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use schemas::key::Key;
+use schemas::liveness::Brake;
 use schemas::meta::{Condition, ObjectMeta};
 use schemas::node::{Amount, DriverHealth, Fingerprint, Health, HostVolume, NodeSpec, NodeState};
 use serde::{Deserialize, Serialize};
@@ -59,9 +60,12 @@ pub(in crate::api) struct NodeStatus {
     /// Directories that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
-    /// `Ready` and `Eligible`.
+    /// `Ready`, `Eligible`, and `HeldByBrake` while the node is silent and not given up.
     pub conditions: Vec<Condition>,
 }
+
+/// The condition of a silent node that is not given up yet.
+const HELD: &str = "HeldByBrake";
 
 /// The columns of `get nodes`.
 pub(in crate::api) const COLUMNS: &[Column] = &[
@@ -69,7 +73,7 @@ pub(in crate::api) const COLUMNS: &[Column] = &[
     Column::text("Pool", "The pool that jobs choose", |node, _| text(node, "/status/pool")),
     Column::text("DC", "The datacenter", |node, _| text(node, "/status/datacenter")),
     Column::text("Class", "Machines that are alike", |node, _| text(node, "/status/class")),
-    Column::text("Status", "Whether it is up", |node, _| text(node, "/status/state")),
+    Column::text("Status", "Whether it is up", |node, _| state(node)),
     Column::text("Eligible", "Whether new allocations may be placed", |node, _| {
         json!(node["spec"]["eligible"].as_bool().unwrap_or(true).to_string())
     }),
@@ -118,7 +122,8 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let heard = health.map(|stored| stored.value.clone()).unwrap_or_default();
     let server = link.filter(|link| link.value.connected).map(|link| link.value.server.clone());
     let usage = view.indexes.usage(node);
-    let halves = newest([written(found), written(decided), written(health), written(link)]);
+    let brake = view.brakes.stored(&Key::brake()).filter(|brake| brake.value.waiting.contains(node));
+    let halves = newest([written(found), written(decided), written(health), written(link), written(brake)]);
     let base = decided.map(|stored| stored.value.metadata.clone()).unwrap_or_default();
     // It may be spoken of before it is first heard, or (what people decided) much later.
     let known_since = heard.known_since.into_iter().chain(base.creation_timestamp).min();
@@ -136,7 +141,10 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         used: usage.amount,
         allocations: usage.allocations,
         server: server.unwrap_or_default(),
-        conditions: conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since)),
+        conditions: conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since))
+            .into_iter()
+            .chain(brake.map(|brake| held(&brake.value)))
+            .collect(),
         ..status(fingerprint, &heard)
     };
     Some(document(Kind::Node, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
@@ -216,6 +224,32 @@ fn conditions(heard: &Health, spec: &NodeSpec, eligible_since: Option<Timestamp>
         ..Condition::default()
     };
     vec![ready, eligible]
+}
+
+/// The condition of a silent node that is not given up yet.
+fn held(brake: &Brake) -> Condition {
+    let next = match brake.next {
+        Some(next) => format!("the next is given up at {next}"),
+        None => "none is given up while all are silent".to_owned(),
+    };
+    Condition {
+        kind: HELD.to_owned(),
+        status: "True".to_owned(),
+        reason: "ManyAreSilent".to_owned(),
+        message: format!(
+            "silent; many nodes fell silent at once, so they are given up one by one: {next}; \
+             `encamp operator brake release` gives them up at once"
+        ),
+        last_transition_time: brake.since,
+        observed_generation: None,
+    }
+}
+
+/// `ready`, `down`, or `silent` while the brake keeps it from being given up.
+fn state(node: &Value) -> Value {
+    let mut conditions = node["status"]["conditions"].as_array().into_iter().flatten();
+    let is_held = conditions.any(|condition| condition["type"] == HELD && condition["status"] == "True");
+    if is_held { json!("silent") } else { text(node, "/status/state") }
 }
 
 /// Whether there is such a node.

@@ -2,5 +2,5 @@
 
 mod showing;
 mod watching;
-mod world;
+pub(super) mod world;
 mod writing;

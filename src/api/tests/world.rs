@@ -20,15 +20,15 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::store::{Limits, Memory, Store, Txn};
 
-pub(super) const JOBS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs";
-pub(super) const NODE: &str = "/apis/encamp.dev/v1/nodes/n1";
-pub(super) const WEB: &str = "/apis/encamp.dev/v1/namespaces/default/jobs/web";
+pub(in crate::api) const JOBS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs";
+pub(in crate::api) const NODE: &str = "/apis/encamp.dev/v1/nodes/n1";
+pub(in crate::api) const WEB: &str = "/apis/encamp.dev/v1/namespaces/default/jobs/web";
 
-pub(super) struct World {
-    pub(super) store: Memory,
-    pub(super) cache: Cache,
-    pub(super) router: Router,
-    pub(super) stop: CancellationToken,
+pub(in crate::api) struct World {
+    pub(in crate::api) store: Memory,
+    pub(in crate::api) cache: Cache,
+    pub(in crate::api) router: Router,
+    pub(in crate::api) stop: CancellationToken,
 }
 
 impl Drop for World {
@@ -38,7 +38,7 @@ impl Drop for World {
 }
 
 impl World {
-    pub(super) async fn new() -> World {
+    pub(in crate::api) async fn new() -> World {
         let (store, stop) = (Memory::new(Limits::default()), CancellationToken::new());
         let cache = Cache::new(Duration::from_mins(1), Clock::system());
         let server = Server::new("s1", store.clone(), cache.clone(), Clock::system(), stop.clone());
@@ -52,12 +52,12 @@ impl World {
         World { store, cache, router, stop }
     }
 
-    pub(super) async fn write(&self, writes: Vec<Write>) {
+    pub(in crate::api) async fn write(&self, writes: Vec<Write>) {
         let revision = self.store.commit(Txn { guards: Vec::new(), writes }).await.unwrap();
         self.cache.reached(revision).await;
     }
 
-    pub(super) async fn send(
+    pub(in crate::api) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -71,20 +71,20 @@ impl World {
         (status, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
-    pub(super) async fn get(&self, path: &str) -> Value {
+    pub(in crate::api) async fn get(&self, path: &str) -> Value {
         self.send("GET", path, "application/json", "").await.1
     }
 
-    pub(super) async fn json(&self, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+    pub(in crate::api) async fn json(&self, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
         self.send(method, path, "application/json", body.to_string()).await
     }
 
-    pub(super) async fn merge(&self, path: &str, patch: Value) -> (StatusCode, Value) {
+    pub(in crate::api) async fn merge(&self, path: &str, patch: Value) -> (StatusCode, Value) {
         self.send("PATCH", path, "application/merge-patch+json", patch.to_string()).await
     }
 
     /// Opens a watch.
-    pub(super) async fn watch(&self, path: &str) -> Lines {
+    pub(in crate::api) async fn watch(&self, path: &str) -> Lines {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
@@ -92,7 +92,7 @@ impl World {
     }
 
     /// The cells of a column, by name.
-    pub(super) async fn column(&self, path: &str, name: &str) -> Vec<String> {
+    pub(in crate::api) async fn column(&self, path: &str, name: &str) -> Vec<String> {
         let accept = "application/json;as=Table;g=meta.k8s.io;v=v1";
         let request = Request::get(path).header("accept", accept).body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -105,14 +105,14 @@ impl World {
     }
 }
 
-pub(super) struct Lines {
+pub(in crate::api) struct Lines {
     stream: BodyDataStream,
     waiting: Vec<Value>,
 }
 
 impl Lines {
     /// The next line as `VERB name`.
-    pub(super) async fn next(&mut self) -> String {
+    pub(in crate::api) async fn next(&mut self) -> String {
         let line = self.line().await;
         format!(
             "{} {}",
@@ -121,7 +121,7 @@ impl Lines {
         )
     }
 
-    pub(super) async fn line(&mut self) -> Value {
+    pub(in crate::api) async fn line(&mut self) -> Value {
         while self.waiting.is_empty() {
             let chunk = tokio::time::timeout(Duration::from_secs(10), self.stream.next()).await;
             let chunk = chunk.expect("a line within 10 s").expect("the watch goes on").unwrap();
@@ -132,7 +132,7 @@ impl Lines {
     }
 }
 
-pub(super) fn job(name: &str) -> Value {
+pub(in crate::api) fn job(name: &str) -> Value {
     json!({
         "apiVersion": "encamp.dev/v1", "kind": "Job", "metadata": {"name": name, "labels": {"app": name}},
         "spec": {"groups": [{"name": "api", "tasks": [{
@@ -142,7 +142,7 @@ pub(super) fn job(name: &str) -> Value {
 }
 
 /// A placement of the job `web`.
-pub(super) fn placement(index: u32) -> Placement {
+pub(in crate::api) fn placement(index: u32) -> Placement {
     Placement {
         job: "web".into(),
         group: "api".into(),
@@ -159,7 +159,7 @@ pub(super) fn placement(index: u32) -> Placement {
 }
 
 /// A node that takes what raw_exec runs.
-pub(super) fn node(name: &str) -> Vec<Write> {
+pub(in crate::api) fn node(name: &str) -> Vec<Write> {
     let working = DriverHealth { detected: true, healthy: true, ..DriverHealth::default() };
     let fingerprint = Fingerprint {
         datacenter: "dc1".into(),

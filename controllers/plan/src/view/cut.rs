@@ -7,6 +7,7 @@ use schemas::entry::{Change, Entry};
 use schemas::job::{Job, Version};
 use schemas::key::{Key, Revision};
 use schemas::leader::Leader;
+use schemas::liveness::{Brake, BrakeRelease, HeartbeatSettings};
 use schemas::node::{Beat, Fingerprint, Health, Link, Node};
 use schemas::placement::Placement;
 use schemas::report::{Details, Report};
@@ -46,6 +47,12 @@ pub struct View {
     pub beats: Table<Beat>,
     /// `/health/<node>`
     pub health: Table<Health>,
+    /// `/settings/heartbeat`
+    pub settings: Table<HeartbeatSettings>,
+    /// `/brakes/nodes`
+    pub brakes: Table<Brake>,
+    /// `/releases/nodes`
+    pub releases: Table<BrakeRelease>,
     /// `/leaders/<controller>`
     pub leaders: Table<Leader>,
     /// What follows from the tables.
@@ -95,6 +102,9 @@ impl View {
             "links" => self.links.counters(key),
             "beats" => self.beats.counters(key),
             "health" => self.health.counters(key),
+            "settings" if *key == Key::heartbeat_settings() => self.settings.counters(key),
+            "brakes" => self.brakes.counters(key),
+            "releases" => self.releases.counters(key),
             "leaders" => self.leaders.counters(key),
             _ => None,
         }
@@ -130,6 +140,9 @@ impl View {
             "links" => self.links.put(entry).map(drop),
             "beats" => self.beats.put(entry).map(drop),
             "health" => self.health.put(entry).map(drop),
+            "settings" if entry.key == Key::heartbeat_settings() => self.settings.put(entry).map(drop),
+            "brakes" => self.brakes.put(entry).map(drop),
+            "releases" => self.releases.put(entry).map(drop),
             "leaders" => self.leaders.put(entry).map(drop),
             "epoch" => {
                 self.epoch = String::from_utf8_lossy(&entry.value).into_owned();
@@ -173,6 +186,9 @@ impl View {
             "links" => drop(self.links.delete(key)),
             "beats" => drop(self.beats.delete(key)),
             "health" => drop(self.health.delete(key)),
+            "settings" => drop(self.settings.delete(key)),
+            "brakes" => drop(self.brakes.delete(key)),
+            "releases" => drop(self.releases.delete(key)),
             "leaders" => drop(self.leaders.delete(key)),
             "epoch" => self.epoch.clear(),
             _ => {}

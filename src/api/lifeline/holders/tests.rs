@@ -36,7 +36,7 @@ impl Server {
     fn hears(&mut self, second: u64, words: &str) -> &'static str {
         let (now, beat) = (Duration::from_secs(second), beat(words));
         let former = self.former.as_ref().map(|(former, last)| (former, *last));
-        match self.holders.judge("n1", &beat, former, Hearer { server: "own", now }) {
+        match self.holders.judge("n1", &beat, former, Hearer { server: "own", now, steady: Duration::ZERO }) {
             Ok(is_held) => {
                 self.former = Some((beat, now));
                 if is_held { "held" } else { "noted" }
