@@ -4,6 +4,7 @@ pub mod crash;
 pub mod docker_web;
 pub mod etcd;
 pub mod habits;
+pub mod identity;
 pub mod kinds;
 pub mod kubectl_verbs;
 mod pairs;
