@@ -20,7 +20,8 @@ use encamp::node::drivers::process::HostOptions;
 use encamp::node::drivers::process::record::StateFolder;
 use encamp::node::drivers::raw_exec::RawExec;
 use encamp::node::drivers::{Driver, Signal};
-use encamp::node::lifeline::{Lifeline, Unheard};
+use encamp::node::identity::Identity;
+use encamp::node::lifeline::{Heard, Lifeline, Unheard};
 use encamp::node::machine::{FixedMachine, MachineFacts};
 use encamp::node::probe::NetworkProber;
 use encamp::node::{AgentConfig, World, drain_all, run};
@@ -45,13 +46,11 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(20);
 const ALLOCATION: &str = "web.api.0-v0.0";
 
-struct Heard(Hearing<Memory>);
-impl Lifeline for Heard {
-    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
-        // No server beats here: the store takes everything.
-        self.0.reached_store();
+struct Line(Hearing<Memory>);
+impl Lifeline for Line {
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
         self.0.beat(node, beat.clone()).unwrap();
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(std::future::ready(Ok(Heard::Holder)))
     }
 }
 
@@ -103,8 +102,9 @@ async fn live(store: &Memory, data: &Path) -> Life {
         drivers,
         clock: Clock::system(),
         disk: Arc::new(DataDir::new(data)),
-        lifeline: Arc::new(Heard(hearing)),
+        lifeline: Arc::new(Line(hearing)),
         machine: Arc::new(FixedMachine { facts: MachineFacts::default(), ip }),
+        identity: Identity::default(),
     };
     let task = tokio::spawn(run(AgentConfig::new("n1", data), world, stop.clone()));
     Life { task, stop, driver }

@@ -14,7 +14,8 @@ use encamp::node::drivers::contract::{
     Ending, Event, Exit, Fingerprint, RunningTask, SignalFailure, StartError, Started, TaskState, Unavailable,
 };
 use encamp::node::drivers::{Driver, Launch, Signal, TaskId};
-use encamp::node::lifeline::{Lifeline, Unheard};
+use encamp::node::identity::Identity;
+use encamp::node::lifeline::{Heard, Lifeline, Unheard};
 use encamp::node::machine::{FixedMachine, MachineFacts};
 use encamp::node::probe::{Prober, Target};
 use encamp::node::{AgentConfig, World, run};
@@ -193,8 +194,8 @@ impl Driver for Fake {
 
 struct Nobody;
 impl Lifeline for Nobody {
-    fn beat<'a>(&'a self, _node: &'a str, _beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
-        std::future::ready(Ok(())).boxed()
+    fn beat<'a>(&'a self, _node: &'a str, _beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
+        std::future::ready(Ok(Heard::Holder)).boxed()
     }
 }
 impl Prober for Nobody {
@@ -230,6 +231,7 @@ impl Stage {
             lifeline: Arc::new(Nobody),
             machine: Arc::new(FixedMachine { facts: MachineFacts::default(), ip }),
             prober: Arc::new(Nobody),
+            identity: Identity::default(),
         };
         let stop = CancellationToken::new();
         (tokio::spawn(run(AgentConfig::new("n1", "/none"), world, stop.clone())), stop)

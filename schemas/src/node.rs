@@ -32,6 +32,12 @@ pub struct Fingerprint {
     pub host_ip: String,
     /// Version of the agent.
     pub agent_version: String,
+    /// The node's own id, made once and kept by its agent; the name is a label. Nothing from an older agent.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// The life of the agent that wrote this.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub session: String,
     /// Facts, under Nomad's names: `cpu.arch`, `kernel.name`, `driver.docker.version`.
     pub attributes: BTreeMap<String, String>,
     /// Words of the configuration, matched by `${meta.x}`.
@@ -193,6 +199,19 @@ impl Default for AgentBeat {
     fn default() -> AgentBeat {
         let (id, session, follows) = Default::default();
         AgentBeat { told: true, id, session, follows, count: 0 }
+    }
+}
+
+/// What a server answers to a beat that counts. An empty body, from an older server, means the defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BeatAnswer {
+    /// The cluster knows that the name is this session's; otherwise it is about to be written. Default: true.
+    pub held: bool,
+}
+impl Default for BeatAnswer {
+    fn default() -> BeatAnswer {
+        BeatAnswer { held: true }
     }
 }
 

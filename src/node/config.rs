@@ -12,8 +12,6 @@ use schemas::node::{Amount, HostVolume, PortRange};
 pub struct AgentConfig {
     /// The node's name: unique in the cluster, one segment of a key.
     pub name: String,
-    /// This life of the agent, unlike any other: its beats are counted within it. Empty: nobody counts.
-    pub session: String,
     /// Where the machine stands.
     pub datacenter: String,
     /// The region of the cluster.
@@ -57,7 +55,6 @@ impl AgentConfig {
     pub fn new(name: impl Into<String>, data_dir: impl Into<PathBuf>) -> AgentConfig {
         AgentConfig {
             name: name.into(),
-            session: String::new(),
             datacenter: "dc1".to_owned(),
             region: "global".to_owned(),
             pool: "default".to_owned(),

@@ -104,6 +104,9 @@ fn digest(write: &Write) -> u64 {
 impl<S: Store> Agent<S> {
     /// Sends details that are due.
     pub(super) fn send_details(&mut self) {
+        if !self.standing.borrow().may_speak() {
+            return;
+        }
         let (memory, checks) = (&self.local.memory, &self.local.checks);
         let details = |id: &AllocationId| memory.get(id).map(|memory| agent::details(memory, checks.get(id)));
         if let Some(txn) = self.details.take(details) {

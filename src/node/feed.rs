@@ -19,7 +19,7 @@ use schemas::node::Fingerprint;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::registration::register;
+use super::registration::{Over, Registered, register};
 use crate::store::{Batch, Store, Watch, WatchError};
 
 /// How long to wait for an unreachable store, at first and at most.
@@ -51,6 +51,8 @@ pub(crate) struct Whole {
     pub(crate) purged: Option<Revision>,
     pub(crate) placements: Vec<Entry>,
     pub(crate) reports: Vec<Entry>,
+    /// What was placed before this revision was placed on another machine of the same name.
+    pub(crate) taken_over_at: Option<Revision>,
 }
 
 /// How far the store was seen.
@@ -59,6 +61,8 @@ struct Seen {
     epoch: String,
     /// The newest revision that was told, or that this node wrote before anything was.
     revision: Revision,
+    /// When the node's name was taken over from another machine, if it was.
+    taken_over_at: Option<Revision>,
 }
 
 /// Where the placements of a node lie.
@@ -229,12 +233,14 @@ impl<S: Store> Feed<S> {
         let epoch = epoch.id;
         if seen.as_ref().is_none_or(|seen| seen.epoch != epoch) {
             let fingerprint = Fingerprint { follows: epoch.clone(), ..node.fingerprint.borrow().clone() };
-            let revision = register(store, &node.name, &fingerprint).await.ok()?;
+            let Registered { at, over } = register(store, &node.name, &fingerprint).await.ok()?;
             node.follows.send_if_modified(|follows| {
                 let before = std::mem::replace(follows, epoch.clone());
                 before != epoch
             });
-            *seen = Some(Seen { epoch: epoch.clone(), revision });
+            let before = seen.as_ref().and_then(|seen| seen.taken_over_at);
+            let taken_over_at = (over == Over::Another).then_some(at).or(before);
+            *seen = Some(Seen { epoch: epoch.clone(), revision: at, taken_over_at });
         }
         let seen = seen.as_mut()?;
         let reports = store.list(&reports_of(&node.name)).await.ok()?;
@@ -243,13 +249,19 @@ impl<S: Store> Feed<S> {
         let placements = store.list(&placements_of(&node.name)).await.ok()?;
         // A store without an epoch cannot be told from its successor, whose revisions begin anew.
         let listed = placements.revision.min(reports.revision);
-        if !seen.epoch.is_empty() && listed < seen.revision {
+        if !epoch.is_empty() && listed < seen.revision {
             tracing::warn!(%listed, seen = %seen.revision, "the store answered with an older state");
             return None;
         }
         seen.revision = placements.revision;
         let purged = tombstone.and_then(|listing| listing.entries.first().map(|entry| entry.modified));
-        Some(Whole { epoch, purged, placements: placements.entries, reports: reports.entries })
+        Some(Whole {
+            epoch,
+            purged,
+            placements: placements.entries,
+            reports: reports.entries,
+            taken_over_at: seen.taken_over_at,
+        })
     }
 
     fn fail(&mut self) {

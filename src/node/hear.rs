@@ -77,6 +77,9 @@ impl<S: Store> Agent<S> {
         self.local.wishes.clear();
         self.local.unreadable.clear();
         whole.placements.iter().for_each(|entry| self.wish(entry));
+        let another_had = |entry: &&Entry| whole.taken_over_at.is_some_and(|at| entry.created < at);
+        let inherited = whole.placements.iter().filter(another_had);
+        self.local.inherited = inherited.filter_map(|entry| AllocationId::of_placement(&entry.key)).collect();
         self.local.complete = true;
         self.dirty.extend(self.local.allocations());
     }

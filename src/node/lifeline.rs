@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use reqwest::StatusCode;
-use schemas::node::AgentBeat;
+use schemas::node::{AgentBeat, BeatAnswer};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::identity::Identity;
+use super::standing::Standing;
 use crate::http_client;
 
 /// How often an agent beats. A server calls it silent after three missed beats.
@@ -22,15 +25,29 @@ pub const BEAT_EVERY: Duration = Duration::from_secs(2);
 /// two that do not answer must not make the beat late.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
+/// How soon the next beat follows one that was only noted: by then it is written.
+const NOTED_AGAIN: Duration = Duration::from_millis(100);
+/// After how many refusals the reason is said again: a minute.
+const REFUSED_AGAIN: u32 = 30;
+
 /// Carries beats to the servers.
 pub trait Lifeline: Send + Sync + 'static {
     /// Tells some server that the node lives.
-    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>>;
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>>;
 
     /// Where beats are made, if not among everything else that the agent does.
     fn runtime(&self) -> Option<Handle> {
         None
     }
+}
+
+/// A beat that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The cluster knows that the name is this agent's.
+    Holder,
+    /// It is about to be written.
+    Noted,
 }
 
 /// A beat that does not count.
@@ -44,13 +61,15 @@ pub enum Unheard {
     Refused(String),
 }
 
-/// Who beats: the node's name, and what all beats of this life say.
-#[derive(Clone, Debug, Default)]
+/// Who beats, and who hears of the answers.
+#[derive(Debug)]
 pub(crate) struct Beating {
     /// The node's name.
     pub(crate) node: String,
-    /// Who it is; `told` and `count` are set with each beat.
-    pub(crate) says: AgentBeat,
+    /// Who it is among those of that name.
+    pub(crate) identity: Identity,
+    /// What the agent is after each answer.
+    pub(crate) standing: watch::Sender<Standing>,
 }
 
 /// Beats until told to stop, at once and then at its own pace. `is_told` says whether all reports are written.
@@ -60,13 +79,13 @@ pub(crate) async fn keep_beating(
     mut is_told: watch::Receiver<bool>,
     stop: CancellationToken,
 ) {
-    let Beating { node, mut says } = beating;
-    let mut is_heard = false;
+    let mut says = beating.identity.says();
+    let mut mood = Mood::Unheard;
     let mut ticks = tokio::time::interval(BEAT_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         // Who was told nothing yet hears of it at once, not with a later beat: reports may be on their way then.
-        let was_untold = says.count > 0 && !says.told;
+        let was_untold = says.count > beating.identity.counted && !says.told;
         let has_told = async { is_told.wait_for(|is_told| *is_told).await.is_ok() };
         tokio::select! { biased;
             () = stop.cancelled() => return,
@@ -75,18 +94,64 @@ pub(crate) async fn keep_beating(
         }
         says.told = *is_told.borrow();
         says.count += 1;
-        let Some(answer) = stop.run_until_cancelled(lifeline.beat(&node, &says)).await else { return };
+        let beaten = Instant::now();
+        let beat = lifeline.beat(&beating.node, &says);
+        let Some(answer) = stop.run_until_cancelled(beat).await else { return };
+        if answer == Ok(Heard::Noted) {
+            ticks.reset_after(NOTED_AGAIN);
+        }
+        mood = beating.take(mood, beaten, answer);
+    }
+}
+
+/// What was logged last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mood {
+    Unheard,
+    Heard,
+    /// With how many beats in a row.
+    Refused(u32),
+}
+
+impl Beating {
+    /// Tells what an answer means; says it once, a refusal again from time to time.
+    fn take(&self, mood: Mood, beaten: Instant, answer: Result<Heard, Unheard>) -> Mood {
+        let node = &self.node;
         match answer {
-            Ok(()) if !is_heard => {
-                tracing::info!(node, "a server hears this node");
-                is_heard = true;
+            Ok(heard) => {
+                if heard == Heard::Holder {
+                    self.turn(Standing::held(beaten));
+                }
+                if mood != Mood::Heard {
+                    tracing::info!(node, "a server hears this node");
+                }
+                Mood::Heard
             }
-            Ok(()) => {}
-            Err(error) if is_heard => {
-                tracing::warn!(node, "{error}");
-                is_heard = false;
+            Err(error @ Unheard::Refused(_)) => {
+                self.turn(Standing::Refused);
+                let times = if let Mood::Refused(times) = mood { times + 1 } else { 0 };
+                if times % REFUSED_AGAIN == 0 {
+                    let remarks = self.identity.remarks.join("; ");
+                    tracing::error!(node, id = self.identity.id, remarks, "{error}");
+                }
+                Mood::Refused(times)
             }
-            Err(error) => tracing::debug!(node, "{error}"),
+            // Whoever was refused stays so until a server says otherwise.
+            Err(Unheard::Nobody(why)) => {
+                match mood {
+                    Mood::Heard => tracing::warn!(node, "no server hears this node: {why}"),
+                    Mood::Unheard | Mood::Refused(_) => {
+                        tracing::debug!(node, "no server hears this node: {why}")
+                    }
+                }
+                if mood == Mood::Heard { Mood::Unheard } else { mood }
+            }
+        }
+    }
+
+    fn turn(&self, to: Standing) {
+        if *self.standing.borrow() != Standing::Unjudged {
+            self.standing.send_replace(to);
         }
     }
 }
@@ -110,7 +175,7 @@ impl HttpLifeline {
         Ok(HttpLifeline { runtime: Some(runtime), client, servers, current })
     }
 
-    async fn post(&self, server: &str, node: &str, beat: &AgentBeat) -> Result<(), Unheard> {
+    async fn post(&self, server: &str, node: &str, beat: &AgentBeat) -> Result<Heard, Unheard> {
         let url = format!("{}/apis/encamp.dev/v1/nodes/{node}/beat", server.trim_end_matches('/'));
         let nobody = |error: reqwest::Error| Unheard::Nobody(error.to_string());
         let answer = self.client.post(url).json(beat).send().await.map_err(nobody)?;
@@ -118,7 +183,10 @@ impl HttpLifeline {
             let status: serde_json::Value = answer.json().await.map_err(nobody)?;
             return Err(Unheard::Refused(status["message"].as_str().unwrap_or_default().to_owned()));
         }
-        answer.error_for_status().map(drop).map_err(nobody)
+        let answer = answer.error_for_status().map_err(nobody)?.bytes().await.map_err(nobody)?;
+        // An older server says nothing, and judges nobody.
+        let BeatAnswer { held } = serde_json::from_slice(&answer).unwrap_or_default();
+        Ok(if held { Heard::Holder } else { Heard::Noted })
     }
 }
 
@@ -147,7 +215,7 @@ impl Lifeline for HttpLifeline {
         self.runtime.as_ref().map(|runtime| runtime.handle().clone())
     }
 
-    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
         use std::sync::atomic::Ordering::Relaxed;
         async move {
             let first = self.current.load(Relaxed);
@@ -155,9 +223,9 @@ impl Lifeline for HttpLifeline {
             for turn in 0..self.servers.len() {
                 let at = (first + turn) % self.servers.len();
                 match self.post(&self.servers[at], node, beat).await {
-                    Ok(()) => {
+                    Ok(heard) => {
                         self.current.store(at, Relaxed);
-                        return Ok(());
+                        return Ok(heard);
                     }
                     // The others would say the same.
                     Err(refused @ Unheard::Refused(_)) => return Err(refused),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plan::Write;
+use plan::{Guard, Write};
 use schemas::codec;
 use schemas::key::{Key, Prefix, Revision};
 use schemas::node::{DriverHealth, Fingerprint};
@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::AgentConfig;
 use super::drivers::Driver;
+use super::identity::Identity;
 use super::machine::MachineFacts;
+use super::standing::Standing;
 use crate::store::{CommitError, Store, Txn};
 
 /// How often the machine and its runtimes are looked at.
@@ -32,16 +34,43 @@ pub(crate) struct Registration {
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
     /// The epoch of the store that the node follows.
     pub(crate) follows: watch::Receiver<String>,
+    pub(crate) identity: Identity,
 }
 
-/// Writes what a node is, whatever was written before.
+/// A registration that was written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    pub(crate) at: Revision,
+    pub(crate) over: Over,
+}
+
+/// What was registered before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// This machine, nothing, or an agent that had no id yet.
+    Own,
+    /// Another machine of the same name.
+    Another,
+}
+
+/// Writes what a node is over what was written before, unless somebody else writes it too. Only the holder of the
+/// node's name may.
 pub(crate) async fn register<S: Store>(
     store: &S,
     node: &str,
     fingerprint: &Fingerprint,
-) -> Result<Revision, CommitError> {
-    let write = Write::put(Key::fingerprint(node), fingerprint);
-    store.commit(Txn { guards: vec![], writes: vec![write] }).await
+) -> Result<Registered, CommitError> {
+    let key = Key::fingerprint(node);
+    let listing = store.list(&Prefix::one(&key)).await.map_err(|_| CommitError::NotApplied)?;
+    let before = listing.entries.first();
+    let guard = before.map_or(Guard::Absent(key.clone()), |entry| Guard::At(key.clone(), entry.modified));
+    let former: Option<Fingerprint> = before.and_then(|entry| codec::decode(&entry.value).ok());
+    let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, fingerprint)] };
+    let at = store.commit(txn).await?;
+    let another = former.filter(|former| !former.id.is_empty() && former.id != fingerprint.id);
+    let Some(Fingerprint { id: was, .. }) = another else { return Ok(Registered { at, over: Over::Own }) };
+    tracing::warn!(node, was, is = fingerprint.id, "another machine or data directory had the node's name");
+    Ok(Registered { at, over: Over::Another })
 }
 
 impl Registration {
@@ -50,15 +79,24 @@ impl Registration {
         mut self,
         store: S,
         current: watch::Sender<Fingerprint>,
+        standing: watch::Receiver<Standing>,
         stop: CancellationToken,
     ) {
-        let (mut written, mut is_stuck) = (None, false);
+        // The feed writes the first, before it believes anything.
+        let (mut written, mut is_stuck) = (Some(current.borrow().clone()), false);
+        let mut next = Instant::now() + LOOK_EVERY;
         loop {
-            let mut next = Instant::now() + LOOK_EVERY;
+            tokio::select! { biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(next) => {}
+                Ok(()) = self.follows.changed() => {}
+            }
+            next = Instant::now() + LOOK_EVERY;
+            current.send_replace(self.fingerprint().await);
             let fingerprint = current.borrow().clone();
             // Whoever took it away or wrote something else there did not say that the node is not there.
-            let is_there = written.is_none() || stands(&store, &self.config.name, &fingerprint).await;
-            if written.as_ref() != Some(&fingerprint) || !is_there {
+            let is_there = stands(&store, &self.config.name, &fingerprint).await;
+            if (written.as_ref() != Some(&fingerprint) || !is_there) && standing.borrow().may_speak() {
                 match register(&store, &self.config.name, &fingerprint).await {
                     Ok(_) => (written, is_stuck) = (Some(fingerprint), false),
                     Err(error) => {
@@ -69,18 +107,12 @@ impl Registration {
                     }
                 }
             }
-            tokio::select! { biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(next) => {}
-                Ok(()) = self.follows.changed() => {}
-            }
-            current.send_replace(self.fingerprint().await);
         }
     }
 
     /// What the node is now.
     pub(crate) async fn fingerprint(&self) -> Fingerprint {
-        let Registration { config, facts, host_ip, drivers, follows } = self;
+        let Registration { config, facts, host_ip, drivers, follows, identity } = self;
         let mut attributes = facts.attributes.clone();
         let mut healths = BTreeMap::new();
         for (name, driver) in drivers {
@@ -97,6 +129,8 @@ impl Registration {
             address: config.advertise.clone().unwrap_or_default(),
             host_ip: host_ip.to_string(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            id: identity.id.clone(),
+            session: identity.session.clone(),
             attributes,
             meta: config.meta.clone(),
             drivers: healths,

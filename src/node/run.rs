@@ -10,7 +10,6 @@ use std::time::Duration;
 use agent::{AllocationId, Local};
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use schemas::key::Key;
-use schemas::node::AgentBeat;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -24,6 +23,7 @@ use super::disk::Disk;
 use super::drivers::Driver;
 use super::drivers::contract::Event;
 use super::feed::{self, News, Node};
+use super::identity::Identity;
 use super::launch::Here;
 use super::lifeline::{self, Beating, Lifeline};
 use super::machine::Machine;
@@ -32,6 +32,7 @@ use super::reality::Reality;
 use super::registration::Registration;
 use super::reports::Reports;
 use super::saved::{self, Memory};
+use super::standing::{self, Standing};
 use super::timers::Timers;
 use super::versions::ReadVersion;
 use super::works::{self, Done, Pause};
@@ -46,6 +47,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 const LAST_ACTS: Duration = Duration::from_secs(2);
 
 /// What an agent works with.
+#[derive(Clone)]
 pub struct World<S> {
     /// Where wishes come from and reports go.
     pub store: S,
@@ -61,53 +63,73 @@ pub struct World<S> {
     pub machine: Arc<dyn Machine>,
     /// How checks are tested.
     pub prober: Arc<dyn Prober>,
+    /// Who this agent is among those of its name.
+    pub identity: Identity,
 }
 
 /// Runs an agent until told to stop. Tasks go on running.
 pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: CancellationToken) {
     let mut beside = JoinSet::new();
     let told = watch::Sender::new(false);
-    let says = AgentBeat { session: config.session.clone(), ..AgentBeat::default() };
-    let beating = Beating { node: config.name.clone(), says };
+    let first = if world.identity.session.is_empty() { Standing::Unjudged } else { Standing::Unknown };
+    let (standing, mut holding) = watch::channel(first);
+    let beating = Beating { node: config.name.clone(), identity: world.identity.clone(), standing };
     let (lifeline, is_told, until) = (world.lifeline.clone(), told.subscribe(), stop.child_token());
     let runtime = lifeline.runtime().unwrap_or_else(Handle::current);
     beside.spawn_on(lifeline::keep_beating(lifeline, beating, is_told, until), &runtime);
-    let saved = saved::load(&*world.disk).await;
     let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
-    let follows = watch::Sender::new(saved.epoch);
+    let (drivers, identity) = (world.drivers.clone(), world.identity.clone());
+    let follows = watch::Sender::new(saved::load(&*world.disk).await.epoch);
     let registration = Registration {
         config: config.clone(),
         facts,
         host_ip,
-        drivers: world.drivers.clone(),
+        drivers,
+        identity,
         follows: follows.subscribe(),
     };
-    let first = registration.fingerprint().await;
-    let here = Here::new(&config, &first, host_ip);
-    let events = world.drivers.iter().map(|(name, driver)| {
-        let name = name.clone();
-        driver.events().map(move |event| (name.clone(), event)).boxed()
-    });
-    let events: Events = futures::stream::select_all(events);
-    let (current, fingerprint) = watch::channel(first);
-    // What the runtimes hold is not known yet: until then there may be something.
-    let is_bound = watch::Sender::new(true);
-    let node = Node {
-        name: config.name.clone(),
-        fingerprint,
-        follows: follows.clone(),
-        is_bound: is_bound.subscribe(),
-    };
-    let feed = feed::feed(world.store.clone(), node);
-    let (checks, tested) = Checks::new(world.prober.clone());
-    let store = world.store.clone();
-    let mut agent =
-        Agent { told, follows, is_bound, ..Agent::new(config, world, saved.memory, here, checks) };
-    beside.spawn(registration.keep(store, current, stop.child_token()));
-    agent.look_at_all();
-    agent.turn(Sources { events, feed, tested }, &stop).await;
-    agent.leave().await;
+    let (current, fingerprint) = watch::channel(registration.fingerprint().await);
+    let here = Arc::new(Here::new(&config, &fingerprint.borrow(), host_ip));
+    let (store, until) = (world.store.clone(), stop.child_token());
+    beside.spawn(registration.keep(store, current, holding.clone(), until));
+    loop {
+        let memory = saved::load(&*world.disk).await.memory;
+        // What the runtimes hold is not known yet: until then there may be something.
+        let is_bound = watch::Sender::new(true);
+        let node = Node {
+            name: config.name.clone(),
+            fingerprint: fingerprint.clone(),
+            follows: follows.clone(),
+            is_bound: is_bound.subscribe(),
+        };
+        let (checks, tested) = Checks::new(world.prober.clone());
+        let sources = Sources::open(&world, node, tested, holding.clone());
+        let agent = Agent::new(config.clone(), world.clone(), memory, here.clone(), checks);
+        let (told, standing, follows) = (told.clone(), holding.clone(), follows.clone());
+        let mut agent = Agent { told: told.clone(), standing, follows, is_bound, ..agent };
+        agent.look_at_all();
+        let end = agent.turn(sources, &stop).await;
+        agent.leave().await;
+        match end {
+            End::Stopped => break,
+            // Whoever had the name meanwhile may have done anything under it: what was known is worth nothing.
+            End::Regained => {
+                tracing::info!(node = config.name, "the name is this agent's again: it begins anew");
+            }
+        }
+        told.send_replace(false);
+        holding.borrow_and_update();
+    }
     beside.shutdown().await;
+}
+
+/// Why an agent's loop has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It was told to stop.
+    Stopped,
+    /// It was refused, and is the holder of its name again.
+    Regained,
 }
 
 /// Where everything that happens comes from.
@@ -115,6 +137,23 @@ struct Sources {
     events: Events,
     feed: BoxStream<'static, News>,
     tested: mpsc::Receiver<Tested>,
+}
+
+impl Sources {
+    fn open<S: Store>(
+        world: &World<S>,
+        node: Node,
+        tested: mpsc::Receiver<Tested>,
+        holding: watch::Receiver<Standing>,
+    ) -> Sources {
+        let events = world.drivers.iter().map(|(name, driver)| {
+            let name = name.clone();
+            driver.events().map(move |event| (name.clone(), event)).boxed()
+        });
+        let events = futures::stream::select_all(events);
+        let feed = standing::for_the_holder(feed::feed(world.store.clone(), node), holding);
+        Sources { events, feed, tested }
+    }
 }
 
 type Events = SelectAll<BoxStream<'static, (String, Event)>>;
@@ -156,6 +195,8 @@ pub(super) struct Agent<S> {
     pub(super) epoch: String,
     /// The store is another one, as was said once.
     pub(super) is_abroad: bool,
+    /// What the agent is to the cluster.
+    pub(super) standing: watch::Receiver<Standing>,
 }
 
 /// Whether the memory is being saved, or was a moment ago.
@@ -179,7 +220,13 @@ pub(super) enum Pace {
 }
 
 impl<S: Store> Agent<S> {
-    fn new(config: AgentConfig, world: World<S>, memory: Memory, here: Here, checks: Checks) -> Agent<S> {
+    fn new(
+        config: AgentConfig,
+        world: World<S>,
+        memory: Memory,
+        here: Arc<Here>,
+        checks: Checks,
+    ) -> Agent<S> {
         let blind: BTreeSet<String> = world.drivers.keys().cloned().collect();
         let local = Local {
             memory,
@@ -206,25 +253,33 @@ impl<S: Store> Agent<S> {
             unasked: blind,
             checks,
             look_failures: BTreeMap::new(),
-            here: Arc::new(here),
+            here,
             told: watch::Sender::new(false),
             follows: watch::Sender::new(String::new()),
             is_bound: watch::Sender::new(true),
             epoch: String::new(),
             is_abroad: false,
+            standing: watch::channel(Standing::Unknown).1,
         }
     }
 
-    async fn turn(&mut self, mut sources: Sources, stop: &CancellationToken) {
+    async fn turn(&mut self, mut sources: Sources, stop: &CancellationToken) -> End {
         let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        let mut was_refused = false;
         loop {
+            let standing = *self.standing.borrow_and_update();
+            if was_refused && standing.may_speak() {
+                return End::Regained;
+            }
+            was_refused |= standing == Standing::Refused;
             self.settle();
             self.send_reports();
             self.send_details();
             self.tell();
             let next_moment = self.next_moment();
             tokio::select! { biased;
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return End::Stopped,
+                Ok(()) = self.standing.changed() => {}
                 Some(done) = self.works.join_next() => self.on_done(done),
                 Some(Ok(pause)) = self.pauses.join_next() => self.on_passed(pause),
                 Some((driver, event)) = sources.events.next() => self.on_event(&driver, event),
@@ -266,11 +321,13 @@ impl<S: Store> Agent<S> {
     fn next_moment(&self) -> Instant {
         let now = Instant::now();
         let timer = self.timers.next().map(|at| now + self.world.clock.until(at).min(LONGEST_SLEEP));
+        // Whoever may not speak has nothing to send before that changes.
+        let may_speak = self.standing.borrow().may_speak();
         let report = match self.report_pace {
-            Pace::From(at) if !self.reports.is_clean() => Some(at),
+            Pace::From(at) if may_speak && !self.reports.is_clean() => Some(at),
             Pace::From(_) | Pace::Busy => None,
         };
-        let details = self.details.due();
+        let details = self.details.due().filter(|_| may_speak);
         [timer, report, details].into_iter().flatten().min().unwrap_or(now + Duration::from_hours(1))
     }
 

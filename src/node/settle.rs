@@ -8,12 +8,17 @@ use super::drivers::TaskId;
 use super::launch::Ask;
 use super::reality::asked_to_stop;
 use super::run::{Agent, Pace, Saving};
+use super::standing::Standing;
 use super::{saved, works};
 use crate::store::Store;
 
 impl<S: Store> Agent<S> {
     /// Decides about every allocation that may need it, and does what was decided.
     pub(super) fn settle(&mut self) {
+        if *self.standing.borrow() == Standing::Refused {
+            // What runs under the name is another's to decide about. All that is left to do waits.
+            return;
+        }
         while let Some(id) = self.dirty.pop_first() {
             if self.removing.contains(&id) {
                 // New folders must not be made while the old ones go; it is decided about afterwards.
@@ -100,6 +105,7 @@ impl<S: Store> Agent<S> {
         if self.local.complete
             && !self.is_abroad
             && at <= Instant::now()
+            && self.standing.borrow().may_speak()
             && let Some(flight) = self.reports.take()
         {
             self.report_pace = Pace::Busy;

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::config::{self, FileConfig};
 use super::dev::{DevArgs, dev};
 use super::host;
+use super::ownership::{self, Owned, Reset};
 use super::storage::StoreArgs;
 use crate::cli::CliError;
 use crate::clock::Clock;
@@ -76,9 +77,17 @@ pub(super) struct NodeArgs {
     /// A word for jobs to match as ${meta.KEY}; may be given more than once.
     #[arg(long = "meta", value_name = "KEY=VALUE")]
     pub(super) meta: Vec<String>,
+    /// Take a new node id: for a data directory that was copied and is to be a node of its own.
+    #[arg(long)]
+    pub(super) reset_node_id: bool,
 }
 
 impl NodeArgs {
+    /// Whether the node keeps its id.
+    pub(super) fn reset(&self) -> Reset {
+        if self.reset_node_id { Reset::NewId } else { Reset::KeepId }
+    }
+
     /// Flags over what the configuration says.
     pub(super) fn over(&self, config: &mut AgentConfig) -> Result<(), CliError> {
         let set = |to: &mut String, from: &Option<String>| {
@@ -112,8 +121,10 @@ pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
         let client = http_client::builder().build().map_err(|error| CliError::failed(error.to_string()))?;
         let store =
             Http::new(&config.servers, client).map_err(|error| CliError::failed(error.to_string()))?;
-        tracing::info!(node = config.name, servers = ?config.servers, "starting the agent");
-        run(config, store, stop).await.map(drop)
+        let owned = ownership::own(&config, args.node.reset()).await?;
+        let (id, session) = (&owned.identity.id, &owned.identity.session);
+        tracing::info!(node = config.name, id, session, servers = ?config.servers, "starting the agent");
+        run(config, &owned, store, stop).await.map(drop)
     })
 }
 
@@ -141,10 +152,11 @@ fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, CliError
     Ok(config)
 }
 
-/// Runs the agent's loop with the drivers of this machine, and answers servers that ask for logs. The drivers are
-/// left to whoever wants to end what they hold.
+/// Runs the agent's loop with the drivers of this machine over a directory that is owned, and answers servers that
+/// ask for logs. The drivers are left to whoever wants to end what they hold.
 pub(super) async fn run<S: Store>(
     mut config: AgentConfig,
+    owned: &Owned,
     store: S,
     stop: tokio_util::sync::CancellationToken,
 ) -> Result<BTreeMap<String, Arc<dyn Driver>>, CliError> {
@@ -152,9 +164,8 @@ pub(super) async fn run<S: Store>(
     let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| failed(&error))?;
     let listener = host::listen(config.bind).await?;
     config.bind = listener.local_addr().map_err(|error| failed(&error))?;
-    config.session = uuid::Uuid::new_v4().to_string();
     config.advertise.get_or_insert(config.bind.to_string());
-    let drivers = drivers::open_all(&config).await;
+    let drivers = drivers::open_all(&config, &owned.identity.id).await;
     let disk = DataDir::new(config.data_dir.clone());
     let mut answering = JoinSet::new();
     answering.spawn(node::http::serve(listener, disk.allocations(), stop.clone()));
@@ -166,6 +177,7 @@ pub(super) async fn run<S: Store>(
         disk: Arc::new(disk),
         lifeline: Arc::new(lifeline),
         machine: Arc::new(ThisMachine::new(&config)),
+        identity: owned.identity.clone(),
     };
     node::run(config, world, stop).await;
     // Whoever still follows a log is cut off.

@@ -12,6 +12,7 @@ use super::config::{self, FileConfig};
 use super::host;
 use super::server::{self, ServerArgs, ServerSettings};
 use super::storage::StoreArgs;
+use super::{leftovers, ownership, throwaway};
 use crate::cli::{CliError, talk};
 use crate::node::disk::DataDir;
 use crate::node::{self, AgentConfig};
@@ -40,17 +41,17 @@ pub fn dev(args: DevArgs) -> Result<ExitCode, CliError> {
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
     host::run(&log_level, |stop| async move {
+        leftovers::clear_up(std::env::temp_dir()).await;
         let named = args.data_dir.clone().or_else(|| file.data_dir.clone());
-        let (folder, is_temporary) = match named {
-            Some(folder) => (folder, false),
-            None => (temporary_folder()?, true),
+        let Some(folder) = named else {
+            let (folder, lock) = throwaway::make(&std::env::temp_dir())?;
+            let result = Box::pin(both(&args, &file, folder.clone(), stop)).await;
+            throwaway::remove(&folder, lock);
+            return result;
         };
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        let result = Box::pin(both(&args, &file, folder.clone(), stop)).await;
-        if is_temporary && let Err(error) = std::fs::remove_dir_all(&folder) {
-            talk(&format!("could not remove {}: {error}", folder.display()));
-        }
-        result
+        let _lock = ownership::lock(&folder).await?;
+        Box::pin(both(&args, &file, folder, stop)).await
     })
 }
 
@@ -68,7 +69,7 @@ async fn both(
     };
     let settings = ServerSettings::new(&server_args, file)?;
     let listener = host::listen(settings.bind).await?;
-    let Some(store) = settings.open(&listener, &stop).await? else { return Ok(()) };
+    let Some((store, _store_lock)) = settings.open(&listener, &stop).await? else { return Ok(()) };
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
 
     let mut config = AgentConfig::new(file.name.clone().unwrap_or_else(host::hostname), folder.join("agent"));
@@ -77,6 +78,7 @@ async fn both(
     config.servers = vec![format!("http://{address}")];
     config.raw_exec = true;
     config.bind = SocketAddr::new(address.ip(), 0);
+    let owned = ownership::own(&config, args.node.reset()).await?;
 
     talk(&format!("encamp {} dev: http://{address}", env!("CARGO_PKG_VERSION")));
     talk(&format!("  data in {}", folder.display()));
@@ -85,7 +87,7 @@ async fn both(
     // The server outlives the agent, so that the agent's last reports are heard.
     let server_stop = CancellationToken::new();
     let serving = server::serve(store.clone(), listener, &settings, server_stop.clone());
-    let running = agent::run(config.clone(), store.clone(), stop.clone());
+    let running = agent::run(config.clone(), &owned, store.clone(), stop.clone());
     tokio::pin!(serving, running);
     let drivers = tokio::select! { biased;
         result = &mut serving => return result,
@@ -113,28 +115,5 @@ async fn both(
 async fn take_off_secrets(config: &AgentConfig) {
     if let Err(error) = DataDir::new(config.data_dir.clone()).take_off_all_secrets().await {
         tracing::warn!("secrets are still mounted below {}: {error}", config.data_dir.display());
-    }
-}
-
-/// A folder that nobody has had before: neither a run that was killed nor somebody else who guessed its name.
-fn temporary_folder() -> Result<PathBuf, CliError> {
-    let (word, ..) = uuid::Uuid::new_v4().as_fields();
-    let folder = std::env::temp_dir().join(format!("encamp-dev-{word:08x}"));
-    std::fs::create_dir(&folder)
-        .map_err(|error| CliError::failed(format!("{}: {error}", folder.display())))?;
-    Ok(folder)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_temporary_folder_is_new() {
-        let folders = [temporary_folder().unwrap(), temporary_folder().unwrap()];
-        assert_ne!(folders[0], folders[1]);
-        for folder in folders {
-            std::fs::remove_dir(folder).unwrap();
-        }
     }
 }

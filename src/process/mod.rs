@@ -11,9 +11,12 @@ mod dev;
 mod epoch;
 mod foreign;
 mod host;
+mod leftovers;
 mod opening;
+mod ownership;
 mod server;
 mod storage;
+mod throwaway;
 #[cfg(feature = "etcd")]
 mod upkeep;
 

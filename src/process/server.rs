@@ -1,7 +1,7 @@
 //! `encamp server`: the API and the controllers over a store.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::{self, FileConfig};
 use super::control_plane::{ControlPlane, Identity};
 use super::epoch;
+use super::ownership;
 use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
@@ -21,6 +22,7 @@ use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
 use crate::clock::Clock;
+use crate::node::data_lock::DataLock;
 use crate::store::{self, AnyStore};
 
 /// How often the cache is compared with the store.
@@ -53,7 +55,7 @@ pub fn server(args: ServerArgs) -> Result<ExitCode, CliError> {
     host::run(&log_level, |stop| async move {
         let settings = ServerSettings::new(&args, &file)?;
         let listener = host::listen(settings.bind).await?;
-        let Some(store) = settings.open(&listener, &stop).await? else { return Ok(()) };
+        let Some((store, _lock)) = settings.open(&listener, &stop).await? else { return Ok(()) };
         serve(store, listener, &settings, stop).await
     })
 }
@@ -84,13 +86,19 @@ impl ServerSettings {
         Ok(ServerSettings { bind, store, options, history: storage.history(), name })
     }
 
-    /// Opens the store; nothing if told to stop before it was there.
+    /// Opens the store; nothing if told to stop before it was there. One that lies in a folder is ours alone as long as
+    /// the lock is held.
     pub(super) async fn open(
         &self,
         listener: &TcpListener,
         stop: &CancellationToken,
-    ) -> Result<Option<AnyStore>, CliError> {
-        opening::open((&self.store, &self.options), listener, stop).await
+    ) -> Result<Option<(AnyStore, Option<DataLock>)>, CliError> {
+        let lock = match self.store.strip_prefix("embedded:") {
+            Some(folder) => Some(ownership::lock(Path::new(folder)).await?),
+            None => None,
+        };
+        let store = opening::open((&self.store, &self.options), listener, stop).await?;
+        Ok(store.map(|store| (store, lock)))
     }
 }
 

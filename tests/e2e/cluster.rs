@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
@@ -57,6 +58,11 @@ impl Shape {
         }
     }
 
+    /// How many nodes there are once all is started.
+    fn ready(self) -> usize {
+        if matches!(self, Shape::Dev) { 1 } else { self.agents() }
+    }
+
     fn nodes(self) -> usize {
         self.agents().max(1)
     }
@@ -103,7 +109,7 @@ impl Cluster {
             cluster.agents.push(None);
             cluster.start_agent(index);
         }
-        cluster.until_nodes_are_ready(shape.nodes()).await;
+        cluster.until_nodes_are_ready(shape.ready()).await;
         cluster
     }
 
@@ -228,10 +234,26 @@ impl Cluster {
     }
 
     /// Runs our command line and gives all it answered.
-    pub fn try_run(&self, arguments: &[&str]) -> Output {
+    pub fn try_run(&self, arguments: &[impl AsRef<OsStr>]) -> Output {
+        let mut command = self.command(arguments);
+        command.env("ENCAMP_ADDR", self.api.address()).output().expect("the binary under test runs")
+    }
+
+    /// A command line of ours, not yet run.
+    pub fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.encamp();
-        command.args(arguments).env("ENCAMP_ADDR", self.api.address());
-        command.output().expect("the binary under test runs")
+        command.args(arguments);
+        command
+    }
+
+    /// Starts a process beside those of the cluster.
+    pub fn start_another(&self, name: &str, arguments: &[impl AsRef<OsStr>]) -> Process {
+        Process::start(name, &mut self.command(arguments), self.directory.path())
+    }
+
+    /// The process of an agent.
+    pub fn agent(&self, index: usize) -> &Process {
+        self.agents[index].as_ref().expect("the agent runs")
     }
 
     /// Runs our command line again and again until it succeeds: the cluster may not be able to write for a while.

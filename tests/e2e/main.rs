@@ -113,3 +113,20 @@ async fn dev_picks_up_after_kill_9() {
 async fn dev_stops_its_tasks_when_asked() {
     scenarios::crash::dev_stops_its_tasks_when_asked(Cluster::start(Shape::Dev).await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_has_one_agent() {
+    let cluster = Cluster::start(Shape::Embedded { agents: 1 }).await;
+    scenarios::identity::a_data_directory_has_one_agent(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_has_one_agent() {
+    scenarios::identity::a_name_has_one_agent(Cluster::start(Shape::Embedded { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_dev_ends_what_a_dead_one_left() {
+    let cluster = Cluster::start(Shape::Embedded { agents: 0 }).await;
+    scenarios::identity::the_next_dev_ends_what_a_dead_one_left(cluster).await;
+}

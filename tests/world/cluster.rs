@@ -10,6 +10,7 @@ use encamp::cache::Cache;
 use encamp::clock::Clock;
 use encamp::node::disk::NoDisk;
 use encamp::node::drivers::Driver;
+use encamp::node::identity::Identity as NodeIdentity;
 use encamp::node::machine::{FixedMachine, MachineFacts};
 use encamp::node::probe::{Prober, Target};
 use encamp::node::{AgentConfig, World as AgentWorld, run};
@@ -138,7 +139,12 @@ pub(crate) struct Node {
     /// The agent's way to the servers.
     pub(crate) line: Arc<Line>,
     disk: Arc<NoDisk>,
+    /// The machine, and how many of that name there were.
+    id: String,
+    /// How many agents have lived on it.
     lives: u32,
+    /// The agent before, as long as its end can be proved: neither the machine nor its files were lost since.
+    former: Option<String>,
     life: Option<AbortHandle>,
     is_on: bool,
 }
@@ -149,8 +155,9 @@ impl Node {
         let clock = Clock::simulated(dawn());
         let machine = Machine::new(clock.clone(), seed);
         let line = Arc::new(Line::new(ears));
-        let disk = Arc::new(NoDisk::default());
-        Node { name: name.to_owned(), handle, clock, machine, line, disk, lives: 0, life: None, is_on: true }
+        let (disk, id) = (Arc::new(NoDisk::default()), format!("{name}-{seed:x}"));
+        let (name, lives, former, life, is_on) = (name.to_owned(), 0, None, None, true);
+        Node { name, handle, clock, machine, line, disk, id, lives, former, life, is_on }
     }
 
     /// Starts the agent, unless it runs or the machine is off.
@@ -158,10 +165,10 @@ impl Node {
         if self.life.is_some() || !self.is_on {
             return;
         }
+        let config = AgentConfig { capacity: Some(CAPACITY), ..AgentConfig::new(&self.name, "/none") };
         self.lives += 1;
-        let session = format!("{}#{}", self.name, self.lives);
-        let config =
-            AgentConfig { session, capacity: Some(CAPACITY), ..AgentConfig::new(&self.name, "/none") };
+        let session = format!("{}#{}", self.id, self.lives);
+        let follows = self.former.replace(session.clone());
         let driver: Arc<dyn Driver> = Arc::new(self.machine.clone());
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let world = AgentWorld {
@@ -172,11 +179,12 @@ impl Node {
             lifeline: self.line.clone(),
             machine: Arc::new(FixedMachine { facts: MachineFacts::default(), ip }),
             prober: Arc::new(Content),
+            identity: NodeIdentity::named(&self.id, &session, follows.as_deref()),
         };
         self.life = Some(tokio::spawn(run(config, world, CancellationToken::new())).abort_handle());
     }
 
-    /// The agent's own files are lost; its next life begins without.
+    /// The agent's memory is lost; its next life begins without.
     pub(crate) fn forget(&mut self) {
         self.crash_agent();
         self.disk = Arc::default();
@@ -200,7 +208,16 @@ impl Node {
     pub(crate) fn switch_off(&mut self) {
         self.crash_agent();
         self.is_on = false;
+        self.former = None;
         self.machine.switch_off();
+    }
+
+    /// Another machine takes the place of this one, under the same name.
+    pub(crate) fn recreate(&mut self) {
+        self.switch_off();
+        self.disk = Arc::default();
+        self.id += "+";
+        self.switch_on();
     }
 
     /// Whether the machine is on.

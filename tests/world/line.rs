@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use encamp::api::lifeline::{Hearing, Refused};
-use encamp::node::lifeline::{Lifeline, Unheard};
+use encamp::node::lifeline::{Heard, Lifeline, Unheard};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use schemas::node::AgentBeat;
@@ -63,7 +63,7 @@ impl Ears {
     }
 
     /// One server is told; nothing while it does not answer.
-    fn tell(&self, at: usize, node: &str, beat: &AgentBeat) -> Option<Result<(), Unheard>> {
+    fn tell(&self, at: usize, node: &str, beat: &AgentBeat) -> Option<Result<Heard, Unheard>> {
         let mut state = self.0.lock().unwrap();
         let ear = state.servers.values_mut().nth(at)?;
         if ear.pause.is_on() {
@@ -71,9 +71,9 @@ impl Ears {
             return None;
         }
         match ear.hearing.beat(node, beat.clone()) {
-            Ok(()) => {
+            Ok(is_held) => {
                 state.heard.entry(node.to_owned()).or_default().push(Instant::now());
-                Some(Ok(()))
+                Some(Ok(if is_held { Heard::Holder } else { Heard::Noted }))
             }
             Err(Refused::Deaf) => None,
             Err(Refused::Wrong(why)) => Some(Err(Unheard::Refused(why))),
@@ -112,7 +112,7 @@ impl Line {
 }
 
 impl Lifeline for Line {
-    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<(), Unheard>> {
+    fn beat<'a>(&'a self, node: &'a str, beat: &'a AgentBeat) -> BoxFuture<'a, Result<Heard, Unheard>> {
         async move {
             self.pause.over().await;
             let (first, servers) = (self.current.load(Ordering::Relaxed), self.ears.count());

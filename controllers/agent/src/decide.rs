@@ -35,6 +35,9 @@ pub fn decide(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
     if let Some(task) = group.tasks.iter().find(|task| local.blind.contains(&task.driver)) {
         return Plan::nothing(id.as_str(), format!("driver {} has not answered yet", task.driver));
     }
+    if local.inherited.contains(id) && memory.is_none() && !local.tasks.contains_key(id) {
+        return give_up(local, id, wanted, now);
+    }
     let scene = Scene {
         id,
         wanted,
@@ -57,6 +60,34 @@ fn is_another(local: &Local, id: &AllocationId, wanted: &Wanted) -> bool {
         // The memory was lost: what was reported last tells whose tasks these are.
         None => reported
             .is_some_and(|reported| !reported.is_about(wanted.created) && !wanted.is_from(reported.placed)),
+    }
+}
+
+/// Another machine ran it under this node's name and may run it still: here it is never begun.
+fn give_up(local: &Local, id: &AllocationId, wanted: &Wanted, now: Timestamp) -> Plan<Act> {
+    let mut doings = Doings::new(id, now);
+    let is_told = local.reports.get(id).is_some_and(|reported| reported.state.is_terminal());
+    if !is_told {
+        let (state, reason) = match &wanted.placement.wish {
+            Wish::Stop { reason, .. } => (ClientState::Complete, reason.clone()),
+            Wish::Run => {
+                (ClientState::Failed, "its machine was replaced by another of the same name".to_owned())
+            }
+        };
+        doings.acts.push(Act::Report(id.clone(), Some(over(wanted, state, reason, now))));
+    }
+    doings.plan()
+}
+
+/// The report of an allocation of which nothing is known but that it is over.
+fn over(wanted: &Wanted, state: ClientState, reason: String, now: Timestamp) -> AllocationReport {
+    AllocationReport {
+        placed: wanted.created,
+        state,
+        spec: wanted.placement.spec,
+        since: Some(now),
+        reason,
+        ..AllocationReport::default()
     }
 }
 
@@ -128,14 +159,7 @@ fn without_job(local: &Local, id: &AllocationId, wanted: &Wanted, now: Timestamp
     let is_over = tasks.is_none_or(|tasks| tasks.values().all(|seen| !seen.fact.is_alive()));
     let reported = local.reports.get(id);
     if is_over && local.blind.is_empty() && reported.is_none_or(|reported| !reported.state.is_terminal()) {
-        let report = AllocationReport {
-            placed: wanted.created,
-            state: ClientState::Complete,
-            spec: wanted.placement.spec,
-            since: Some(now),
-            reason: why.clone(),
-            ..AllocationReport::default()
-        };
+        let report = over(wanted, ClientState::Complete, why.clone(), now);
         doings.acts.push(Act::Report(id.clone(), Some(report)));
     }
     doings.plan()

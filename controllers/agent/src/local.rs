@@ -77,6 +77,8 @@ pub struct Local {
     pub memory: BTreeMap<AllocationId, AllocationMemory>,
     /// What this node last reported, or is about to.
     pub reports: BTreeMap<AllocationId, AllocationReport>,
+    /// Allocations that another machine was running under this node's name: it may run them still.
+    pub inherited: BTreeSet<AllocationId>,
     /// The longest time that a task may take to end.
     pub max_kill_timeout: Duration,
 }
@@ -93,6 +95,7 @@ impl Default for Local {
             checks: BTreeMap::new(),
             memory: BTreeMap::new(),
             reports: BTreeMap::new(),
+            inherited: BTreeSet::new(),
             max_kill_timeout: Duration::from_seconds(30),
         }
     }
@@ -111,6 +114,7 @@ impl Local {
             checks: _,
             memory,
             reports,
+            inherited: _,
             max_kill_timeout: _,
         } = self;
         wishes.keys().chain(tasks.keys()).chain(memory.keys()).chain(reports.keys()).cloned().collect()

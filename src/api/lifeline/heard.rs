@@ -39,7 +39,7 @@ enum Said {
     /// Another server hears it.
     Another { session: String, count: u64 },
     /// This server hears it, or does not hear it any more.
-    Ours { connected: bool, told: bool, is_called_down: bool },
+    Ours { session: String, connected: bool, told: bool, is_called_down: bool },
 }
 
 /// What there is to know of a node in the store at one revision.
@@ -97,7 +97,8 @@ impl Heard {
     /// This link of it was written.
     pub(super) fn wrote(&mut self, link: &Link, revision: Revision, now: Duration) {
         if revision > self.seen {
-            self.said = Said::Ours { connected: link.connected, told: link.told, is_called_down: false };
+            let (session, told) = (link.session.clone(), link.told);
+            self.said = Said::Ours { session, connected: link.connected, told, is_called_down: false };
             (self.seen, self.named, self.is_new) = (revision, now, false);
         }
     }
@@ -116,6 +117,7 @@ impl Heard {
             _ if is_silent || self.last.is_none() => false,
             Said::Nothing | Said::Ours { connected: false, .. } => self.is_new,
             Said::Ours { is_called_down: true, .. } => self.is_new,
+            Said::Ours { session: other, .. } if !session.is_empty() && session != *other => self.is_new,
             Said::Ours { told: was_told, .. } => told && !was_told,
             Said::Another { session: other, count: claimed } => {
                 let is_counted = !session.is_empty() && session == *other && count > 0 && *claimed > 0;
@@ -152,7 +154,7 @@ impl Heard {
 fn said(link: Option<&Link>, own: &str, is_called_down: bool) -> Said {
     let Some(Link { server, connected, told, session, count }) = link else { return Said::Nothing };
     if server == own {
-        Said::Ours { connected: *connected, told: *told, is_called_down }
+        Said::Ours { session: session.clone(), connected: *connected, told: *told, is_called_down }
     } else {
         Said::Another { session: session.clone(), count: *count }
     }

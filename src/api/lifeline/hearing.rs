@@ -20,8 +20,9 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::admit::{Refused, admit};
+use super::admit::Refused;
 use super::heard::{Graces, Heard, Known};
+use super::holders::{Hearer, Holders};
 use super::listening::{LOOK_EVERY, Listening};
 use crate::cache::{Cache, Pulse};
 use crate::clock::Clock;
@@ -30,6 +31,8 @@ use crate::store::{CommitError, Store, Txn};
 /// How often all links are compared with what is heard: a store that once answered with an older state is not
 /// believed for ever.
 const COMPARE_EVERY: Duration = Duration::from_secs(30);
+/// What it should know of.
+const TOLD: [&str; 6] = ["links", "health", "fingerprints", "beats", "nodes", "settings"];
 /// How long to wait after a link that was not written.
 const AGAIN: Duration = Duration::from_millis(200);
 /// How many links may be on their way to the store at once.
@@ -52,6 +55,7 @@ struct State {
     settings: HeartbeatSettings,
     /// What was decided about nodes whose grace is their own.
     specs: BTreeMap<String, NodeSpec>,
+    holders: Holders,
 }
 
 impl State {
@@ -70,25 +74,30 @@ impl<S: Store> Hearing<S> {
             nodes: BTreeMap::new(),
             settings: HeartbeatSettings::default(),
             specs: BTreeMap::new(),
+            holders: Holders::default(),
         };
         let state = Arc::new(Mutex::new(state));
         Hearing { store, server: server.into(), clock, state, changed: Arc::default() }
     }
 
-    /// A node beats. Never waits.
-    pub fn beat(&self, node: &str, beat: AgentBeat) -> Result<(), Refused> {
+    /// A node beats. Never waits. Whether the cluster knows that the name is this agent's.
+    pub fn beat(&self, node: &str, beat: AgentBeat) -> Result<bool, Refused> {
         let now = self.clock.uptime();
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        // A pause that has just ended is nobody's silence.
+        state.listening.look(now);
         if state.listening.is_deaf(now) {
             return Err(Refused::Deaf);
         }
-        let known = state.nodes.get(node).filter(|heard| heard.last.is_some());
-        admit(node, known.map(|heard| &heard.beat), &beat)?;
+        let former = state.nodes.get(node).and_then(|heard| Some((&heard.beat, heard.last?)));
+        let hearer = Hearer { server: &self.server, now, steady: state.listening.steady };
+        let is_held = state.holders.judge(node, &beat, former, hearer)?;
         state.nodes.entry(node.to_owned()).or_default().beats(beat, now);
-        if self.link_due(&state, node, now).is_some() {
+        if self.link_due(state, node, now).is_some() {
             self.changed.notify_one();
         }
-        Ok(())
+        Ok(is_held)
     }
 
     /// The store took this server's own beat.
@@ -137,7 +146,7 @@ impl<S: Store> Hearing<S> {
         loop {
             {
                 let view = cache.view();
-                let told = |key: &&Key| matches!(key.kind(), "links" | "health" | "nodes" | "settings");
+                let told = |key: &&Key| TOLD.contains(&key.kind());
                 let changed = pulse.iter().flat_map(Pulse::keys).filter(told);
                 changed.for_each(|key| self.overhear(&view, key));
                 if pulse.is_none() {
@@ -185,7 +194,10 @@ impl<S: Store> Hearing<S> {
                     None => drop(state.specs.remove(node)),
                 }
             }
+            "beats" => state.holders.server_beats(node, now),
+            "fingerprints" => state.holders.see(view, node, now),
             _ => {
+                state.holders.see(view, node, now);
                 let link = view.links.stored(&Key::link(node)).map(|link| (&link.value, link.modified));
                 let health = view.health.stored(&Key::health(node));
                 let down = health.filter(|health| health.value.state == NodeState::Down);
@@ -255,7 +267,9 @@ impl<S: Store> Hearing<S> {
         let revision = self.store.commit(txn).await?;
         tracing::info!(node, connected = wanted.connected, told = wanted.told, "link");
         let now = self.clock.uptime();
-        if let Some(heard) = self.lock().nodes.get_mut(node) {
+        let mut state = self.lock();
+        state.holders.wrote(node, &wanted, revision);
+        if let Some(heard) = state.nodes.get_mut(node) {
             heard.wrote(&wanted, revision, now);
         }
         Ok(())
@@ -264,12 +278,24 @@ impl<S: Store> Hearing<S> {
     /// What should be written about a node once its link is known to be this one.
     fn still_due(&self, node: &str, at: Revision, link: Option<&(Link, Revision)>) -> Option<Link> {
         let now = self.clock.uptime();
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         state.listening.look(now);
         let heard = state.nodes.get_mut(node)?;
         let known = Known { at, link: link.map(|(link, modified)| (link, *modified)), down: None };
         heard.learn(known, &self.server, now);
-        self.link_due(&state, node, now)
+        let beat = heard.beat.clone();
+        let wanted = self.link_due(state, node, now)?;
+        if let Some(found) = link
+            && wanted.connected
+            && !state.holders.may_write(node, &wanted, &beat, found)
+        {
+            // Another agent of the name was faster, at another server.
+            state.nodes.remove(node);
+            state.holders.wrote(node, &found.0, found.1);
+            return None;
+        }
+        Some(wanted)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

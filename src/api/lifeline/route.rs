@@ -1,11 +1,11 @@
 //! The route that agents beat on: `POST /apis/encamp.dev/v1/nodes/<node>/beat`.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::routing::post;
+use axum::{Json, Router};
 use schemas::key::Key;
-use schemas::node::AgentBeat;
+use schemas::node::{AgentBeat, BeatAnswer};
 
 use super::{Hearing, Refused};
 use crate::api::kind::Kind;
@@ -23,7 +23,7 @@ pub fn router<S: Store>(hearing: Hearing<S>) -> Router {
             return Err(Refusal::bad_request(format!("{node:?} is not the name of a node")));
         }
         let beat = read(&body)?;
-        hearing.beat(&node, beat).map_err(|refused| match refused {
+        hearing.beat(&node, beat).map(|held| Json(BeatAnswer { held })).map_err(|refused| match refused {
             Refused::Deaf => Refusal::unavailable(refused.to_string()),
             Refused::Wrong(why) => Refusal::conflict(Kind::Node, &node, &why),
         })

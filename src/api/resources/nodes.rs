@@ -41,6 +41,9 @@ pub(in crate::api) struct NodeStatus {
     pub host_ip: String,
     /// Version of the agent.
     pub agent_version: String,
+    /// Its own id, which it keeps under any name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
     /// The server that hears it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub server: String,
@@ -183,6 +186,8 @@ fn status(found: Fingerprint, heard: &Health) -> NodeStatus {
         address,
         host_ip,
         agent_version,
+        id,
+        session: _,
         attributes,
         meta,
         drivers,
@@ -202,6 +207,7 @@ fn status(found: Fingerprint, heard: &Health) -> NodeStatus {
         address,
         host_ip,
         agent_version,
+        id,
         server: String::new(),
         capacity,
         allocatable,

@@ -15,6 +15,6 @@ pub mod task_id;
 mod turns;
 
 pub use contract::{Driver, Launch};
-pub use open::open_all;
+pub use open::{docker_options, open_all, open_process_drivers};
 pub use signal::Signal;
 pub use task_id::TaskId;

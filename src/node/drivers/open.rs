@@ -16,20 +16,29 @@ use crate::node::AgentConfig;
 /// Below this control group all tasks of all agents of the machine live.
 const CGROUP_PARENT: &str = "encamp";
 
-/// Opens every driver that is allowed; each finds the tasks of its predecessors. One that cannot be opened is
-/// logged and left out: the node has no such driver then.
-pub async fn open_all(config: &AgentConfig) -> BTreeMap<String, Arc<dyn Driver>> {
-    let mut drivers: BTreeMap<String, Arc<dyn Driver>> = BTreeMap::new();
-    let mut keep = |name: &str, opened: io::Result<Arc<dyn Driver>>| match opened {
+/// Opens every driver that is allowed, for the node with this id; each finds the tasks of its predecessors. One that
+/// cannot be opened is logged and left out: the node has no such driver then.
+pub async fn open_all(config: &AgentConfig, node_id: &str) -> BTreeMap<String, Arc<dyn Driver>> {
+    let mut drivers = open_process_drivers(config).await;
+    keep(&mut drivers, "docker", docker(config, node_id));
+    drivers
+}
+
+/// Those whose tasks lie in the data directory alone.
+pub async fn open_process_drivers(config: &AgentConfig) -> BTreeMap<String, Arc<dyn Driver>> {
+    let mut drivers = BTreeMap::new();
+    if config.raw_exec {
+        keep(&mut drivers, "raw_exec", raw_exec(config).await);
+    }
+    keep(&mut drivers, "exec", exec(config).await);
+    drivers
+}
+
+fn keep(drivers: &mut BTreeMap<String, Arc<dyn Driver>>, name: &str, opened: io::Result<Arc<dyn Driver>>) {
+    match opened {
         Ok(driver) => drop(drivers.insert(name.to_owned(), driver)),
         Err(error) => tracing::warn!(driver = name, "not available: {error}"),
-    };
-    if config.raw_exec {
-        keep("raw_exec", raw_exec(config).await);
     }
-    keep("exec", exec(config).await);
-    keep("docker", docker(config));
-    drivers
 }
 
 async fn raw_exec(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
@@ -40,8 +49,13 @@ async fn exec(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
     Ok(Arc::new(Exec::open(host(config, "exec")?, ExecOptions::default()).await?))
 }
 
+fn docker(config: &AgentConfig, node_id: &str) -> io::Result<Arc<dyn Driver>> {
+    let options = DockerOptions { node_id: node_id.to_owned(), ..docker_options(config) };
+    Ok(Arc::new(Docker::open(options)?))
+}
+
 /// Nomad's option names decide what jobs may ask of the daemon.
-fn docker(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
+pub fn docker_options(config: &AgentConfig) -> DockerOptions {
     let mut options = DockerOptions::new(&config.name, config.data_dir.join("drivers").join("docker"));
     let is_on = |name: &str| config.options.get(name).is_some_and(|word| word == "true" || word == "1");
     options.allow_volumes = is_on("docker.volumes.enabled");
@@ -50,7 +64,7 @@ fn docker(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
     if let Some(socket) = named.as_deref().and_then(|address| address.strip_prefix("unix://")) {
         options.socket = socket.into();
     }
-    Ok(Arc::new(Docker::open(options)?))
+    options
 }
 
 fn host(config: &AgentConfig, driver: &str) -> io::Result<HostOptions> {

@@ -5,6 +5,7 @@ pub mod docker_web;
 pub mod etcd;
 pub mod garbage;
 pub mod habits;
+pub mod identity;
 pub mod kinds;
 pub mod kubectl_verbs;
 mod pairs;

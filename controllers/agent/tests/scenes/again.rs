@@ -50,3 +50,25 @@ fn without_memory_the_report_tells_whose_tasks_there_are() {
         assert_eq!(done(node().forget_silently()), without_memory);
     }
 }
+
+#[test]
+fn what_another_machine_of_the_name_ran_is_never_begun_here() {
+    let mut node = Node::new();
+    node.local.inherited.insert(crate::node::id());
+    let node = node.place("service", group()).wait(20).stop().unplace();
+    assert_snapshot!(node.log, @r"
+    0s place:
+      report default/web.api.0-v0.0 failed v0 (its machine was replaced by another of the same name)
+    20s unplace:
+      remove the folders of default/web.api.0-v0.0
+      unreport default/web.api.0-v0.0
+    ");
+}
+
+#[test]
+fn what_is_held_here_is_no_inheritance() {
+    let mut node = running().hush();
+    node.local.inherited.insert(crate::node::id());
+    let log = node.exit("server", 1).wait(30).log;
+    assert!(log.contains("start default/web.api.0-v0.0/server #1"), "{log}");
+}

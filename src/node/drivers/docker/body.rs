@@ -29,6 +29,8 @@ pub(super) const LABEL_TASK: &str = "dev.encamp.task";
 pub(super) const LABEL_INCARNATION: &str = "dev.encamp.incarnation";
 /// Which agent it belongs to: several may share a daemon.
 pub(super) const LABEL_NODE: &str = "dev.encamp.node";
+/// The same by the id that it keeps under any name.
+pub(super) const LABEL_NODE_ID: &str = "dev.encamp.node-id";
 /// Where its output goes, as JSON.
 pub(super) const LABEL_LOGS: &str = "dev.encamp.logs";
 
@@ -190,6 +192,7 @@ fn labels(
     labels.insert(LABEL_TASK.to_owned(), launch.id.to_string());
     labels.insert(LABEL_INCARNATION.to_owned(), launch.incarnation.to_string());
     labels.insert(LABEL_NODE.to_owned(), options.node.clone());
+    labels.insert(LABEL_NODE_ID.to_owned(), options.node_id.clone());
     labels.insert(LABEL_LOGS.to_owned(), serde_json::to_string(&plan).expect("a plan has only text keys"));
     Ok(labels)
 }

@@ -10,10 +10,12 @@ mod config;
 mod driver;
 mod exec;
 mod image;
+mod leftover;
 mod mounts;
 mod output;
 mod shared;
 mod watch;
 
 pub use driver::Docker;
+pub use leftover::remove_all_of;
 pub use shared::DockerOptions;

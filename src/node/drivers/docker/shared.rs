@@ -42,6 +42,8 @@ pub struct DockerOptions {
     pub socket: PathBuf,
     /// Whose containers these are: agents that share a daemon keep to their own.
     pub node: String,
+    /// The id of that node, under whatever name.
+    pub node_id: String,
     /// Where the driver remembers how much output it has copied.
     pub state_root: PathBuf,
     /// Jobs may mount any folder of the host and docker volumes.
@@ -58,6 +60,7 @@ impl DockerOptions {
         Self {
             socket: "/var/run/docker.sock".into(),
             node: node.to_owned(),
+            node_id: String::new(),
             state_root,
             allow_volumes: false,
             allow_privileged: false,

@@ -180,7 +180,7 @@ impl ProcessHost {
                 self.attach(folder, &record).await.map_err(|error| recoverable("no supervisor", &error))?;
                 Ok(Some(Started { at, already: true, address: None }))
             }
-            Found::Supervised(_) => Err(still_alive()),
+            Found::Supervised(_) | Found::Copied(_) => Err(still_alive()),
             Found::Ended(exit) if exit.incarnation == launch.incarnation => {
                 Ok(Some(Started { at: exit.started, already: true, address: None }))
             }
@@ -286,7 +286,7 @@ impl ProcessHost {
         // A look at an orphan holds its lock, so it must be over before settling looks again.
         let supervised = match folder.look() {
             Ok(Found::Supervised(Some(record))) => Some(record),
-            Ok(Found::Supervised(None)) | Err(_) => return false,
+            Ok(Found::Supervised(None) | Found::Copied(_)) | Err(_) => return false,
             Ok(Found::Ended(_) | Found::Orphaned(..)) => None,
             Ok(Found::Nothing) => {
                 // Its folder is gone, and with it the way to tell how it ended.

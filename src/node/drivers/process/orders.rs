@@ -71,7 +71,7 @@ impl ProcessHost {
                 folder.remove()
             }
             Found::Nothing => folder.remove(),
-            Found::Supervised(_) | Found::Orphaned(..) => Ok(()),
+            Found::Supervised(_) | Found::Orphaned(..) | Found::Copied(_) => Ok(()),
         });
         let forgotten = forgotten.await.map_err(|error| Unavailable(error.to_string()))?;
         forgotten.map_err(|error| Unavailable(format!("state folder: {error}")))
@@ -89,9 +89,11 @@ impl ProcessHost {
         let folder = StateFolder::of(&self.inner.options.state_root, id);
         match folder.look().map_err(|error| Unavailable(error.to_string()))? {
             Found::Supervised(Some(record)) => Ok(record),
-            Found::Supervised(None) | Found::Nothing | Found::Ended(_) | Found::Orphaned(..) => {
-                Err(SignalFailure::NotRunning)
-            }
+            Found::Supervised(None)
+            | Found::Nothing
+            | Found::Ended(_)
+            | Found::Orphaned(..)
+            | Found::Copied(_) => Err(SignalFailure::NotRunning),
         }
     }
 }

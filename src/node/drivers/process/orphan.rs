@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Ends what an orphaned record names and writes its exit. Returns the exit on record, be it new or old.
 pub(super) fn settle(folder: &StateFolder) -> io::Result<Option<ExitRecord>> {
     match folder.look()? {
-        Found::Nothing | Found::Supervised(_) => Ok(None),
+        Found::Nothing | Found::Supervised(_) | Found::Copied(_) => Ok(None),
         Found::Ended(exit) => Ok(Some(exit)),
         Found::Orphaned(record, _lock) => {
             let exit = bury(&record)?;

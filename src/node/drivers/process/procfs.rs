@@ -27,6 +27,12 @@ impl ProcessRef {
         Stat::read(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && stat.state != 'Z')
     }
 
+    /// It is alive and not on its way out: what it holds open it still holds.
+    pub fn is_at_work(self) -> bool {
+        Stat::read(self.pid)
+            .is_some_and(|stat| stat.start_ticks == self.start_ticks && stat.state != 'Z' && !stat.is_exiting)
+    }
+
     /// Signals exactly this process; `false` if it is gone. The descriptor pins the process between check and signal.
     pub fn signal(self, signal: Signal) -> io::Result<bool> {
         let Some(pid) = Pid::from_raw(self.pid) else { return Ok(false) };
@@ -57,7 +63,12 @@ pub(super) struct Stat {
     parent: i32,
     group: i32,
     start_ticks: u64,
+    /// It lets go of what it holds, before it becomes a zombie.
+    is_exiting: bool,
 }
+
+/// The kernel's mark on such a process (`PF_EXITING`).
+const EXITING: u64 = 0x4;
 
 impl Stat {
     fn read(pid: i32) -> Option<Self> {
@@ -73,6 +84,7 @@ impl Stat {
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,
+            is_exiting: fields.get(6)?.parse::<u64>().ok()? & EXITING != 0,
         })
     }
 }
@@ -116,7 +128,10 @@ mod tests {
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         let tail = "S 7 9 9 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
         let stat = Stat::parse(&format!("42 (a) b (c) {tail}")).unwrap();
-        assert_eq!(stat, Stat { state: 'S', parent: 7, group: 9, start_ticks: 12345 });
+        let expected = Stat { state: 'S', parent: 7, group: 9, start_ticks: 12345, is_exiting: false };
+        assert_eq!(stat, expected);
+        let dying = Stat::parse(&format!("42 (a) {}", tail.replace("4194560", "4194564"))).unwrap();
+        assert!(dying.is_exiting);
         assert_eq!(Stat::parse("42 (cut"), None);
     }
 

@@ -13,7 +13,10 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{cgroup::Cgroup, procfs::ProcessRef};
+use super::{
+    cgroup::Cgroup,
+    procfs::{self, ProcessRef},
+};
 use crate::node::drivers::{TaskId, contract::Exit};
 
 /// What is known of a start.
@@ -33,6 +36,13 @@ pub struct Record {
     pub task: Option<ProcessRef>,
     /// The group of all its processes.
     pub cgroup: Option<Cgroup>,
+}
+
+impl Record {
+    /// Whether its supervisor is at work, hence holds its lock: that of this folder, or of the one it was copied from.
+    fn is_supervised(&self) -> bool {
+        self.boot == procfs::boot_id() && self.supervisor.is_at_work()
+    }
 }
 
 /// How an incarnation ended.
@@ -59,6 +69,9 @@ pub enum Found {
     Ended(ExitRecord),
     /// The supervisor died before it could tell. The lock keeps others away while this is cleaned up.
     Orphaned(Box<Record>, File),
+    /// This folder is a copy: nobody holds its lock, and yet the supervisor on record is at work. It belongs to the
+    /// folder that this one was copied from, and so does the task.
+    Copied(Box<Record>),
 }
 
 /// The folder.
@@ -155,6 +168,7 @@ impl StateFolder {
         // The supervisor may have left between the two looks; with the lock in hand nothing changes any more.
         Ok(match (self.exit(), self.record()) {
             (Some(exit), _) => Found::Ended(exit),
+            (None, Some(record)) if record.is_supervised() => Found::Copied(Box::new(record)),
             (None, Some(record)) => Found::Orphaned(Box::new(record), lock),
             (None, None) => Found::Nothing,
         })
@@ -201,12 +215,13 @@ mod tests {
 
     fn record(incarnation: u32) -> Record {
         let own = ProcessRef::of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let former = ProcessRef { start_ticks: own.start_ticks - 1, ..own };
         Record {
             id: TaskId::new("default", "web.api.0-v1.0", "server").unwrap(),
             incarnation,
             boot: String::new(),
             started: Timestamp::UNIX_EPOCH,
-            supervisor: own,
+            supervisor: former,
             task: None,
             cgroup: None,
         }
@@ -238,6 +253,19 @@ mod tests {
         );
         folder.remove().unwrap();
         assert!(matches!(folder.look().unwrap(), Found::Nothing));
+    }
+
+    #[test]
+    fn a_copy_is_no_orphan() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = StateFolder::of(root.path(), &record(0).id);
+        folder.create().unwrap();
+        let own = ProcessRef::of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let alive = Record { boot: procfs::boot_id(), supervisor: own, ..record(0) };
+        folder.write_record(&alive).unwrap();
+        assert!(matches!(folder.look().unwrap(), Found::Copied(_)), "its supervisor holds another lock");
+        folder.write_record(&Record { boot: "another".into(), ..alive }).unwrap();
+        assert!(matches!(folder.look().unwrap(), Found::Orphaned(..)), "that was another boot's process");
     }
 
     #[test]

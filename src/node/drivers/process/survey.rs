@@ -26,6 +26,11 @@ pub(super) fn look_everywhere(root: &Path) -> io::Result<Vec<(StateFolder, Seen)
             }
             Found::Supervised(record) => record.map(Seen::Alive),
             Found::Ended(exit) => Some(Seen::Ended(exit)),
+            Found::Copied(record) => {
+                let (id, supervisor) = (record.id, record.supervisor.pid);
+                tracing::warn!(%id, supervisor, "runs for the directory that this one was copied from: left alone");
+                None
+            }
             Found::Nothing => None,
         };
         seen.extend(found.map(|found| (folder, found)));

@@ -124,7 +124,7 @@ fn take_lock(folder: &StateFolder) -> Result<std::fs::File, Failure> {
         || Failure { text: "an earlier start of this task is still alive".into(), is_recoverable: true };
     let found = folder.look().map_err(|error| temporary("cannot read the state folder", &error))?;
     match found {
-        Found::Supervised(_) | Found::Orphaned(..) => Err(busy()),
+        Found::Supervised(_) | Found::Orphaned(..) | Found::Copied(_) => Err(busy()),
         Found::Ended(_) => folder.lock().map_err(|error| temporary("cannot lock the state folder", &error)),
         Found::Nothing => folder.try_lock().ok().flatten().ok_or_else(busy),
     }

@@ -1,0 +1,388 @@
+//! Which node this is: an id made once and kept in the data directory, and a session of each agent process.
+//!
+//! The name is a label for people and the key of all documents; the id and the session tell two agents of one name
+//! apart. A new process says which session it follows if it can prove that the former process of this very directory
+//! is gone: it holds the directory's lock, and the directory is the same inode in the same boot of the machine. A
+//! copied directory and a cloned machine cannot say so. Where nothing can be written, a kept session is used again.
+//! Whoever can prove nothing is let in once its predecessor counts as silent.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use schemas::node::AgentBeat;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Made once.
+const ID_FILE: &str = "node-id";
+/// Written at each start.
+const SESSION_FILE: &str = "session";
+
+/// What an agent process says of itself with every beat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The node, as long as its data directory lives.
+    pub id: String,
+    /// This process.
+    pub session: String,
+    /// The former process of this directory, if it is proved to be gone.
+    pub follows: Option<String>,
+    /// How far beats of this session may have been counted already.
+    pub counted: u64,
+    /// What the directory tells about itself that may explain a refusal; for people.
+    pub remarks: Vec<String>,
+}
+
+/// Where a file was written: tells a directory from its copy, and a machine from its clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Place {
+    /// The installation of the system.
+    machine: String,
+    /// The boot of the machine.
+    boot: String,
+    /// The data directory.
+    device: u64,
+    inode: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IdFile {
+    id: Uuid,
+    #[serde(default)]
+    made: Place,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionFile {
+    session: Uuid,
+    #[serde(default)]
+    node: String,
+    #[serde(default)]
+    at: Place,
+}
+
+/// Why no agent can run over the directory.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// Its tasks belong to another node.
+    #[error(
+        "{folder} belongs to the node {was:?} and still holds its tasks, but this agent is to be {is:?}: nothing was touched. Start it with --node {was}; or drain and purge {was:?} first; or name an empty --data-dir; or give these tasks up with --reset-node-id",
+        folder = folder.display()
+    )]
+    Renamed {
+        /// The directory.
+        folder: PathBuf,
+        /// The name it was used under.
+        was: String,
+        /// The name it is to be used under.
+        is: String,
+    },
+}
+
+impl Identity {
+    /// Reads who this directory is, or makes it somebody. Whoever calls holds the directory's lock. Blocks.
+    pub fn open(folder: &Path, node: &str) -> Result<Identity, IdentityError> {
+        let here = Place::of(folder);
+        let mut remarks = Vec::new();
+        let before: Option<SessionFile> = read(&folder.join(SESSION_FILE)).ok().flatten();
+        if let Some(before) = &before
+            && before.node != node
+            && !before.node.is_empty()
+            && holds_tasks(folder)
+        {
+            let (was, is) = (before.node.clone(), node.to_owned());
+            return Err(IdentityError::Renamed { folder: folder.to_owned(), was, is });
+        }
+        let id = kept_id(folder, &here, &mut remarks);
+        let proved =
+            before.filter(|before| before.node == node && before.at.is(&here)).map(|before| before.session);
+        let file = SessionFile { session: Uuid::new_v4(), node: node.to_owned(), at: here };
+        let (session, follows, counted) = match (replace(folder, SESSION_FILE, &file), proved) {
+            (Ok(()), proved) => (file.session, proved, 0),
+            (Err(error), Some(proved)) => {
+                tracing::warn!(
+                    "{}: no session can be kept ({error}): the former one is used again",
+                    folder.display()
+                );
+                (proved, None, now_ms())
+            }
+            (Err(error), None) => {
+                tracing::error!(
+                    "{}: the session cannot be kept ({error}): servers will not know this agent again after its next \
+                     start, until they call it down. Make the directory writable and make room",
+                    folder.display()
+                );
+                (file.session, None, 0)
+            }
+        };
+        let follows = follows.map(|before| before.to_string());
+        Ok(Identity { id: id.to_string(), session: session.to_string(), follows, counted, remarks })
+    }
+
+    /// The id and the name that the directory was used under last, if any. Blocks.
+    pub fn last_of(folder: &Path) -> (Option<String>, Option<String>) {
+        let id: Option<IdFile> = read(&folder.join(ID_FILE)).ok().flatten();
+        let session: Option<SessionFile> = read(&folder.join(SESSION_FILE)).ok().flatten();
+        (id.map(|file| file.id.to_string()), session.map(|file| file.node))
+    }
+
+    /// Forgets who this directory was: for a copy that is to be a node of its own. Blocks.
+    pub fn reset(folder: &Path) -> io::Result<()> {
+        for file in [ID_FILE, SESSION_FILE] {
+            match fs::remove_file(folder.join(file)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody without a directory: for tests and simulations.
+    pub fn named(id: &str, session: &str, follows: Option<&str>) -> Identity {
+        let (id, session, follows) = (id.to_owned(), session.to_owned(), follows.map(str::to_owned));
+        Identity { id, session, follows, counted: 0, remarks: Vec::new() }
+    }
+
+    /// What all its beats say.
+    pub(crate) fn says(&self) -> AgentBeat {
+        let Identity { id, session, follows, counted, remarks: _ } = self.clone();
+        AgentBeat { told: false, id, session, follows: follows.unwrap_or_default(), count: counted }
+    }
+}
+
+/// More than any count of beats of an earlier process.
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or_default()
+}
+
+impl Place {
+    fn of(folder: &Path) -> Place {
+        let word = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let (device, inode) = fs::metadata(folder).map_or((0, 0), |found| (found.dev(), found.ino()));
+        let boot = word("/proc/sys/kernel/random/boot_id");
+        Place { machine: word("/etc/machine-id"), boot, device, inode }
+    }
+
+    /// Whether it is proved to be the same place in the same boot.
+    fn is(&self, other: &Place) -> bool {
+        let Place { machine: _, boot, device, inode } = self;
+        !boot.is_empty() && *inode != 0 && (boot, device, inode) == (&other.boot, &other.device, &other.inode)
+    }
+}
+
+/// The id as it was kept; a new one where there is none. One that cannot be read is set aside.
+fn kept_id(folder: &Path, here: &Place, remarks: &mut Vec<String>) -> Uuid {
+    let path = folder.join(ID_FILE);
+    match read::<IdFile>(&path) {
+        Ok(Some(file)) => {
+            remarks.extend(moved(&file.made, here));
+            return file.id;
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let aside = path.with_extension("damaged");
+            let kept = fs::rename(&path, &aside).map_or("", |()| "; it is kept as node-id.damaged");
+            let what =
+                format!("{} could not be read ({error}){kept}: this node has a new id", path.display());
+            tracing::error!("{what}. Servers accept it once they call the former one silent");
+            remarks.push(what);
+        }
+    }
+    let id = Uuid::new_v4();
+    let file = IdFile { id, made: here.clone() };
+    if let Err(error) = replace(folder, ID_FILE, &file) {
+        tracing::error!(
+            "{}: the node's id cannot be kept ({error}): this process has one for itself, and the next will have \
+             another. Make the directory writable and make room",
+            path.display()
+        );
+        remarks.push(format!("the node's id could not be kept in {}", folder.display()));
+    }
+    id
+}
+
+/// What became of the directory since its id was made.
+fn moved(made: &Place, here: &Place) -> Option<String> {
+    let is_other_machine = !made.machine.is_empty() && made.machine != here.machine;
+    let is_other_folder = made.inode != 0 && made.inode != here.inode;
+    match (is_other_machine, is_other_folder) {
+        (true, _) => Some(format!(
+            "the id in this data directory was made on another machine ({}, this is {}): the machine or its disk was \
+             cloned or moved",
+            made.machine, here.machine
+        )),
+        (false, true) => Some("this data directory is a copy: its id was made in another one".to_owned()),
+        (false, false) => None,
+    }
+}
+
+/// Whether anything of a node is remembered or may run.
+fn holds_tasks(folder: &Path) -> bool {
+    let drivers = fs::read_dir(folder.join("drivers")).into_iter().flatten().flatten();
+    let any = |path: PathBuf| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    drivers.into_iter().any(|driver| any(driver.path()))
+}
+
+/// The file; nothing if there is none.
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces a file durably: after a crash the old or the new one is there, whole.
+fn replace<T: Serialize>(folder: &Path, name: &str, value: &T) -> io::Result<()> {
+    let draft = folder.join(format!("{name}.new"));
+    let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    file.write_all(&line)?;
+    file.sync_all()?;
+    fs::rename(&draft, folder.join(name))?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn open(folder: &Path, node: &str) -> Identity {
+        Identity::open(folder, node).unwrap()
+    }
+
+    /// A directory that holds a task of its node.
+    fn with_task(folder: &Path) {
+        fs::create_dir_all(folder.join("drivers/raw_exec/0123")).unwrap();
+    }
+
+    #[test]
+    fn an_id_is_made_once_and_each_process_has_a_session_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = open(folder.path(), "n1");
+        assert_eq!((first.follows.as_ref(), &first.remarks[..]), (None, &[][..]));
+        let second = open(folder.path(), "n1");
+        assert_eq!((&second.id, second.follows.as_ref()), (&first.id, Some(&first.session)));
+        assert_ne!(second.session, first.session);
+        for file in [ID_FILE, SESSION_FILE] {
+            let mode = fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        Identity::reset(folder.path()).unwrap();
+        let third = open(folder.path(), "n1");
+        assert!(third.id != first.id && third.follows.is_none());
+        Identity::reset(&folder.path().join("nowhere")).unwrap();
+    }
+
+    /// What earlier versions wrote is read for ever.
+    #[test]
+    fn the_format_is_pinned() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = r#"{"id":"6f1f5f3e-8a9b-4d2b-9d2e-0c8f6a1b2c3d","made":{"machine":"m","boot":"b","device":1,"inode":0}}"#;
+        fs::write(folder.path().join(ID_FILE), id).unwrap();
+        let here = Place::of(folder.path());
+        let session = format!(
+            r#"{{"session":"11111111-2222-4333-8444-555555555555","node":"n1","at":{{"machine":"m","boot":"{}","device":{},"inode":{}}}}}"#,
+            here.boot, here.device, here.inode
+        );
+        fs::write(folder.path().join(SESSION_FILE), session).unwrap();
+        let read = open(folder.path(), "n1");
+        assert_eq!(read.id, "6f1f5f3e-8a9b-4d2b-9d2e-0c8f6a1b2c3d");
+        assert_eq!(read.follows.as_deref(), Some("11111111-2222-4333-8444-555555555555"));
+        let place = Place { machine: "m".into(), boot: "b".into(), device: 1, inode: 2 };
+        let file = IdFile { id: Uuid::nil(), made: place.clone() };
+        insta::assert_snapshot!(serde_json::to_string(&file).unwrap(), @r#"{"id":"00000000-0000-0000-0000-000000000000","made":{"machine":"m","boot":"b","device":1,"inode":2}}"#);
+        let file = SessionFile { session: Uuid::nil(), node: "n1".into(), at: place };
+        insta::assert_snapshot!(serde_json::to_string(&file).unwrap(), @r#"{"session":"00000000-0000-0000-0000-000000000000","node":"n1","at":{"machine":"m","boot":"b","device":1,"inode":2}}"#);
+    }
+
+    #[test]
+    fn a_copy_and_another_boot_follow_nobody() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = open(one.path(), "n1");
+        for file in [ID_FILE, SESSION_FILE] {
+            fs::copy(one.path().join(file), other.path().join(file)).unwrap();
+        }
+        let copy = open(other.path(), "n1");
+        assert_eq!((&copy.id, copy.follows), (&first.id, None));
+        assert!(copy.remarks[0].contains("is a copy"), "{:?}", copy.remarks);
+
+        let mut file: SessionFile = read(&one.path().join(SESSION_FILE)).unwrap().unwrap();
+        file.at.boot = "another".into();
+        replace(one.path(), SESSION_FILE, &file).unwrap();
+        assert_eq!(open(one.path(), "n1").follows, None, "the machine was restarted or cloned");
+
+        let mut file: IdFile = read(&one.path().join(ID_FILE)).unwrap().unwrap();
+        file.made.machine = "another".into();
+        replace(one.path(), ID_FILE, &file).unwrap();
+        let clone = open(one.path(), "n1");
+        assert!(clone.remarks[0].contains("made on another machine"), "{:?}", clone.remarks);
+    }
+
+    #[test]
+    fn a_name_changes_only_where_no_task_is_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = open(folder.path(), "n1");
+        let renamed = open(folder.path(), "n2");
+        assert_eq!((&renamed.id, renamed.follows), (&first.id, None), "the same machine, another node");
+        with_task(folder.path());
+        let refused = Identity::open(folder.path(), "n3").unwrap_err().to_string();
+        assert!(refused.contains("belongs to the node \"n2\"") && refused.contains("--node n2"), "{refused}");
+        assert_eq!(open(folder.path(), "n2").follows, Some(renamed.session), "a refusal writes nothing");
+        Identity::reset(folder.path()).unwrap();
+        assert_ne!(open(folder.path(), "n3").id, first.id);
+    }
+
+    #[test]
+    fn the_tasks_of_a_node_that_had_no_id_yet_stay_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        with_task(folder.path());
+        assert_eq!(open(folder.path(), "n1").follows, None);
+    }
+
+    #[test]
+    fn a_damaged_id_is_set_aside() {
+        for damage in ["", "{", "\0\0\0", r#"{"id":"no uuid"}"#] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(ID_FILE), damage).unwrap();
+            fs::write(folder.path().join(SESSION_FILE), damage).unwrap();
+            let healed = open(folder.path(), "n1");
+            assert!(healed.remarks[0].contains("could not be read"), "{:?}", healed.remarks);
+            assert_eq!(fs::read_to_string(folder.path().join("node-id.damaged")).unwrap(), damage);
+            assert_eq!(open(folder.path(), "n1").id, healed.id, "the new one is kept");
+        }
+    }
+
+    /// A full disk and a read-only one look the same from here: nothing new can be written.
+    #[test]
+    fn an_id_that_cannot_be_kept_serves_this_process() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [ID_FILE, SESSION_FILE] {
+            fs::create_dir(folder.path().join(format!("{name}.new"))).unwrap();
+        }
+        let (first, second) = (open(folder.path(), "n1"), open(folder.path(), "n1"));
+        assert!(first.remarks[0].contains("could not be kept"), "{:?}", first.remarks);
+        assert!(first.id != second.id && first.session != second.session && second.follows.is_none());
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_any_more_the_session_that_is_kept_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = open(folder.path(), "n1");
+        fs::create_dir(folder.path().join("session.new")).unwrap();
+        for _start in 0..2 {
+            let again = open(folder.path(), "n1");
+            assert_eq!((&again.id, &again.session, &again.follows), (&kept.id, &kept.session, &None));
+            assert!(again.counted > 1_000_000_000_000, "its beats are later than those before");
+        }
+    }
+}
