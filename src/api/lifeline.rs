@@ -15,7 +15,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
 use plan::{Guard, View, Write};
-use schemas::codec;
+use schemas::{codec, node_name};
 use schemas::key::{Key, Prefix, Revision};
 use schemas::node::{Link, NodeState};
 use tokio::sync::Notify;
@@ -23,6 +23,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::kind::Kind;
 use super::refusal::Refusal;
 use crate::cache::{Cache, Pulse};
 use crate::store::{CommitError, Store, Txn};
@@ -32,20 +33,40 @@ const SILENCE: Duration = Duration::from_secs(6);
 /// How often all links are compared with what is heard: a store that once answered with an older state is not
 /// believed for ever.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How long a beat waits for the fingerprint of its node.
+const MOMENT: Duration = Duration::from_millis(500);
 /// How long to wait after a link that was not written.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// The route that agents beat on.
-pub fn router<S: Store>(hearing: Hearing<S>) -> Router {
-    let beat = |State(hearing): State<Hearing<S>>, Path(node): Path<String>| async move {
+pub fn router<S: Store>(hearing: Hearing<S>, cache: Cache) -> Router {
+    type Ears<S> = State<(Hearing<S>, Cache)>;
+    let beat = |State((hearing, cache)): Ears<S>, Path(node): Path<String>| async move {
         // A name becomes a key: whoever says to be a node must not write anywhere else.
-        if node.contains('/') || Key::new(format!("/links/{node}")).is_err() {
-            return Err(Refusal::bad_request(format!("{node:?} is not the name of a node")));
+        node_name::check(&node)
+            .map_err(|why| Refusal::bad_request(format!("{node:?} is not the name of a node: {why}")))?;
+        if !hearing.hears(&node) && !is_known(&cache, &node).await {
+            return Err(Refusal::not_found(Kind::Node, &node));
         }
         hearing.beat(&node);
         Ok(())
     };
-    Router::new().route("/apis/encamp.dev/v1/nodes/{node}/beat", post(beat)).with_state(hearing)
+    Router::new().route("/apis/encamp.dev/v1/nodes/{node}/beat", post(beat)).with_state((hearing, cache))
+}
+
+/// Whether there is such a node. A moment is waited for: it may have told another server, a moment ago.
+async fn is_known(cache: &Cache, node: &str) -> bool {
+    let mut changes = cache.subscribe();
+    let until = Instant::now() + MOMENT;
+    loop {
+        if cache.view().speaks_for(node) {
+            return true;
+        }
+        match tokio::time::timeout_at(until, changes.recv()).await {
+            Ok(Ok(_) | Err(RecvError::Lagged(_))) => {}
+            Ok(Err(RecvError::Closed)) | Err(_) => return false,
+        }
+    }
 }
 
 /// The nodes that beat to this server. A clone hears for the same server.
@@ -77,6 +98,12 @@ impl<S: Store> Hearing<S> {
     /// Hears for the server of that name.
     pub fn new(store: S, server: impl Into<String>) -> Hearing<S> {
         Hearing { store, server: server.into(), nodes: Arc::default(), changed: Arc::default() }
+    }
+
+    /// Whether the node was heard before, or its link names this server: it stays heard whatever becomes of its
+    /// other documents.
+    fn hears(&self, node: &str) -> bool {
+        self.lock().contains_key(node)
     }
 
     /// A node beats. Never waits.
@@ -169,6 +196,10 @@ impl<S: Store> Hearing<S> {
             None => {
                 if let Some(heard) = nodes.get_mut(node).filter(|heard| heard.link == Some(true)) {
                     heard.link = None;
+                }
+                if link.is_none() {
+                    // It was collected: nobody waits for the node any more.
+                    nodes.retain(|name, heard| name != node || Instant::now() < heard.last + SILENCE);
                 }
             }
         }
@@ -301,14 +332,25 @@ mod tests {
     #[tokio::test]
     async fn a_beat_is_no_way_to_write_elsewhere() {
         use tower::ServiceExt;
-        let hearing = Hearing::new(Memory::new(Limits::default()), "s1");
-        for (name, status) in [("n1", 200), ("a%2Fb", 400), ("a%0Ab", 400)] {
+        let store = Memory::new(Limits::default());
+        let cache = Cache::new(Duration::from_secs(600), crate::clock::Clock::system());
+        tokio::spawn({
+            let (cache, store) = (cache.clone(), store.clone());
+            async move { cache.run(store, CancellationToken::new()).await }
+        });
+        let found = Write::put(Key::fingerprint("n1"), &schemas::node::Fingerprint::default());
+        let lost = Write::put(Key::link("lost"), &Link { server: "s9".into(), connected: true });
+        store.commit(Txn { guards: vec![], writes: vec![found, lost] }).await.unwrap();
+        let hearing = Hearing::new(store, "s1");
+        let table =
+            [("n1", 200), ("lost", 200), ("invented", 404), ("a%2Fb", 400), ("a%0Ab", 400), ("..", 400), ("a%20b", 400)];
+        for (name, status) in table {
             let beat = axum::http::Request::post(format!("/apis/encamp.dev/v1/nodes/{name}/beat"));
             let beat = beat.body(axum::body::Body::empty()).unwrap();
-            let answer = router(hearing.clone()).oneshot(beat).await.unwrap();
+            let answer = router(hearing.clone(), cache.clone()).oneshot(beat).await.unwrap();
             assert_eq!(answer.status().as_u16(), status, "{name}");
         }
-        assert_eq!(hearing.lock().len(), 1);
+        assert_eq!(hearing.lock().len(), 2);
     }
 
     /// A store whose next list may be an older one.

@@ -25,7 +25,7 @@ impl Controller for Heartbeat {
 
     fn roots(&self, _: &View, changed: &Key) -> Vec<Key> {
         match changed.kind() {
-            "links" | "health" => vec![Key::health(changed.segment(1))],
+            "links" | "health" | "fingerprints" => vec![Key::health(changed.segment(1))],
             "beats" => vec![changed.clone()],
             _ => Vec::new(),
         }
@@ -34,7 +34,8 @@ impl Controller for Heartbeat {
     fn all_roots(&self, view: &View) -> Vec<Key> {
         let unreadable = ["links", "health"].into_iter().flat_map(|kind| view.unreadable.under(&[kind]));
         let known = view.links.iter().map(|(key, _)| key).chain(unreadable.map(|(key, _)| key));
-        let nodes = known.map(|key| Key::health(key.segment(1)));
+        let judged = view.health.iter().map(|(key, _)| key.clone());
+        let nodes = known.map(|key| Key::health(key.segment(1))).chain(judged);
         let servers = view.links.iter().map(|(_, link)| Key::beat(&link.value.server));
         let mut roots: Vec<Key> = nodes.chain(servers).collect();
         roots.sort();
@@ -103,6 +104,7 @@ fn without_link(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
             }
             turn(view, name, NodeState::Down, "its link cannot be read, and no server hears it", now)
         }
+        Some(_) if !view.speaks_for(name) => forget(view, name),
         Some(NodeState::Ready | NodeState::Down | NodeState::Initializing) | None => {
             Plan::nothing(name, "no server has heard it yet")
         }
@@ -158,6 +160,14 @@ fn server(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
         draft.add(&[Key::link(node), Key::beat(name)], [health(view, node, (NodeState::Down, &reason), now)]);
     }
     Plan { steps: draft.steps(), ..Plan::nothing(name, "silent for longer than the grace") }
+}
+
+/// A node that nothing speaks for any more, not even a link: what was said of it goes.
+fn forget(view: &View, node: &str) -> Plan<Write> {
+    let mut draft = Draft::new(view);
+    let key = Key::health(node);
+    draft.add(&[Key::link(node), Key::fingerprint(node)], [Write::Delete { key }]);
+    Plan { steps: draft.steps(), ..Plan::nothing(node, "there is no such node") }
 }
 
 fn turn(view: &View, node: &str, state: NodeState, reason: &str, now: Timestamp) -> Plan<Write> {
@@ -235,6 +245,17 @@ mod tests {
         assert_eq!(known_since("link n1 s1"), (now, now));
         assert_eq!(known_since("link n1 s1 broken · health n1 ready since=7"), (Some(fixture::at(7)), now));
         assert_eq!(known_since("health n1 down since=8 · link n1 s1"), (Some(fixture::at(8)), now));
+    }
+
+    #[test]
+    fn what_was_said_of_a_node_that_is_gone_goes_with_its_link() {
+        assert_snapshot!(decide("health n1 down", 0, &[]), @"
+        delete /health/n1
+        note n1: there is no such node
+        ");
+        assert_snapshot!(decide("health n1 down · link n1 s1 broken · beat s1 1", 0, &["s1"]), @"");
+        assert_snapshot!(decide("node n1 down", 0, &[]), @"note n1: no server has heard it yet");
+        assert_snapshot!(decide("health n1 down · place web.api.0-v1.0 on n1", 0, &[]), @"note n1: no server has heard it yet");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
+use schemas::agent_documents;
 use schemas::key::Key;
 use schemas::meta::{Condition, ObjectMeta};
 use schemas::node::{Amount, DriverHealth, Fingerprint, Health, HostVolume, NodeSpec, NodeState};
@@ -57,7 +58,8 @@ pub(in crate::api) struct NodeStatus {
     /// Directories that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
-    /// `Ready` and `Eligible`; `Unreadable` while a document of it cannot be read.
+    /// `Ready` and `Eligible`; `Unreadable` while a document of it cannot be read, `Callable` where the agent's address
+    /// is none.
     pub conditions: Vec<Condition>,
 }
 
@@ -138,6 +140,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     };
     let mut conditions = conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since));
     conditions.extend(unreadable::of_node(scene, node));
+    conditions.extend(address(&fingerprint));
     let status = NodeStatus {
         used: usage.amount,
         allocations: usage.allocations,
@@ -219,6 +222,18 @@ fn conditions(heard: &Health, spec: &NodeSpec, eligible_since: Option<Timestamp>
         ..Condition::default()
     };
     vec![ready, eligible]
+}
+
+/// Said only where servers cannot call the agent: its logs cannot be read, all else goes on.
+fn address(found: &Fingerprint) -> Vec<Condition> {
+    let Err(unfit) = agent_documents::address(found) else { return Vec::new() };
+    vec![Condition {
+        kind: "Callable".to_owned(),
+        status: "False".to_owned(),
+        reason: "AddressInvalid".to_owned(),
+        message: unfit.to_string(),
+        ..Condition::default()
+    }]
 }
 
 /// Whether there is such a node.
