@@ -103,7 +103,8 @@ pub fn check(key: &Key, value: &[u8]) -> Result<(), Unfit> {
 
 fn fingerprint(key: &Key, found: &Fingerprint) -> Result<(), Unfit> {
     // Every agent says these; a document without them is of somebody who is none.
-    for (word, what) in [(&found.datacenter, "datacenter"), (&found.region, "region"), (&found.pool, "pool")] {
+    for (word, what) in [(&found.datacenter, "datacenter"), (&found.region, "region"), (&found.pool, "pool")]
+    {
         if word.is_empty() {
             return Err(Unfit::Blank(key.clone(), what));
         }
@@ -201,10 +202,25 @@ mod tests {
     #[test]
     fn other_keys_are_not_an_agents() {
         for text in [
-            "/jobs/default/web", "/placements/n1/default/web.api.0-v0.0", "/links/n1", "/health/n1", "/epoch",
-            "/fingerprints/n1/x", "/fingerprints", "/reports/n1", "/reports/n1/0/x", "/reports/n1/x", "/reports/n1/00",
-            "/reports/n1/256", "/reports/n1/-1", "/details/n1/default", "/fingerprints/n 1", "/fingerprints/..",
-            "/details/n1/default/web", "/details/n1/default/web.api.0-v0", "/details/n1/default/web.api.0-vx.0",
+            "/jobs/default/web",
+            "/placements/n1/default/web.api.0-v0.0",
+            "/links/n1",
+            "/health/n1",
+            "/epoch",
+            "/fingerprints/n1/x",
+            "/fingerprints",
+            "/reports/n1",
+            "/reports/n1/0/x",
+            "/reports/n1/x",
+            "/reports/n1/00",
+            "/reports/n1/256",
+            "/reports/n1/-1",
+            "/details/n1/default",
+            "/fingerprints/n 1",
+            "/fingerprints/..",
+            "/details/n1/default/web",
+            "/details/n1/default/web.api.0-v0",
+            "/details/n1/default/web.api.0-vx.0",
             "/details/n1/default/..-v0.0",
         ] {
             assert!(node_of(&key(text)).is_err(), "{text}");

@@ -89,9 +89,10 @@ impl<'a> AgentCall<'a> {
                 Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
             }
             StatusCode::OK => Err(self.failed("answers with something that is no log")),
-            StatusCode::NOT_FOUND => {
-                Err(Refusal::no_logs(format!("allocation {} has no logs on node {}", asked.name.name, self.node)))
-            }
+            StatusCode::NOT_FOUND => Err(Refusal::no_logs(format!(
+                "allocation {} has no logs on node {}",
+                asked.name.name, self.node
+            ))),
             status => Err(self.failed(&format!("answers {}", status.as_u16()))),
         }
     }
@@ -103,7 +104,8 @@ impl<'a> AgentCall<'a> {
     /// The address as it is dialled: found by now, and its path in pieces that no name can leave.
     async fn url(&self, path: &[&str]) -> Result<reqwest::Url, Refusal> {
         let socket = self.found().await?;
-        let mut url = reqwest::Url::parse(&format!("http://{socket}/")).map_err(|_| self.failed("is no URL"))?;
+        let mut url =
+            reqwest::Url::parse(&format!("http://{socket}/")).map_err(|_| self.failed("is no URL"))?;
         url.path_segments_mut().map_err(|()| self.failed("is no URL"))?.clear().extend(path);
         Ok(url)
     }
@@ -187,7 +189,8 @@ mod tests {
     #[tokio::test]
     async fn only_logs_are_passed_on_and_nothing_foreign_is_repeated() {
         let ok = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n";
-        let (answer, asked) = call(&format!("{ok}content-type: text/plain; charset=utf-8\r\n\r\nlines")).await;
+        let (answer, asked) =
+            call(&format!("{ok}content-type: text/plain; charset=utf-8\r\n\r\nlines")).await;
         assert_eq!(answer.as_deref(), Ok("lines"));
         assert_eq!(asked, "GET /v1/logs/default/we%3Fb%2F..%2Fx/t?type=stdout HTTP/1.1");
         assert_eq!(call(&format!("{ok}\r\nlines")).await.0.as_deref(), Ok("lines"), "an older agent");

@@ -84,7 +84,11 @@ fn address(view: &View, key: &Key, value: &[u8]) -> Result<(), String> {
     let is_old = view.fingerprints.get(key).is_some_and(|old| old.address == found.address);
     // So does one that only says that it listens everywhere.
     let is_everywhere = found.address.parse().is_ok_and(|socket: SocketAddr| socket.ip().is_unspecified());
-    if is_old || is_everywhere { Ok(()) } else { agent_documents::address(&found).map(drop).map_err(|unfit| unfit.to_string()) }
+    if is_old || is_everywhere {
+        Ok(())
+    } else {
+        agent_documents::address(&found).map(drop).map_err(|unfit| unfit.to_string())
+    }
 }
 
 /// A guard tells whether a document is there, so it is about what may be read.
@@ -96,7 +100,8 @@ fn guards(node: Option<&str>, guard: &Guard) -> Result<(), String> {
     };
     reads(&prefix)?;
     let about = prefix.as_str().split('/').nth(2);
-    let is_own = about.is_none() || node.is_none() || about == node || prefix.as_str().starts_with("/versions/");
+    let is_own =
+        about.is_none() || node.is_none() || about == node || prefix.as_str().starts_with("/versions/");
     if is_own { Ok(()) } else { Err("one transaction is about one node".to_owned()) }
 }
 
@@ -154,10 +159,22 @@ mod tests {
     #[test]
     fn one_nodes_documents_are_read_and_a_few_of_everybody() {
         let table = [
-            ("/placements/n1/", true), ("/reports/n1/", true), ("/details/n1/", true), ("/placements/", false),
-            ("/placements", false), ("/placements/n1", false), ("/reports/", false), ("/versions/", false), ("/", false),
-            ("", false), ("/fingerprints/", false), ("/jobs/default/", false), ("/placements//", false),
-            ("/placements/../", false), ("/epoch", false), ("/secrets/n1/", false),
+            ("/placements/n1/", true),
+            ("/reports/n1/", true),
+            ("/details/n1/", true),
+            ("/placements/", false),
+            ("/placements", false),
+            ("/placements/n1", false),
+            ("/reports/", false),
+            ("/versions/", false),
+            ("/", false),
+            ("", false),
+            ("/fingerprints/", false),
+            ("/jobs/default/", false),
+            ("/placements//", false),
+            ("/placements/../", false),
+            ("/epoch", false),
+            ("/secrets/n1/", false),
         ];
         for (prefix, may) in table {
             assert_eq!(reads(&Prefix::under(prefix)).is_ok(), may, "{prefix}");
@@ -197,7 +214,9 @@ mod tests {
         assert_eq!(verdict(&view, vec![own], vec![report("n1")]), Ok(()));
         let term = Guard::Term { leader: Key::leader("scheduler"), term: Revision(1) };
         let all = Guard::Unchanged { prefix: Prefix::all(), since: Revision(1) };
-        for guard in [Guard::Absent(Key::report("n2", 1)), Guard::Absent(Key::job("default", "web")), term, all] {
+        for guard in
+            [Guard::Absent(Key::report("n2", 1)), Guard::Absent(Key::job("default", "web")), term, all]
+        {
             assert!(verdict(&view, vec![guard.clone()], vec![report("n1")]).is_err(), "{guard:?}");
         }
     }

@@ -15,9 +15,9 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
 use plan::{Guard, View, Write};
-use schemas::{codec, node_name};
 use schemas::key::{Key, Prefix, Revision};
 use schemas::node::{Link, NodeState};
+use schemas::{codec, node_name};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
@@ -342,8 +342,15 @@ mod tests {
         let lost = Write::put(Key::link("lost"), &Link { server: "s9".into(), connected: true });
         store.commit(Txn { guards: vec![], writes: vec![found, lost] }).await.unwrap();
         let hearing = Hearing::new(store, "s1");
-        let table =
-            [("n1", 200), ("lost", 200), ("invented", 404), ("a%2Fb", 400), ("a%0Ab", 400), ("..", 400), ("a%20b", 400)];
+        let table = [
+            ("n1", 200),
+            ("lost", 200),
+            ("invented", 404),
+            ("a%2Fb", 400),
+            ("a%0Ab", 400),
+            ("..", 400),
+            ("a%20b", 400),
+        ];
         for (name, status) in table {
             let beat = axum::http::Request::post(format!("/apis/encamp.dev/v1/nodes/{name}/beat"));
             let beat = beat.body(axum::body::Body::empty()).unwrap();

@@ -47,8 +47,7 @@ impl Limits {
 /// No more connections than files may be open.
 fn within_files(connections: usize) -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let room = files.map_or(usize::MAX, |files| {
-        usize::try_from(files.saturating_sub(SPARE_FILES)).unwrap_or(usize::MAX)
-    });
+    let room = files
+        .map_or(usize::MAX, |files| usize::try_from(files.saturating_sub(SPARE_FILES)).unwrap_or(usize::MAX));
     connections.min(room).max(FEWEST)
 }

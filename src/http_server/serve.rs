@@ -93,7 +93,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
 }
 
 /// What a connection above the limits may ask.
-async fn only_health(State(always): State<&'static [&'static str]>, request: Request, next: Next) -> Response {
+async fn only_health(
+    State(always): State<&'static [&'static str]>,
+    request: Request,
+    next: Next,
+) -> Response {
     if always.contains(&request.uri().path()) {
         return next.run(request).await;
     }

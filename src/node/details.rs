@@ -186,7 +186,10 @@ mod tests {
     fn what_is_too_long_is_told_in_fewer_words() {
         use schemas::report::{TaskDetails, TaskEvent};
         let key = Key::details("n1", "default", "web.api.0-v0.0");
-        let event = |number: usize| TaskEvent { message: format!("{number}{}", "x".repeat(1023)), ..Default::default() };
+        let event = |number: usize| TaskEvent {
+            message: format!("{number}{}", "x".repeat(1023)),
+            ..Default::default()
+        };
         let task = TaskDetails { events: (0..10).map(event).collect(), ..TaskDetails::default() };
         let of = |tasks: usize| Details {
             tasks: (0..tasks).map(|number| (format!("t{number}"), task.clone())).collect(),

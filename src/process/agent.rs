@@ -186,7 +186,8 @@ fn advertised(config: &AgentConfig) -> Result<String, CliError> {
         return Ok(SocketAddr::new(ip, port).to_string());
     };
     let with_port = if told.contains(':') { format!("[{told}]:{port}") } else { format!("{told}:{port}") };
-    let address = told.parse::<AgentAddress>().or_else(|why| with_port.parse().map_err(|_: NoAgentAddress| why));
+    let address =
+        told.parse::<AgentAddress>().or_else(|why| with_port.parse().map_err(|_: NoAgentAddress| why));
     let address = address.map_err(|why| {
         CliError::failed(format!("advertise.http: servers cannot call this agent at {told:?}: {why}"))
     })?;

@@ -9,6 +9,7 @@ mod api;
 mod cluster;
 mod docker;
 mod etcd;
+mod hostile;
 mod jobs;
 #[path = "../common/keys.rs"]
 #[expect(dead_code, reason = "tokens are tested elsewhere")]
@@ -111,4 +112,14 @@ async fn dev_picks_up_after_kill_9() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dev_stops_its_tasks_when_asked() {
     scenarios::crash::dev_stops_its_tasks_when_asked(Cluster::start(Shape::Dev).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_requests_harm_nothing() {
+    hostile::requests::run(Cluster::start(Shape::Embedded { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_states_of_the_store_harm_nothing() {
+    hostile::states::run(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
 }

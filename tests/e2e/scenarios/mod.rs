@@ -7,6 +7,6 @@ pub mod garbage;
 pub mod habits;
 pub mod kinds;
 pub mod kubectl_verbs;
-mod pairs;
+pub mod pairs;
 pub mod waiting;
 pub mod web;

@@ -14,7 +14,8 @@ impl View {
             report.allocations.values().any(|allocation| !allocation.state.is_terminal())
         };
         let is_unread = |key: &Key| {
-            matches!(key.kind(), "fingerprints" | "links" | "placements" | "reports") && key.segment(1) == node
+            matches!(key.kind(), "fingerprints" | "links" | "placements" | "reports")
+                && key.segment(1) == node
         };
         self.fingerprints.get(&fingerprint).is_some()
             || self.links.get(&link).is_some_and(|link| link.connected)
