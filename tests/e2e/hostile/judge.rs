@@ -9,18 +9,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     task::JoinHandle,
 };
 
-use crate::{cluster::Cluster, process::Identity};
+use crate::{
+    cluster::Cluster,
+    process::{Identity, Process},
+};
 
 /// The longest that a question after the health may take.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
 /// How much the server may grow while one thing is done to it.
 const GROWTH_KIB: u64 = 200 * 1024;
+/// How much memory the server can have at all: whatever a row does to it, the machine goes on.
+const ADDRESS_SPACE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// How often the health is asked for.
 const BETWEEN: Duration = Duration::from_millis(100);
 
@@ -51,7 +57,9 @@ impl Judge {
     pub fn new(cluster: Cluster, tasks: Vec<Identity>) -> Judge {
         let (health, address) = (Arc::new(Health::default()), host(&cluster));
         let asking = tokio::spawn(ask_for_health(health.clone(), address));
-        Judge { cluster, tasks, health, asking, complaints: Vec::new() }
+        let judge = Judge { cluster, tasks, health, asking, complaints: Vec::new() };
+        judge.bound();
+        judge
     }
 
     /// The cluster.
@@ -67,9 +75,22 @@ impl Judge {
         Before { kib: self.memory_kib("VmRSS"), logged: self.log().len() }
     }
 
-    /// Judges a row. The next one begins with whatever runs now.
-    pub fn after(&mut self, row: &str, before: &Before, outcome: Result<(), String>) {
+    /// Bounds the server's memory, so that it dies of a row instead of the machine.
+    fn bound(&self) {
+        let pid = i32::try_from(self.server()).ok().and_then(Pid::from_raw);
+        let limit = Rlimit { current: Some(ADDRESS_SPACE_BYTES), maximum: Some(ADDRESS_SPACE_BYTES) };
+        prlimit(pid, Resource::As, limit).expect("our own child can be bounded");
+    }
+
+    /// Judges a row. The next one begins with whatever runs now, a new server if need be.
+    pub async fn after(&mut self, row: &str, before: &Before, outcome: Result<(), String>) {
         let mut wrong: Vec<String> = outcome.err().into_iter().collect();
+        if !self.cluster.server.as_mut().is_some_and(Process::is_running) {
+            wrong.push("the server ended".to_owned());
+            self.cluster.start_server().await;
+            self.cluster.until_nodes_are_ready(1).await;
+            self.bound();
+        }
         wrong.extend(self.health.complaint.lock().expect("nobody panics").take());
         let now = self.cluster.tasks();
         let ended: Vec<&Identity> = self.tasks.iter().filter(|task| !now.contains(task)).collect();

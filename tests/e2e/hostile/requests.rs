@@ -1,7 +1,10 @@
 //! Requests: a server with its own store, an agent, a running job.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::attack::Act::{self, Answered, Crowd, Other, Refused, Say, Trickle};
 use super::bodies;
@@ -13,6 +16,9 @@ const JSON: &str = "application/json";
 const JOBS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs";
 const PAIRS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs/pairs?dryRun=All";
 const DRY: &str = "/apis/encamp.dev/v1/namespaces/default/jobs?dryRun=All";
+
+/// How long one row may take at most.
+const ROW: Duration = Duration::from_secs(15);
 
 /// One row of the table.
 type Row = (&'static str, Act);
@@ -92,8 +98,6 @@ fn store_face() -> Vec<Row> {
 fn api() -> Vec<Row> {
     let long = "x%3Dy,".repeat(5_000);
     vec![
-        ("a patch that copies 16 times", patch("application/json-patch+json", bodies::copies(16))),
-        ("a patch that copies 40 times", patch("application/json-patch+json", bodies::copies(40))),
         ("a merge of brackets", patch("application/merge-patch+json", bodies::deep_json(50_000))),
         ("costly words", post(DRY, JSON, bodies::costly_words())),
         ("many stars", post(DRY, JSON, bodies::stars())),
@@ -125,6 +129,8 @@ fn api() -> Vec<Row> {
             get("/apis/encamp.dev/v1/namespaces/default/allocations/a.b.0-v0.0/log?follow=1")
         }),
         ("an unknown method", Refused(Method::TRACE, JOBS.to_owned(), JSON, Vec::new())),
+        ("a patch that copies 16 times", patch("application/json-patch+json", bodies::copies(16))),
+        ("a patch that copies 40 times", patch("application/json-patch+json", bodies::copies(40))),
     ]
 }
 
@@ -180,9 +186,10 @@ fn agent() -> Vec<Row> {
 /// Does all of it to one cluster.
 pub async fn run(cluster: Cluster) {
     let tasks = pairs::start(&cluster, 2).await;
-    for number in 0..7 {
+    // Seven megabytes in all.
+    for number in 0..11 {
         let name = format!("large-{number}");
-        cluster.apply(&name, &jobs::large(&name, number, 900_000));
+        cluster.apply(&name, &jobs::large(&name, number, 600_000));
     }
     let nodes = cluster.api.list("/apis/encamp.dev/v1/nodes").await.expect("the API answers");
     let node =
@@ -190,8 +197,8 @@ pub async fn run(cluster: Cluster) {
     let mut judge = Judge::new(cluster, tasks);
     let server = host(judge.cluster());
 
-    let of_server = [store_face(), api(), wire()].concat_rows(&server);
-    let all = of_server.into_iter().chain([agent()].concat_rows(&node));
+    let of_server = [store_face(), wire(), api()].concat_rows(&server);
+    let all = [agent()].concat_rows(&node).into_iter().chain(of_server);
     let (slow, quick): (Vec<_>, Vec<_>) = all.partition(|(_, act, _)| act.is_slow());
     let before = judge.before();
     let slow = slow
@@ -200,12 +207,13 @@ pub async fn run(cluster: Cluster) {
     let slow: Vec<_> = slow.collect();
     for (name, act, address) in quick {
         let before = judge.before();
-        let outcome = act.perform(&address).await;
-        judge.after(name, &before, outcome);
+        let outcome =
+            timeout(ROW, act.perform(&address)).await.unwrap_or_else(|_| Err("it did not end".to_owned()));
+        judge.after(name, &before, outcome).await;
     }
     for row in slow {
         let (name, outcome) = row.await.expect("an attack does not panic");
-        judge.after(name, &before, outcome);
+        judge.after(name, &before, outcome).await;
     }
     judge.cluster().until_nodes_are_ready(1).await;
     judge.cluster().until_healthy("pairs", 2).await;

@@ -86,9 +86,10 @@ pub async fn run(cluster: Cluster) {
         let before = judge.before();
         let kept = make(&mut client, place, *made).await;
         tokio::time::sleep(STANDS).await;
-        judge.after(name, &before, Ok(()));
+        judge.after(name, &before, Ok(())).await;
         take_back(&mut client, kept).await;
-        judge.after(&format!("{name}, and is as before"), &before, settled(judge.cluster()).await);
+        let outcome = settled(judge.cluster()).await;
+        judge.after(&format!("{name}, and is as before"), &before, outcome).await;
     }
     // It goes on: a job can still be placed, run and healthy.
     let other = jobs::pairs("other", 1, &judge.cluster().witness());
