@@ -108,7 +108,8 @@ async fn only_health(
 async fn answer(mut stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
     // A watch line is small and must not wait for the next one. Failing costs latency only.
     drop(stream.set_nodelay(true));
-    let Ok(Ok((protocol, head))) = tokio::time::timeout(GREETING, greet(&mut stream)).await else { return };
+    let greeting = stop.run_until_cancelled(tokio::time::timeout(GREETING, greet(&mut stream))).await;
+    let Some(Ok(Ok((protocol, head)))) = greeting else { return };
     let connection = Connection::new(peer);
     let debts = connection.debts.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
