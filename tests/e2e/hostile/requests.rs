@@ -10,6 +10,7 @@ use super::attack::Act::{self, Answered, Crowd, Other, Refused, Say, Trickle};
 use super::bodies;
 use super::floods;
 use super::judge::{Judge, host};
+use super::states;
 use crate::{cluster::Cluster, jobs, scenarios::pairs};
 
 const JSON: &str = "application/json";
@@ -215,8 +216,11 @@ pub async fn run(cluster: Cluster) {
         let (name, outcome) = row.await.expect("an attack does not panic");
         judge.after(name, &before, outcome).await;
     }
-    judge.cluster().until_nodes_are_ready(1).await;
-    judge.cluster().until_healthy("pairs", 2).await;
+    // A server that died late is started again here, so that every complaint is told.
+    let before = judge.before();
+    judge.after("the last of all", &before, Ok(())).await;
+    let outcome = states::settled(judge.cluster()).await;
+    judge.after("all of it", &before, outcome).await;
     judge.verdict();
 }
 

@@ -128,7 +128,7 @@ async fn take_back(client: &mut Client, Kept { key, value }: Kept) {
 }
 
 /// The node is heard and the job is whole again.
-async fn settled(cluster: &Cluster) -> Result<(), String> {
+pub(super) async fn settled(cluster: &Cluster) -> Result<(), String> {
     let whole = async {
         loop {
             let nodes = cluster.api.ready_nodes().await.unwrap_or_default();
