@@ -144,7 +144,7 @@ fn wire() -> Vec<Row> {
     vec![
         ("a connection that says nothing", Say(Vec::new(), 8)),
         ("half a preface of HTTP/2", Say(floods::PREFACE[..10].to_vec(), 8)),
-        ("a preface byte by byte", Trickle(b"P".to_vec(), 8)),
+        ("a preface byte by byte", Trickle(b"P".to_vec(), 18)),
         ("half a head", Say(b"GET /livez HTTP/1.1\r\nhost:".to_vec(), 14)),
         ("a head byte by byte", Trickle(b"GET /livez HTTP/1.1\r\nhost: ".to_vec(), 14)),
         ("a head without end", Say(endless, 14)),
@@ -201,7 +201,6 @@ pub async fn run(cluster: Cluster) {
     let of_server = [store_face(), wire(), api()].concat_rows(&server);
     let all = [agent()].concat_rows(&node).into_iter().chain(of_server);
     let (slow, quick): (Vec<_>, Vec<_>) = all.partition(|(_, act, _)| act.is_slow());
-    let before = judge.before();
     let slow = slow
         .into_iter()
         .map(|(name, act, address)| tokio::spawn(async move { (name, act.perform(&address).await) }));
@@ -214,6 +213,8 @@ pub async fn run(cluster: Cluster) {
     }
     for row in slow {
         let (name, outcome) = row.await.expect("an attack does not panic");
+        // What it took is counted with the quick rows that went on meanwhile.
+        let before = judge.before();
         judge.after(name, &before, outcome).await;
     }
     // A server that died late is started again here, so that every complaint is told.
