@@ -3,6 +3,8 @@
 //! No async, no clock, no I/O, no randomness. Only `text` and `validate` can fail.
 
 pub mod admission;
+pub mod agent_address;
+pub mod agent_documents;
 #[cfg(test)]
 mod arbitrary;
 pub mod ask;
@@ -26,6 +28,7 @@ pub mod meta;
 pub mod multiregion;
 pub mod network;
 pub mod node;
+pub mod node_name;
 pub mod periodic;
 pub mod placement;
 pub mod placement_rules;

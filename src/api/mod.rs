@@ -3,8 +3,8 @@
 //! The API decides nothing. It reads the view of its process and writes what people wish, after it has checked
 //! that the wish makes sense. [`Server`] has the routes, [`serve`] answers connections.
 
-mod accept;
 mod admission;
+mod agent_call;
 pub mod agents;
 mod apply;
 mod body;
@@ -37,6 +37,7 @@ mod scene;
 mod selector;
 mod server;
 pub mod store_face;
+pub mod strays;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,5 @@ mod write;
 mod write_jobs;
 mod write_nodes;
 
-pub use accept::serve;
 pub use server::Server;
 pub use waiting::waiting;

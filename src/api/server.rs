@@ -19,10 +19,17 @@ use super::{
 };
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
+use crate::http_server;
 use crate::store::{CommitError, Entry, Listing, ReadError, Room, Store, Txn};
 
 /// How long a write waits until this server shows it.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many lists are joined at once: each is some times as large meanwhile, and one worker at least is to stay free.
+fn readers() -> usize {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    (workers / 2).clamp(1, 4)
+}
 
 /// The API of one server. A clone is another handle on the same one.
 #[derive(Clone)]
@@ -80,9 +87,8 @@ impl Server {
             .merge(discovery::router())
             .merge(health::router())
             .merge(openapi::router())
-            .merge(core::router())
+            .merge(http_server::bounded(core::router().merge(read::router()), readers()))
             .merge(unreadable::router())
-            .merge(read::router())
             .merge(write::router())
             .merge(scale::router())
             .merge(preview::router())

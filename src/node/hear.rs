@@ -81,6 +81,8 @@ impl<S: Store> Agent<S> {
         let inherited = whole.placements.iter().filter(another_had);
         self.local.inherited = inherited.filter_map(|entry| AllocationId::of_placement(&entry.key)).collect();
         self.local.complete = true;
+        let (store, node) = (self.world.store.clone(), self.config.name.clone());
+        self.works.spawn(works::read_details(store, node));
         self.dirty.extend(self.local.allocations());
     }
 
@@ -174,6 +176,9 @@ impl<S: Store> Agent<S> {
                 self.may_report();
             }
             Done::ReportsRead(Err(_)) => self.pause(AGAIN, Pause::ReadReports),
+            Done::DetailsRead(Ok(keys)) => self.on_details_read(&keys),
+            // They are read again with the next listing.
+            Done::DetailsRead(Err(_)) => {}
             Done::Saved => self.pause(SAVE_GAP, Pause::Save),
             Done::Detailed(Ok(_)) => self.details.landed(),
             Done::Detailed(Err(error)) => {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api;
 use crate::cli::CliError;
+use crate::http_server::{self, Limits};
 use crate::store::{self, AnyStore, OpenError};
 
 /// The first and the longest pause between attempts.
@@ -26,7 +27,9 @@ pub(super) async fn open(
 ) -> Result<Option<AnyStore>, CliError> {
     let (why, told) = watch::channel("its store is not open yet".to_owned());
     let opened = stop.child_token();
-    let face = tokio::spawn(api::serve(second(listener)?, api::waiting(told), opened.clone()));
+    let limits = Limits::of_server(None);
+    let face = http_server::serve(second(listener)?, api::waiting(told), limits, opened.clone());
+    let face = tokio::spawn(face);
     let outcome = stop.run_until_cancelled(until_open(address, options, &why)).await;
     opened.cancel();
     face.await.map_err(|error| CliError::failed(format!("a part of the server failed: {error}")))?;

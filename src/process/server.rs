@@ -22,6 +22,7 @@ use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
 use crate::clock::Clock;
+use crate::http_server::{self, Limits};
 use crate::node::data_lock::DataLock;
 use crate::store::{self, AnyStore};
 
@@ -69,6 +70,8 @@ pub(super) struct ServerSettings {
     /// How much history etcd keeps for slow watches, if it is for us to say.
     pub(super) history: Option<Duration>,
     pub(super) name: String,
+    /// How much is answered at once.
+    pub(super) limits: Limits,
 }
 
 impl ServerSettings {
@@ -83,7 +86,8 @@ impl ServerSettings {
         let (store, options) = (storage.address(data_dir.as_deref())?, storage.options()?);
         let name = args.name.clone().or_else(|| file.name.clone());
         let name = name.unwrap_or_else(|| format!("{}-{}", host::hostname(), bind.port()));
-        Ok(ServerSettings { bind, store, options, history: storage.history(), name })
+        let limits = Limits::of_server(file.limits.per_address);
+        Ok(ServerSettings { bind, store, options, history: storage.history(), name, limits })
     }
 
     /// Opens the store; nothing if told to stop before it was there. One that lies in a folder is ours alone as long as
@@ -127,13 +131,16 @@ pub(super) async fn serve(
     #[cfg(feature = "etcd")]
     keep_up(&store, &cache, settings, &stop, &mut tasks);
     let server = api::Server::new(identity.name, store.clone(), cache.clone(), clock, stop.clone());
-    let face = api::store_face::router(Cached::new(store, cache), api::agents::allow(), stop.clone());
-    let router = server.router().merge(api::lifeline::router(hearing)).merge(face);
+    tasks.spawn(api::strays::collect(store.clone(), cache.clone(), settings.name.clone(), stop.clone()));
+    let allow = api::agents::allow(cache.clone());
+    let lifeline = api::lifeline::router(hearing, cache.clone());
+    let face = api::store_face::router(Cached::new(store, cache), allow, stop.clone());
+    let router = server.router().merge(lifeline).merge(face);
     {
         let server = server.clone();
         tasks.spawn(async move { server.run().await });
     }
-    tasks.spawn(api::serve(listener, router, stop.clone()));
+    tasks.spawn(http_server::serve(listener, router, settings.limits, stop.clone()));
     tracing::info!(%address, server = settings.name, "serving");
     let keeping = epoch::keep(kept, stop.clone());
     tokio::pin!(keeping);

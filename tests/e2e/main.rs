@@ -9,6 +9,7 @@ mod api;
 mod cluster;
 mod docker;
 mod etcd;
+mod hostile;
 mod jobs;
 #[path = "../common/keys.rs"]
 #[expect(dead_code, reason = "tokens are tested elsewhere")]
@@ -129,4 +130,14 @@ async fn a_name_has_one_agent() {
 async fn the_next_dev_ends_what_a_dead_one_left() {
     let cluster = Cluster::start(Shape::Embedded { agents: 0 }).await;
     scenarios::identity::the_next_dev_ends_what_a_dead_one_left(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_requests_harm_nothing() {
+    hostile::requests::run(Cluster::start(Shape::Embedded { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_states_of_the_store_harm_nothing() {
+    hostile::states::run(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
 }

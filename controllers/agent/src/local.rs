@@ -36,6 +36,14 @@ impl AllocationId {
         };
         rest.contains('/').then(|| AllocationId(rest.to_owned()))
     }
+    /// The allocation that the key of details names.
+    pub fn of_details(key: &Key) -> Option<AllocationId> {
+        let mut parts = key.as_str().splitn(4, '/').skip(1);
+        let (Some("details"), Some(_node), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+            return None;
+        };
+        rest.contains('/').then(|| AllocationId(rest.to_owned()))
+    }
     /// The namespace of the job.
     pub fn namespace(&self) -> &str {
         self.0.split_once('/').map_or("", |(namespace, _)| namespace)

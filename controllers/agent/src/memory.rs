@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemas::agent_documents;
 use schemas::duration::Duration;
 use schemas::key::Revision;
 use schemas::placement::Placement;
@@ -178,7 +179,10 @@ impl TaskMemory {
 
     /// Notes that something happened.
     pub fn event(&mut self, kind: &str, time: Timestamp, message: impl Into<String>) {
-        self.events.push(TaskEvent { kind: kind.to_owned(), time: Some(time), message: message.into() });
+        // A runtime may say much; a document of the cluster may not.
+        let mut message = message.into();
+        message.truncate(agent_documents::cut(&message, agent_documents::SENTENCE_BYTES).len());
+        self.events.push(TaskEvent { kind: kind.to_owned(), time: Some(time), message });
         let surplus = self.events.len().saturating_sub(EVENTS_KEPT);
         self.events.drain(..surplus);
     }

@@ -23,6 +23,7 @@ impl Controller for Heartbeat {
 
     fn roots(&self, view: &View, changed: &Key) -> Vec<Key> {
         match changed.kind() {
+            "fingerprints" => vec![Key::health(changed.segment(1))],
             "links" | "health" => {
                 let name = changed.segment(1);
                 let is_heard = view.links.get(&Key::link(name)).is_some_and(|link| link.connected);
@@ -38,8 +39,9 @@ impl Controller for Heartbeat {
     fn all_roots(&self, view: &View) -> Vec<Key> {
         let unreadable = ["links", "health"].into_iter().flat_map(|kind| view.unreadable.under(&[kind]));
         let known = view.links.iter().map(|(key, _)| key).chain(unreadable.map(|(key, _)| key));
-        let mut roots: Vec<Key> =
-            known.map(|key| Key::health(key.segment(1))).chain([Key::brake()]).collect();
+        let judged = view.health.iter().map(|(key, _)| key.clone());
+        let nodes = known.map(|key| Key::health(key.segment(1))).chain(judged);
+        let mut roots: Vec<Key> = nodes.chain([Key::brake()]).collect();
         roots.sort();
         roots.dedup();
         roots
@@ -87,7 +89,12 @@ fn without_link(view: &View, name: &str) -> Plan<Write> {
         return Plan::nothing(name, "its link cannot be read");
     }
     if !view.is_unreadable(&health) {
-        return Plan::nothing(name, "no server has heard it yet");
+        let is_judged = view.health.get(&health).is_some();
+        return if is_judged && !view.speaks_for(name) {
+            forget(view, name)
+        } else {
+            Plan::nothing(name, "no server has heard it yet")
+        };
     }
     // As of every node that was never heard, nothing is said of it.
     let mut draft = Draft::new(view);
@@ -116,6 +123,14 @@ fn anew(view: &View, name: &str, link: &Link, now: Timestamp) -> Plan<Write> {
         }
         Some(_) | None => Plan::nothing(name, "its health cannot be read").wake(again),
     }
+}
+
+/// A node that nothing speaks for any more, not even a link: what was said of it goes.
+fn forget(view: &View, node: &str) -> Plan<Write> {
+    let mut draft = Draft::new(view);
+    let key = Key::health(node);
+    draft.add(&[Key::link(node), Key::fingerprint(node)], [Write::Delete { key }]);
+    Plan { steps: draft.steps(), ..Plan::nothing(node, "there is no such node") }
 }
 
 fn turn(view: &View, node: &str, state: NodeState, reason: &str, now: Timestamp) -> Plan<Write> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use plan::View;
 use schemars::JsonSchema;
+use schemas::agent_documents;
 use schemas::key::Key;
 use schemas::liveness::Brake;
 use schemas::meta::{Condition, ObjectMeta};
@@ -66,7 +67,8 @@ pub(in crate::api) struct NodeStatus {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
     /// `Ready` and `Eligible`; `HeldByBrake` while the node is silent and not given up; `Unreadable` while a document of
-    /// it cannot be read; `FollowsStore` and `Orphans` where there is something to say.
+    /// it cannot be read; `Callable` where the agent's address is none; `FollowsStore` and `Orphans` where there is
+    /// something to say.
     pub conditions: Vec<Condition>,
 }
 
@@ -158,6 +160,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     conditions.extend(unreadable::of_node(scene, node));
     conditions.extend(abroad(view, &fingerprint));
     conditions.extend(orphans(view, node));
+    conditions.extend(address(&fingerprint));
     let status = NodeStatus {
         used: usage.amount,
         allocations: usage.allocations,
@@ -303,6 +306,18 @@ fn state(node: &Value) -> Value {
     let mut conditions = node["status"]["conditions"].as_array().into_iter().flatten();
     let is_held = conditions.any(|condition| condition["type"] == HELD && condition["status"] == "True");
     if is_held { json!("silent") } else { text(node, "/status/state") }
+}
+
+/// Said only where servers cannot call the agent: its logs cannot be read, all else goes on.
+fn address(found: &Fingerprint) -> Vec<Condition> {
+    let Err(unfit) = agent_documents::address(found) else { return Vec::new() };
+    vec![Condition {
+        kind: "Callable".to_owned(),
+        status: "False".to_owned(),
+        reason: "AddressInvalid".to_owned(),
+        message: unfit.to_string(),
+        ..Condition::default()
+    }]
 }
 
 /// Whether there is such a node.

@@ -8,6 +8,6 @@ pub mod habits;
 pub mod identity;
 pub mod kinds;
 pub mod kubectl_verbs;
-mod pairs;
+pub mod pairs;
 pub mod waiting;
 pub mod web;

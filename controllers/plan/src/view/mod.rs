@@ -6,6 +6,7 @@
 mod cut;
 mod indexes;
 mod open;
+mod presence;
 mod refold;
 mod sight;
 mod suppose;
