@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use regex::Regex;
 use schemas::node::Fingerprint;
+use schemas::pattern;
 use schemas::placement_rules::{Constraint, Operator};
 
 use crate::version::{Conditions, Reading};
@@ -103,7 +104,7 @@ impl Rule {
             Operator::GreaterOrEqual => Test::GreaterOrEqual(right),
             Operator::Less => Test::Less(right),
             Operator::LessOrEqual => Test::LessOrEqual(right),
-            Operator::Regexp => Regex::new(value).map_or(Test::Never, Test::Matches),
+            Operator::Regexp => pattern::regex(value).map_or(Test::Never, Test::Matches),
             Operator::Version => Conditions::parse(value, Reading::Loose).map_or(Test::Never, Test::Meets),
             Operator::Semver => Conditions::parse(value, Reading::Strict).map_or(Test::Never, Test::Meets),
             Operator::SetContains => Test::HasAll(right),
