@@ -18,6 +18,8 @@ pub const MAPS: usize = 10_000;
 /// How many maps stand in one list: lists are compared item by item with each other.
 pub const LIST: usize = 1_000;
 
+/// How many entries one map or block of a job file has: its parser compares each key with all before it.
+pub const ENTRIES: usize = 2_000;
 /// How long the way to a value is, all keys above it together: places and owners of fields are remembered by it.
 pub const PATH_BYTES: usize = 1024;
 

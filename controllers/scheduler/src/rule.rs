@@ -1,6 +1,7 @@
 //! Constraints and affinities, made ready once per group and asked of many nodes.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use regex::Regex;
 use schemas::node::Fingerprint;
@@ -133,8 +134,8 @@ impl Rule {
             Test::LessOrEqual(right) => both(right, |left, right| order(left, right).is_le()),
             Test::Matches(regex) => left.is_some_and(|left| regex.is_match(left)),
             Test::Meets(conditions) => left.is_some_and(|left| conditions.hold(left)),
-            Test::HasAll(right) => both(right, |left, right| items(right).all(|item| has(left, item))),
-            Test::HasAny(right) => both(right, |left, right| items(right).any(|item| has(left, item))),
+            Test::HasAll(right) => both(right, |left, right| items(right).is_subset(&items(left))),
+            Test::HasAny(right) => both(right, |left, right| !items(right).is_disjoint(&items(left))),
             Test::IsSet => left.is_some(),
             Test::IsNotSet => left.is_none(),
             Test::Never => false,
@@ -153,12 +154,8 @@ fn order(left: &str, right: &str) -> Ordering {
     }
 }
 
-fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim)
-}
-
-fn has(list: &str, item: &str) -> bool {
-    items(list).any(|known| known == item)
+fn items(list: &str) -> BTreeSet<&str> {
+    list.split(',').map(str::trim).collect()
 }
 
 #[cfg(test)]

@@ -85,7 +85,11 @@ impl Cursor {
 }
 
 enum Frame {
-    List { start: usize, anchor: usize, items: Vec<Node> },
+    List {
+        start: usize,
+        anchor: usize,
+        items: Vec<Node>,
+    },
     Map {
         start: usize,
         anchor: usize,

@@ -119,7 +119,8 @@ impl<'j> Bounds<'_, 'j> {
             self.rule(&place, attribute, *operator, value);
         }
         self.list(place, "affinities", affinities.len(), RULES);
-        for (place, Affinity { attribute, operator, value, weight: _ }) in place.each("affinities", affinities)
+        for (place, Affinity { attribute, operator, value, weight: _ }) in
+            place.each("affinities", affinities)
         {
             self.rule(&place, attribute, *operator, value);
         }
@@ -192,7 +193,10 @@ mod tests {
 
     fn told(spec: Value) -> Vec<String> {
         let spec: JobSpec = serde_json::from_value(spec).unwrap();
-        validate::job("web", &spec).iter().map(|problem| format!("{}: {}", problem.pointer, problem.message)).collect()
+        validate::job("web", &spec)
+            .iter()
+            .map(|problem| format!("{}: {}", problem.pointer, problem.message))
+            .collect()
     }
 
     fn task() -> Value {
@@ -237,14 +241,21 @@ mod tests {
             with(sound(), "constraints", rules(RULES + 1)),
             with(sound(), "constraints", patterns(300)),
             with(sound(), "constraints", patterns(PATTERNS + 1)),
-            with(sound(), "constraints", json!([{"attribute": "a".repeat(2_000), "value": "b".repeat(2_000)}])),
+            with(
+                sound(),
+                "constraints",
+                json!([{"attribute": "a".repeat(2_000), "value": "b".repeat(2_000)}]),
+            ),
             with(sound(), "datacenters", json!(vec!["*a*b*c"; 65])),
             with(sound(), "datacenters", json!(["*a".repeat(600)])),
             with(sound(), "vault", json!({"policies": ["p".repeat(20_000)]})),
             with(sound(), "groups", json!(vec![json!({}); 251])),
             many_tasks(100),
             of_group("name", json!("n".repeat(100_000))),
-            of_group("spreads", json!([{"attribute": "${node.datacenter}", "targets": vec![json!({}); 129]}])),
+            of_group(
+                "spreads",
+                json!([{"attribute": "${node.datacenter}", "targets": vec![json!({}); 129]}]),
+            ),
             of_group("networks", json!([{"ports": vec![json!({}); 257]}])),
             of_group("services", json!([{"checks": vec![json!({}); 257]}])),
             of_group("tasks", json!(vec![with(task(), "constraints", rules(64)); 5])),

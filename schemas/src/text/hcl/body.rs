@@ -189,10 +189,10 @@ impl Evaluator<'_> {
     }
 
     /// The parts of a value, or the last error among them after the others are said.
-    fn all<T>(&self, parts: Vec<Result<T, Diagnostic>>) -> Result<Vec<T>, Diagnostic> {
+    fn all<T>(&self, parts: impl Iterator<Item = Result<T, Diagnostic>>) -> Result<Vec<T>, Diagnostic> {
         let mut whole = Vec::new();
         let mut last = None;
-        for part in parts {
+        for part in parts.take_while(|_| !self.is_noise()) {
             match part {
                 Ok(part) => whole.push(part),
                 Err(error) => last.replace(error).into_iter().for_each(|earlier| self.say(earlier)),
@@ -206,17 +206,14 @@ impl Evaluator<'_> {
         let span = self.span(expression);
         match expression {
             Expression::Array(items) => {
-                let items: Vec<_> = items.iter().map(|item| self.node(item, scope)).collect();
+                let items = items.iter().map(|item| self.node(item, scope));
                 Ok(Node::new(NodeValue::List(self.all(items)?), span))
             }
             Expression::Object(object) => {
-                let mut entries = Vec::new();
-                for (key, value) in object {
-                    let entry = self.object_key(key, scope).and_then(|(key, key_span)| {
-                        Ok(Entry { key, key_span, value: self.node(value.expr(), scope)? })
-                    });
-                    entries.push(entry);
-                }
+                let entries = object.iter().map(|(key, value)| {
+                    let (key, key_span) = self.object_key(key, scope)?;
+                    Ok(Entry { key, key_span, value: self.node(value.expr(), scope)? })
+                });
                 Ok(Node::new(NodeValue::Object(last_of_each(self.all(entries)?)), span))
             }
             Expression::Parenthesis(inner) => self.node(inner.inner(), scope),
