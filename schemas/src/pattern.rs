@@ -38,11 +38,11 @@ pub fn regex(text: &str) -> Result<Regex, String> {
 fn compile(text: &str) -> Result<Regex, String> {
     let mut builder = RegexBuilder::new(text);
     builder.size_limit(PATTERN_BUILT_BYTES).dfa_size_limit(PATTERN_BUILT_BYTES).nest_limit(NEST);
-    builder.build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => {
-            format!("the regular expression becomes larger than {PATTERN_BUILT_BYTES} bytes")
+    builder.build().map_err(|error| {
+        if let regex::Error::CompiledTooBig(_) = error {
+            return format!("the regular expression becomes larger than {PATTERN_BUILT_BYTES} bytes");
         }
-        other => one_line(&other),
+        one_line(&error)
     })
 }
 

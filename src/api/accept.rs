@@ -1,17 +1,20 @@
 //! Answers connections: as many as are allowed, none for ever before it has said what it wants.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::hand_over;
 use crate::http_client;
 
 /// How many connections are open at once: each node holds two, people a few.
@@ -26,8 +29,9 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How long to wait after an accept failed, most likely for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Answers every connection with the router until stopped; then lets the requests under way end.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+/// Answers every connection with the router until stopped; then lets the requests under way end. What takes time is
+/// done by the main runtime, wherever this runs.
+pub async fn serve(listener: TcpListener, (router, main): (Router, Handle), stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut open = JoinSet::new();
     loop {
@@ -39,7 +43,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    open.spawn(answer(stream, router.clone(), stop.clone(), permit));
+                    open.spawn(answer(stream, (router.clone(), main.clone()), stop.clone(), permit));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -55,7 +59,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
 }
 
-async fn answer(stream: TcpStream, router: Router, stop: CancellationToken, _permit: OwnedSemaphorePermit) {
+async fn answer(
+    stream: TcpStream,
+    (router, main): (Router, Handle),
+    stop: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+) {
     // A watch line is small and must not wait for the next one. Failing costs latency only.
     drop(stream.set_nodelay(true));
     // The version of HTTP is told from the first bytes, for which hyper waits without end.
@@ -66,7 +75,11 @@ async fn answer(stream: TcpStream, router: Router, stop: CancellationToken, _per
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(HEADERS)).max_concurrent_streams(256);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let service = service_fn(move |request| {
+        let answering = hand_over::answer(router.clone(), main.clone(), request);
+        async move { Ok::<_, Infallible>(answering.await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! { biased;
         ended = connection.as_mut() => ended,

@@ -76,16 +76,16 @@ pub(super) struct Target<'a> {
 }
 
 /// Changes a document: `make` is asked again with what is there as long as somebody else was faster.
-pub(super) async fn change<D: Document + Clone>(
+pub(super) async fn change<D: Document + Clone + Send + Sync>(
     server: &Server,
     target: &Target<'_>,
     cached: Option<Stored<D>>,
-    make: impl Fn(Option<&Stored<D>>) -> Result<Change<D>, Refusal>,
+    make: impl Fn(Option<&Stored<D>>) -> Result<Change<D>, Refusal> + Sync,
 ) -> Result<Done<D>, Refusal> {
     let Target { kind, name, key, is_dry } = *target;
     let mut stored = cached;
     for _ in 0..TRIES {
-        let Change { document, writes, seen, warnings } = make(stored.as_ref())?;
+        let Change { document, writes, seen, warnings } = server.think(|| make(stored.as_ref())).await??;
         let is_new = stored.is_none();
         let outdated = check(server, target, stored.as_ref(), &seen);
         if let Err(refusal) = outdated {

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::beat::beat;
+use super::lanes::Lanes;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::control::{Runner, Seat, lead};
@@ -32,14 +33,15 @@ pub fn control_plane<S: Store>(
     cache: &Cache,
     clock: &Clock,
     identity: &Identity,
-    stop: &CancellationToken,
+    (lanes, stop): (&Lanes, &CancellationToken),
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     {
         let (cache, store, stop) = (cache.clone(), store.clone(), stop.clone());
-        tasks.spawn(async move { cache.run(store, stop).await });
+        tasks.spawn_on(async move { cache.run(store, stop).await }, &lanes.plans);
     }
-    tasks.spawn(beat(store.clone(), identity.name.clone(), identity.address.clone(), stop.clone()));
+    let beat = beat(store.clone(), identity.name.clone(), identity.address.clone(), stop.clone());
+    tasks.spawn_on(beat, &lanes.life);
     for controller in controllers() {
         let seat = Seat { controller: controller.name(), server: identity.name.clone() };
         let (plan_store, plan_cache, clock) = (store.clone(), cache.clone(), clock.clone());
@@ -53,7 +55,7 @@ pub fn control_plane<S: Store>(
             };
             runner.run(stop)
         };
-        tasks.spawn(lead(store.clone(), cache.clone(), seat, stop.clone(), work));
+        tasks.spawn_on(lead(store.clone(), cache.clone(), seat, stop.clone(), work), &lanes.plans);
     }
     tasks
 }

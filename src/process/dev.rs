@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::agent::{self, NodeArgs};
 use super::config::{self, FileConfig};
 use super::host;
+use super::lanes::{Lanes, Roads};
 use super::server::{self, ServerArgs, ServerSettings};
 use super::storage::StoreArgs;
 use crate::cli::{CliError, talk};
@@ -39,6 +40,8 @@ pub struct DevArgs {
 pub fn dev(args: DevArgs) -> Result<ExitCode, CliError> {
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
+    let roads = Roads::open()?;
+    let lanes = roads.lanes();
     host::run(&log_level, |stop| async move {
         let named = args.data_dir.clone().or_else(|| file.data_dir.clone());
         let (folder, is_temporary) = match named {
@@ -46,7 +49,7 @@ pub fn dev(args: DevArgs) -> Result<ExitCode, CliError> {
             None => (temporary_folder()?, true),
         };
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        let result = both(&args, &file, folder.clone(), stop).await;
+        let result = both(&args, &file, folder.clone(), (&lanes, stop)).await;
         if is_temporary && let Err(error) = std::fs::remove_dir_all(&folder) {
             talk(&format!("could not remove {}: {error}", folder.display()));
         }
@@ -58,7 +61,7 @@ async fn both(
     args: &DevArgs,
     file: &FileConfig,
     folder: PathBuf,
-    stop: CancellationToken,
+    (lanes, stop): (&Lanes, CancellationToken),
 ) -> Result<(), CliError> {
     let server_args = ServerArgs {
         bind: args.bind,
@@ -67,7 +70,7 @@ async fn both(
         ..ServerArgs::default()
     };
     let settings = ServerSettings::new(&server_args, file)?;
-    let store = settings.open().await?;
+    let store = settings.open(lanes).await?;
     let listener = host::listen(settings.bind).await?;
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
 
@@ -84,7 +87,7 @@ async fn both(
 
     // The server outlives the agent, so that the agent's last reports are heard.
     let server_stop = CancellationToken::new();
-    let serving = server::serve(store.clone(), listener, &settings, server_stop.clone());
+    let serving = server::serve(store.clone(), listener, &settings, (lanes, server_stop.clone()));
     let running = agent::run(config.clone(), store.clone(), stop.clone());
     tokio::pin!(serving, running);
     let drivers = tokio::select! { biased;

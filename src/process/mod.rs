@@ -9,13 +9,16 @@ mod control_plane;
 mod dev;
 mod foreign;
 mod host;
+mod lanes;
 mod server;
 mod storage;
 #[cfg(feature = "etcd")]
 mod upkeep;
+mod watchdog;
 
 pub use agent::{AgentArgs, agent};
 pub use control_plane::{Identity, control_plane, controllers};
 pub use dev::{DevArgs, dev};
+pub use lanes::Lanes;
 pub use server::{ServerArgs, server};
 pub use storage::StoreArgs;

@@ -9,14 +9,17 @@ use clap::Args;
 use plan::{Guard, Write};
 use schemas::key::{Key, Prefix};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{self, FileConfig};
 use super::control_plane::{Identity, control_plane};
 use super::host;
+use super::lanes::{Lanes, Roads};
 use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
+use super::watchdog;
 use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
@@ -50,11 +53,13 @@ pub struct ServerArgs {
 pub fn server(args: ServerArgs) -> Result<ExitCode, CliError> {
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
+    let roads = Roads::open()?;
+    let lanes = roads.lanes();
     host::run(&log_level, |stop| async move {
         let settings = ServerSettings::new(&args, &file)?;
-        let store = settings.open().await?;
+        let store = settings.open(&lanes).await?;
         let listener = host::listen(settings.bind).await?;
-        serve(store, listener, &settings, stop).await
+        serve(store, listener, &settings, (&lanes, stop)).await
     })
 }
 
@@ -84,8 +89,12 @@ impl ServerSettings {
         Ok(ServerSettings { bind, store, options, history: storage.history(), name })
     }
 
-    pub(super) async fn open(&self) -> Result<store::AnyStore, CliError> {
-        store::open(&self.store, &self.options).await.map_err(|error| CliError::failed(error.to_string()))
+    /// Opens the store on the lane of life, where the connections that it makes stay.
+    pub(super) async fn open(&self, lanes: &Lanes) -> Result<store::AnyStore, CliError> {
+        let (address, options) = (self.store.clone(), self.options.clone());
+        let opening = lanes.life.spawn(async move { store::open(&address, &options).await });
+        let opened = opening.await.map_err(|error| CliError::failed(error.to_string()))?;
+        opened.map_err(|error| CliError::failed(error.to_string()))
     }
 }
 
@@ -94,13 +103,14 @@ pub(super) async fn serve(
     store: AnyStore,
     listener: TcpListener,
     settings: &ServerSettings,
-    stop: CancellationToken,
+    (lanes, stop): (&Lanes, CancellationToken),
 ) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
     let identity = Identity { name: settings.name.clone(), address: format!("http://{address}") };
     Box::pin(name_history(&store)).await;
     let (cache, clock) = (Cache::new(DIGEST_EVERY, Clock::system()), Clock::system());
-    let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
+    let mut tasks = control_plane(&store, &cache, &clock, &identity, (lanes, &stop));
+    watchdog::watch(lanes, &stop, &mut tasks);
     #[cfg(feature = "etcd")]
     keep_up(&store, &cache, settings, &stop, &mut tasks);
     let hearing = Hearing::new(store.clone(), identity.name.clone());
@@ -108,12 +118,20 @@ pub(super) async fn serve(
     let server = api::Server::new(identity.name, store.clone(), cache.clone(), clock, stop.clone());
     let face = api::store_face::router(Cached::new(store, cache), api::agents::allow(), stop.clone());
     let router = server.router().merge(api::lifeline::router(hearing.clone())).merge(face);
-    tasks.spawn(hearing.run(stop.clone()));
+    tasks.spawn_on(hearing.run(stop.clone()), &lanes.life);
     {
         let server = server.clone();
         tasks.spawn(async move { server.run().await });
     }
-    tasks.spawn(api::serve(listener, router, stop.clone()));
+    let listener = listener.into_std().map_err(|error| CliError::failed(error.to_string()))?;
+    let (main, stopped) = (Handle::current(), stop.clone());
+    let answering = async move {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => api::serve(listener, (router, main), stopped).await,
+            Err(error) => tracing::error!(%error, "the listener cannot be used"),
+        }
+    };
+    tasks.spawn_on(answering, &lanes.life);
     tracing::info!(%address, server = settings.name, "serving");
     while let Some(ended) = tasks.join_next().await {
         ended.map_err(|error| CliError::failed(format!("a part of the server failed: {error}")))?;

@@ -16,7 +16,7 @@ use encamp::node::lifeline::{Lifeline, Unheard};
 use encamp::node::machine::{FixedMachine, MachineFacts};
 use encamp::node::probe::{Prober, Target};
 use encamp::node::{AgentConfig, World as AgentWorld, run};
-use encamp::process::{Identity, control_plane};
+use encamp::process::{Identity, Lanes, control_plane};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -75,7 +75,7 @@ impl Server {
         let (store, clock, stop) = (self.handle.clone(), self.clock.clone(), CancellationToken::new());
         let cache = Cache::new(Duration::from_secs(60), clock.clone());
         let identity = Identity { name: self.name.clone(), address: format!("http://{}", self.name) };
-        let mut tasks = control_plane(&store, &cache, &clock, &identity, &stop);
+        let mut tasks = control_plane(&store, &cache, &clock, &identity, (&Lanes::here(), &stop));
         let hearing = Hearing::new(store.clone(), self.name.clone());
         tasks.spawn(hearing.clone().run(stop.clone()));
         tasks.spawn(hearing.clone().follow(cache.clone(), stop.clone()));

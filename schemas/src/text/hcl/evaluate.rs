@@ -113,12 +113,12 @@ impl<'a> Evaluator<'a> {
         self.depth.set(depth);
         let value = value?;
         self.spend(value.size_bytes(), &self.span(expression))?;
-        match &value {
-            Value::Text(text) if text.len() > MAX_TEXT_BYTES => {
-                Err(self.error(expression, format!("a text of more than {MAX_TEXT_BYTES} bytes")))
-            }
-            _ => Ok(value),
+        if let Value::Text(text) = &value
+            && text.len() > MAX_TEXT_BYTES
+        {
+            return Err(self.error(expression, format!("a text of more than {MAX_TEXT_BYTES} bytes")));
         }
+        Ok(value)
     }
 
     /// Counts bytes that are built or looked through, and refuses too many.

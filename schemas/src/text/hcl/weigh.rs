@@ -33,7 +33,7 @@ struct Scan<'t> {
     open: Vec<Level<'t>>,
 }
 
-impl<'t> Scan<'t> {
+impl Scan<'_> {
     /// Goes on by a token; whether a level is overfull.
     fn step(&mut self) -> bool {
         let byte = self.bytes[self.at];
