@@ -83,13 +83,13 @@ impl Sent {
         let text = self.text()?;
         let options = serde_saphyr::options! {
             strict_booleans: true,
-            budget: Some(serde_saphyr::budget! {
+            budget: serde_saphyr::budget! {
                 max_depth: limits::DEPTH,
                 max_nodes: limits::VALUES,
                 max_events: 3 * limits::VALUES,
                 max_total_scalar_bytes: LIMIT,
                 max_recorded_anchor_bytes: 2 * LIMIT,
-            }),
+            },
             // What aliases copy counts as often as it is copied.
             alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED },
         };

@@ -97,3 +97,8 @@ async fn dev_picks_up_after_kill_9() {
 async fn dev_stops_its_tasks_when_asked() {
     scenarios::crash::dev_stops_its_tasks_when_asked(Cluster::start(Shape::Dev).await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_costs_much_is_refused_at_little_cost() {
+    scenarios::bounds::what_costs_much_is_refused_at_little_cost(Cluster::start(Shape::Dev).await).await;
+}
