@@ -102,6 +102,27 @@ pub static STORE_FULL: LazyLock<IntGauge> = LazyLock::new(|| {
         .expect("registered once")
 });
 
+/// How much later than it should the tick of a lane came.
+pub static LANE_DELAY: LazyLock<HistogramVec> = LazyLock::new(|| {
+    register_histogram_vec!(
+        "encamp_lane_delay_seconds",
+        "How late the ticks of this server's threads come",
+        &["lane"],
+        SECONDS.to_vec()
+    )
+    .expect("registered once")
+});
+
+/// How often the threads of a lane stood still for a second or more.
+pub static LANE_STALLS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "encamp_lane_stalls_total",
+        "How often the threads of this server stood still for a second or more",
+        &["lane"]
+    )
+    .expect("registered once")
+});
+
 /// The `reason` of a failed commit.
 pub fn failure(error: CommitError) -> &'static str {
     match error {

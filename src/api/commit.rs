@@ -89,18 +89,19 @@ pub(super) struct Target<'a> {
 }
 
 /// Changes a document: `make` is asked again with what is there as long as somebody else was faster.
-pub(super) async fn change<D: Document + Clone>(
+pub(super) async fn change<D: Document + Clone + Send + Sync>(
     server: &Server,
     target: &Target<'_>,
     cached: Option<Stored<D>>,
-    make: impl Fn(Option<&Stored<D>>) -> Result<Change<D>, Refusal>,
+    make: impl Fn(Option<&Stored<D>>) -> Result<Change<D>, Refusal> + Sync,
 ) -> Result<Done<D>, Refusal> {
     let Target { kind, name, key, is_dry } = *target;
     let unreadable =
         server.look(|scene| scene.view.unreadable.counters(key)).map(|counters| counters.modified);
     let (mut stored, mut unreadable) = (cached, unreadable);
     for _ in 0..TRIES {
-        let Change { document, writes, seen, mut warnings, weight } = make(stored.as_ref())?;
+        let made = server.think(|| make(stored.as_ref())).await??;
+        let Change { document, writes, seen, mut warnings, weight } = made;
         let is_new = stored.is_none();
         let outdated = check(server, target, stored.as_ref(), &seen);
         if let Err(refusal) = outdated {

@@ -1,7 +1,7 @@
 //! The API: documents, watches, tables and what else clients need, Kubernetes-shaped.
 //!
 //! The API decides nothing. It reads the view of its process and writes what people wish, after it has checked
-//! that the wish makes sense. [`Server`] has the routes, [`serve`] answers connections.
+//! that the wish makes sense. [`Server`] has the routes, [`hand_over`] says which runtime answers.
 
 mod admission;
 mod agent_call;
@@ -14,6 +14,7 @@ mod discovery;
 mod epoch;
 mod events;
 mod feed;
+mod hand_over;
 mod happened;
 mod health;
 mod job_edit;
@@ -46,9 +47,11 @@ mod unreadable;
 mod unsaid;
 mod waiting;
 mod watch;
+mod work;
 mod write;
 mod write_jobs;
 mod write_nodes;
 
+pub use hand_over::hand_over;
 pub use server::Server;
 pub use waiting::waiting;

@@ -14,6 +14,7 @@ use tower_http::trace::TraceLayer;
 use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
+use super::work::Work;
 use super::{
     core, discovery, epoch, health, liveness, log, openapi, preview, read, review, scale, unreadable, write,
 };
@@ -40,6 +41,10 @@ struct Inner {
     cache: Cache,
     clock: Clock,
     feed: Feed,
+    /// Writing and foreseeing.
+    thinking: Work,
+    /// Reading, which does not wait for writers.
+    showing: Work,
     store: Box<dyn Writer>,
     /// Subscribed before anything was read, taken by [`Server::run`].
     changes: Mutex<Option<Changes>>,
@@ -78,7 +83,8 @@ impl Server {
     ) -> Server {
         let changes = Mutex::new(Some(cache.subscribe()));
         let (store, feed) = (Box::new(store), Feed::default());
-        Server(Arc::new(Inner { name: name.into(), cache, clock, feed, store, changes, stop }))
+        let (name, thinking, showing) = (name.into(), Work::default(), Work::default());
+        Server(Arc::new(Inner { name, cache, clock, feed, thinking, showing, store, changes, stop }))
     }
 
     /// Every route of the API.
@@ -143,6 +149,16 @@ impl Server {
         let view = self.0.cache.view();
         let events = self.0.feed.events();
         at(&Scene { view: &view, events: &events, explains: false, now: self.0.clock.now() })
+    }
+
+    /// Does what takes a while for a write or a plan, see [`Work`].
+    pub(super) async fn think<T>(&self, think: impl FnOnce() -> T) -> Result<T, Refusal> {
+        self.0.thinking.run(think).await
+    }
+
+    /// The same for a read.
+    pub(super) async fn show<T>(&self, think: impl FnOnce() -> T) -> Result<T, Refusal> {
+        self.0.showing.run(think).await
     }
 
     /// Writes.

@@ -29,9 +29,12 @@ pub(super) async fn create(
     sent: &Sent,
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
-    let body = sent.document()?;
-    let given = body["metadata"]["name"].as_str().unwrap_or_default();
-    let admitted = admission::job(body.clone(), &Name::new(namespace, given), manner.validation)?;
+    let admit = || {
+        let body = sent.document()?;
+        let given = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        admission::job(body, &Name::new(namespace, given), manner.validation)
+    };
+    let admitted = server.think(admit).await??;
     let name = Name::new(namespace, &admitted.document.metadata.name);
     run(server, &name, manner, |stored| match stored {
         Some(_) => Err(Refusal::already_exists(Kind::Job, &name.name)),
@@ -47,9 +50,12 @@ pub(super) async fn replace(
     sent: &Sent,
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
-    let body = sent.document()?;
-    let seen = Seen::of(&body["metadata"])?;
-    let admitted = admission::job(body, name, manner.validation)?;
+    let admit = || {
+        let body = sent.document()?;
+        let seen = Seen::of(&body["metadata"])?;
+        Ok::<_, Refusal>((seen, admission::job(body, name, manner.validation)?))
+    };
+    let (seen, admitted) = server.think(admit).await??;
     run(server, name, manner, |stored| match stored {
         None if last_known(server, name).is_none() => Err(no_job(server, name)),
         Some(_) | None => Ok(wanted(admitted.clone(), seen.clone(), submission(sent))),
@@ -119,7 +125,8 @@ pub(super) async fn delete(
     sent: &Sent,
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
-    let options = if sent.bytes.is_empty() { Value::Null } else { sent.document()? };
+    let read = || if sent.bytes.is_empty() { Ok(Value::Null) } else { sent.document() };
+    let options = server.think(read).await??;
     let seen = Seen::of(&options["preconditions"])?;
     let is_dry = manner.is_dry || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
     let key = Key::job(&name.namespace, &name.name);
@@ -185,7 +192,7 @@ async fn run(
     server: &Server,
     name: &Name,
     manner: &Manner,
-    make: impl Fn(Option<&Stored<Job>>) -> Result<Wish, Refusal>,
+    make: impl Fn(Option<&Stored<Job>>) -> Result<Wish, Refusal> + Sync,
 ) -> Result<Done<Value>, Refusal> {
     let key = Key::job(&name.namespace, &name.name);
     let target = Target { kind: Kind::Job, name, key: &key, is_dry: manner.is_dry };

@@ -3,6 +3,7 @@
 use plan::Write;
 use plan::view::Stored;
 use schemas::key::Key;
+use schemas::limits;
 use schemas::liveness;
 use schemas::node::{Node, NodeSpec};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ pub(super) async fn replace(
     sent: &Sent,
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
-    let body = sent.document()?;
+    let body = server.think(|| sent.document()).await??;
     run(server, name, manner, |_| Ok(body.clone())).await
 }
 
@@ -51,7 +52,7 @@ async fn run(
     server: &Server,
     name: &Name,
     manner: &Manner,
-    make: impl Fn(Value) -> Result<Value, Refusal>,
+    make: impl Fn(Value) -> Result<Value, Refusal> + Sync,
 ) -> Result<Done<Value>, Refusal> {
     if !server.look(|scene| nodes::exists(scene, name)) {
         return Err(server.look(|scene| missing(scene, Kind::Node, name)));
@@ -69,6 +70,9 @@ async fn run(
             "metadata": part(&metadata), "spec": part(&old.spec),
         });
         let made = make(current)?;
+        if let Some(why) = limits::excess(&made) {
+            return Err(Refusal::bad_request(format!("the document is too much: {why}")));
+        }
         let seen = Seen::of(&made["metadata"])?;
         let mut parts = admission::split(Kind::Node, made, name)?;
         let mut warnings = Vec::new();

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ const REPEAT: u32 = 12;
 /// Opens the store at an address. Nothing if told to stop before it was there.
 pub(super) async fn open(
     (address, options): (&str, &store::Options),
+    lane: &Handle,
     listener: &TcpListener,
     stop: &CancellationToken,
 ) -> Result<Option<AnyStore>, CliError> {
@@ -30,20 +32,22 @@ pub(super) async fn open(
     let limits = Limits::of_server(None);
     let face = http_server::serve(second(listener)?, api::waiting(told), limits, opened.clone());
     let face = tokio::spawn(face);
-    let outcome = stop.run_until_cancelled(until_open(address, options, &why)).await;
+    let outcome = stop.run_until_cancelled(until_open((address, options), lane, &why)).await;
     opened.cancel();
     face.await.map_err(|error| CliError::failed(format!("a part of the server failed: {error}")))?;
     outcome.transpose()
 }
 
 async fn until_open(
-    address: &str,
-    options: &store::Options,
+    (address, options): (&str, &store::Options),
+    lane: &Handle,
     why: &watch::Sender<String>,
 ) -> Result<AnyStore, CliError> {
     let mut pause = PAUSE.0;
     for attempt in 0_u32.. {
-        let error = match store::open(address, options).await {
+        let (to, with) = (address.to_owned(), options.clone());
+        let opening = lane.spawn(async move { store::open(&to, &with).await }).await;
+        let error = match opening.map_err(|error| CliError::failed(error.to_string()))? {
             Ok(store) => return Ok(store),
             Err(error @ OpenError::Away { .. }) => error.to_string(),
             Err(error) => return Err(CliError::failed(error.to_string())),

@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{self, FileConfig};
 use super::control_plane::{ControlPlane, Identity};
-use super::epoch;
-use super::ownership;
+use super::lanes::{Lanes, Roads};
 use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
-use super::{host, opening};
+use super::{epoch, host, opening, ownership, watchdog};
 use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
@@ -53,11 +53,13 @@ pub struct ServerArgs {
 pub fn server(args: ServerArgs) -> Result<ExitCode, CliError> {
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
+    let roads = Roads::open()?;
+    let lanes = roads.lanes();
     host::run(&log_level, |stop| async move {
         let settings = ServerSettings::new(&args, &file)?;
         let listener = host::listen(settings.bind).await?;
-        let Some((store, _lock)) = settings.open(&listener, &stop).await? else { return Ok(()) };
-        serve(store, listener, &settings, stop).await
+        let Some((store, _lock)) = settings.open(&lanes, &listener, &stop).await? else { return Ok(()) };
+        serve(store, listener, &settings, (&lanes, stop)).await
     })
 }
 
@@ -90,10 +92,11 @@ impl ServerSettings {
         Ok(ServerSettings { bind, store, options, history: storage.history(), name, limits })
     }
 
-    /// Opens the store; nothing if told to stop before it was there. One that lies in a folder is ours alone as long as
-    /// the lock is held.
+    /// Opens the store on the lane of life, where the connections that it makes stay; nothing if told to stop before it
+    /// was there. One that lies in a folder is ours alone as long as the lock is held.
     pub(super) async fn open(
         &self,
+        lanes: &Lanes,
         listener: &TcpListener,
         stop: &CancellationToken,
     ) -> Result<Option<(AnyStore, Option<DataLock>)>, CliError> {
@@ -101,7 +104,7 @@ impl ServerSettings {
             Some(folder) => Some(ownership::lock(Path::new(folder)).await?),
             None => None,
         };
-        let store = opening::open((&self.store, &self.options), listener, stop).await?;
+        let store = opening::open((&self.store, &self.options), &lanes.life, listener, stop).await?;
         Ok(store.map(|store| (store, lock)))
     }
 }
@@ -111,7 +114,7 @@ pub(super) async fn serve(
     store: AnyStore,
     listener: TcpListener,
     settings: &ServerSettings,
-    stop: CancellationToken,
+    (lanes, stop): (&Lanes, CancellationToken),
 ) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
     let identity = Identity { name: settings.name.clone(), address: format!("http://{address}") };
@@ -127,7 +130,10 @@ pub(super) async fn serve(
         hearing: hearing.clone(),
     };
     let mut tasks = JoinSet::new();
-    plane.parts(&stop).into_iter().for_each(|part| drop(tasks.spawn(part)));
+    for (lane, part) in plane.parts(&stop) {
+        tasks.spawn_on(part, lanes.of(lane));
+    }
+    watchdog::watch(lanes, &stop, &mut tasks);
     #[cfg(feature = "etcd")]
     keep_up(&store, &cache, settings, &stop, &mut tasks);
     let server = api::Server::new(identity.name, store.clone(), cache.clone(), clock, stop.clone());
@@ -140,7 +146,16 @@ pub(super) async fn serve(
         let server = server.clone();
         tasks.spawn(async move { server.run().await });
     }
-    tasks.spawn(http_server::serve(listener, router, settings.limits, stop.clone()));
+    let listener = listener.into_std().map_err(|error| CliError::failed(error.to_string()))?;
+    let (router, limits) = (api::hand_over(router, Handle::current()), settings.limits);
+    let stopped = stop.clone();
+    let answering = async move {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => http_server::serve(listener, router, limits, stopped).await,
+            Err(error) => tracing::error!(%error, "the listener cannot be used"),
+        }
+    };
+    tasks.spawn_on(answering, &lanes.life);
     tracing::info!(%address, server = settings.name, "serving");
     let keeping = epoch::keep(kept, stop.clone());
     tokio::pin!(keeping);

@@ -141,3 +141,8 @@ async fn hostile_requests_harm_nothing() {
 async fn hostile_states_of_the_store_harm_nothing() {
     hostile::states::run(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_costs_much_is_refused_at_little_cost() {
+    scenarios::bounds::what_costs_much_is_refused_at_little_cost(Cluster::start(Shape::Dev).await).await;
+}

@@ -1,5 +1,6 @@
 //! What must be true of a cluster, each told once and run over every store.
 
+pub mod bounds;
 pub mod crash;
 pub mod docker_web;
 pub mod etcd;
