@@ -64,9 +64,24 @@ impl Etcd {
 
     /// Starts a member again over what it had stored.
     pub async fn restart(&mut self, index: usize) {
+        self.start_again(index);
+        self.until_healthy(index).await;
+    }
+
+    /// The same, without waiting for it.
+    pub fn start_again(&mut self, index: usize) {
         let ports = self.members[index].ports;
         self.members[index].process = spawn(&self.directory, ports, &self.flags);
-        self.until_healthy(index).await;
+    }
+
+    /// Stops a member in its tracks: connections stay open, nothing answers.
+    pub fn freeze(&self, index: usize) {
+        self.members[index].process.freeze();
+    }
+
+    /// Lets a member go on.
+    pub fn thaw(&self, index: usize) {
+        self.members[index].process.thaw();
     }
 
     /// The member that leads, by its own word.

@@ -6,6 +6,11 @@
 #![expect(unreachable_pub, reason = "a test exports nothing: `pub` says what the other files of it may use")]
 
 mod api;
+#[path = "../campaign/mod.rs"]
+#[expect(dead_code, reason = "whole campaigns are run by `make campaign`")]
+mod campaign;
+#[path = "../campaign/laws.rs"]
+mod campaign_laws;
 mod cluster;
 mod docker;
 mod etcd;
@@ -22,6 +27,10 @@ mod process;
 mod scenarios;
 mod wait;
 
+use campaign::{
+    chaos,
+    liveness::{self, Case},
+};
 use cluster::{Cluster, Shape};
 
 macro_rules! over_both_stores {
@@ -96,4 +105,22 @@ async fn dev_picks_up_after_kill_9() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dev_stops_its_tasks_when_asked() {
     scenarios::crash::dev_stops_its_tasks_when_asked(Cluster::start(Shape::Dev).await).await;
+}
+
+/// The seed of the slice: it kills and pauses members of etcd, servers and agents.
+const SEED: u64 = 1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chaos_leaves_alone_what_nobody_changes() {
+    chaos::run(SEED, &chaos::SLICE).await.assert_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_server_gives_no_node_up() {
+    liveness::run(Case::ServerPausedShortly, liveness::SHORT_AFTERMATH).await.assert_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_dies_is_replaced() {
+    liveness::run(Case::NodeDies, liveness::SHORT_AFTERMATH).await.assert_well();
 }
