@@ -66,7 +66,7 @@ pub async fn run(seed: u64, scale: &Scale) -> Verdict {
     let (_, mark) = stand.mark();
     let quiet = names("quiet", scale.quiet.0);
     let rolling = names("rolling", scale.rolling.0);
-    let recorder = Recorder::start(&mark, most(scale, &rolling));
+    let recorder = Recorder::start(&mark, most(scale, &quiet, &rolling));
     let sizes = quiet.iter().map(|name| (name.clone(), scale.quiet.1));
     let sizes = sizes.chain(rolling.iter().map(|name| (name.clone(), scale.rolling.1)));
     for (name, count) in sizes.chain([(SCALED.to_owned(), scale.scaled.1)]) {
@@ -113,11 +113,12 @@ pub async fn run(seed: u64, scale: &Scale) -> Verdict {
     verdict
 }
 
-/// How many processes a job may have at once: while an update goes on, those that begin and those that end beside
-/// those that stay.
-fn most(scale: &Scale, rolling: &[String]) -> BTreeMap<String, usize> {
+/// How many processes a job may have at once: one that nobody changes as many as it has instances, and while an update
+/// goes on those that begin and those that end beside those that stay.
+fn most(scale: &Scale, quiet: &[String], rolling: &[String]) -> BTreeMap<String, usize> {
+    let quiet = quiet.iter().map(|name| (name.clone(), scale.quiet.1));
     let rolling = rolling.iter().map(|name| (name.clone(), scale.rolling.1 + 2 * PARALLEL));
-    rolling.chain([(SCALED.to_owned(), 2 * scale.scaled.1)]).collect()
+    quiet.chain(rolling).chain([(SCALED.to_owned(), 2 * scale.scaled.1)]).collect()
 }
 
 fn names(of: &str, count: usize) -> Vec<String> {

@@ -16,8 +16,6 @@ use super::{
 
 const TASKS: usize = 12;
 const JOB: &str = "quiet";
-/// A server is paused this often, for this long each time, so that beats of some agents run out of patience.
-const SHORT_PAUSES: (usize, f64) = (3, 2.6);
 /// How long a cluster has to recover before the same is done to another part of it.
 const BETWEEN: f64 = 7.0;
 /// Whoever is not ready by then never will be.
@@ -33,7 +31,7 @@ const DEATH: Duration = Duration::from_secs(15);
 /// One case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
-    /// The server that all agents beat to is paused for less than the grace, again and again.
+    /// Both servers in turn are paused for less than the grace, so that agents go from one to the other and back.
     ServerPausedShortly,
     /// An agent is killed and started again while etcd is paused.
     AgentRestartedWhileStoreStalls,
@@ -86,8 +84,8 @@ impl Case {
         let agents: Vec<_> = (0..agents).map(Agent).collect();
         match self {
             Case::ServerPausedShortly => {
-                for _ in 0..SHORT_PAUSES.0 {
-                    pause(stand, &[Server(0)], SHORT_PAUSES.1).await;
+                for (server, lasting) in [(0, 2.6), (1, 3.6), (0, 3.6), (1, 2.6)] {
+                    pause(stand, &[Server(server)], lasting).await;
                     sleep(1.1).await;
                 }
             }

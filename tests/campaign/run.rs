@@ -15,7 +15,6 @@ mod campaign;
 mod etcd;
 #[path = "../e2e/ports.rs"]
 mod ports;
-#[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/process.rs"]
 mod process;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
