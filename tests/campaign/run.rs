@@ -13,6 +13,8 @@ mod campaign;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/etcd.rs"]
 mod etcd;
+#[path = "../common/mounts.rs"]
+mod mounts;
 #[path = "../e2e/ports.rs"]
 mod ports;
 #[path = "../e2e/process.rs"]

@@ -12,7 +12,7 @@ use super::{
     recorder::MARK,
     schedule::{Harm, Victim},
 };
-use crate::{etcd::Etcd, ports, process, process::Process, wait};
+use crate::{etcd::Etcd, mounts, ports, process, process::Process, wait};
 
 /// How many of what.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +126,7 @@ impl Stand {
     pub fn start_again(&mut self, victim: Victim) {
         let directory = self.directory.path().to_owned();
         match victim {
-            Victim::Etcd(index) => self.etcd.start_again(index),
+            Victim::Etcd(index) => self.etcd.spawn(index),
             Victim::Server(_) | Victim::Agent(_) => self.daemon(victim).start(&directory),
         }
     }
@@ -134,7 +134,7 @@ impl Stand {
     /// Stops a process in its tracks.
     pub fn freeze(&mut self, victim: Victim) {
         match victim {
-            Victim::Etcd(index) => self.etcd.freeze(index),
+            Victim::Etcd(index) => self.etcd.treat(index, Process::freeze),
             Victim::Server(_) | Victim::Agent(_) => {
                 self.daemon(victim).process.iter().for_each(Process::freeze);
             }
@@ -144,7 +144,7 @@ impl Stand {
     /// Lets a process go on.
     pub fn thaw(&mut self, victim: Victim) {
         match victim {
-            Victim::Etcd(index) => self.etcd.thaw(index),
+            Victim::Etcd(index) => self.etcd.treat(index, Process::thaw),
             Victim::Server(_) | Victim::Agent(_) => {
                 self.daemon(victim).process.iter().for_each(Process::thaw);
             }
@@ -233,6 +233,8 @@ impl Drop for Stand {
             process::clear_away(self.directory.path());
             std::thread::sleep(Duration::from_millis(50));
         }
+        // Secrets of tasks, without which the directory goes.
+        mounts::unmount_below(self.directory.path());
     }
 }
 
