@@ -99,7 +99,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn strays_are_collected_and_a_node_that_lost_its_fingerprint_keeps_its_documents() {
         let link =
-            |node: &str| Write::put(Key::link(node), &Link { server: "s1".to_owned(), connected: false });
+            |node: &str| Write::put(Key::link(node), &Link { server: "s1".to_owned(), ..Link::default() });
         let report = |node: &str, state: ClientState| {
             let report = AllocationReport { state, ..AllocationReport::default() };
             let allocations = [("default/web.api.0-v0.0".to_owned(), report)].into();

@@ -80,6 +80,11 @@ impl Etcd {
         self.until_healthy(index).await;
     }
 
+    /// Freezes or thaws a member.
+    pub fn treat(&self, index: usize, how: impl Fn(&Process)) {
+        self.members[index].process.iter().for_each(how);
+    }
+
     /// The member that leads, by its own word.
     pub async fn leader(&self) -> usize {
         wait::until(wait::STEP, "etcd to have a leader", async || {

@@ -6,6 +6,11 @@
 #![expect(unreachable_pub, reason = "a test exports nothing: `pub` says what the other files of it may use")]
 
 mod api;
+#[path = "../campaign/mod.rs"]
+#[expect(dead_code, reason = "whole campaigns are run by `make campaign`")]
+mod campaign;
+#[path = "../campaign/laws.rs"]
+mod campaign_laws;
 mod cluster;
 mod docker;
 mod etcd;
@@ -23,6 +28,10 @@ mod process;
 mod scenarios;
 mod wait;
 
+use campaign::{
+    chaos,
+    liveness::{self, Case},
+};
 use cluster::{Cluster, Shape};
 
 macro_rules! over_both_stores {
@@ -145,4 +154,22 @@ async fn hostile_states_of_the_store_harm_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_costs_much_is_refused_at_little_cost() {
     scenarios::bounds::what_costs_much_is_refused_at_little_cost(Cluster::start(Shape::Dev).await).await;
+}
+
+/// The seed of the slice: it kills and pauses members of etcd, servers and agents.
+const SEED: u64 = 1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chaos_leaves_alone_what_nobody_changes() {
+    chaos::run(SEED, &chaos::SLICE).await.assert_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_server_gives_no_node_up() {
+    liveness::run(Case::ServerPausedShortly, liveness::SHORT_AFTERMATH).await.assert_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_dies_is_replaced() {
+    liveness::run(Case::NodeDies, liveness::SHORT_AFTERMATH).await.assert_well();
 }

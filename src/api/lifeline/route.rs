@@ -30,7 +30,8 @@ pub fn router<S: Store>(hearing: Hearing<S>, cache: Cache) -> Router {
         node_name::check(&node)
             .map_err(|why| Refusal::bad_request(format!("{node:?} is not the name of a node: {why}")))?;
         let beat = read(&body)?;
-        if !hearing.hears(&node) && !is_registered(&cache, &node) && strangers(&hearing, &cache) >= STRANGERS {
+        if !hearing.hears(&node) && !is_registered(&cache, &node) && strangers(&hearing, &cache) >= STRANGERS
+        {
             return Err(Refusal::unavailable(format!(
                 "{STRANGERS} nodes beat and have not registered: no more are heard until some have"
             )));
