@@ -7,7 +7,7 @@ use encamp::api::Server;
 use encamp::cache::Cache;
 use encamp::clock::Clock;
 use encamp::http_server::{self, Limits};
-use encamp::store::{Limits, Memory, Store, Txn};
+use encamp::store::{Memory, Store, Txn};
 use plan::Write;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -57,7 +57,7 @@ impl Drop for Stand {
 impl Stand {
     /// Starts an API over an empty store.
     pub(super) async fn start() -> Stand {
-        let store = Memory::new(Limits::default());
+        let store = Memory::default();
         let cache = Cache::new(Duration::from_mins(1), Clock::system());
         let stop = CancellationToken::new();
         let server = Server::new("s1", store.clone(), cache.clone(), Clock::system(), stop.clone());
