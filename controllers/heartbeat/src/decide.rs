@@ -38,10 +38,10 @@ impl Controller for Heartbeat {
     fn all_roots(&self, view: &View) -> Vec<Key> {
         let unreadable = ["links", "health"].into_iter().flat_map(|kind| view.unreadable.under(&[kind]));
         let known = view.links.iter().map(|(key, _)| key).chain(unreadable.map(|(key, _)| key));
-        let mut roots: Vec<Key> =
-            known.map(|key| Key::health(key.segment(1))).chain([Key::brake()]).collect();
+        let mut roots: Vec<Key> = known.map(|key| Key::health(key.segment(1))).collect();
         roots.sort();
         roots.dedup();
+        roots.push(Key::brake());
         roots
     }
 

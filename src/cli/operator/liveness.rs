@@ -10,7 +10,7 @@ use crate::cli::tree::Global;
 
 /// What can be done with the brake.
 #[derive(Debug, Subcommand)]
-pub(super) enum BrakeCommand {
+pub(in crate::cli) enum BrakeCommand {
     /// Whether it holds, since when, and for which nodes.
     Status(StatusArgs),
     /// Give up all silent nodes at once: their allocations are replaced elsewhere.
@@ -19,7 +19,7 @@ pub(super) enum BrakeCommand {
 
 /// Arguments of `operator brake status`.
 #[derive(Debug, Args)]
-pub(super) struct StatusArgs {
+pub(in crate::cli) struct StatusArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -27,7 +27,7 @@ pub(super) struct StatusArgs {
 
 /// Arguments of `operator brake release`.
 #[derive(Debug, Args)]
-pub(super) struct ReleaseArgs {
+pub(in crate::cli) struct ReleaseArgs {
     /// Who says so, for the record. Default: the name of the user.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct ReleaseArgs {
 
 /// Arguments of `operator heartbeat`.
 #[derive(Debug, Args)]
-pub(super) struct HeartbeatArgs {
+pub(in crate::cli) struct HeartbeatArgs {
     /// How long a node may be silent, from 4s to 24h.
     #[arg(long, value_name = "DURATION")]
     grace: Option<String>,
