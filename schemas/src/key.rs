@@ -299,6 +299,7 @@ mod tests {
             Key::heartbeat_settings(),
             Key::brake(),
             Key::brake_release(),
+            Key::tombstone("n"),
             Key::epoch(),
         ];
         assert!(made.iter().all(|key| key.shape() == Shape::Known));

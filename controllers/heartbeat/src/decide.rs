@@ -40,10 +40,10 @@ impl Controller for Heartbeat {
         let unreadable = ["links", "health"].into_iter().flat_map(|kind| view.unreadable.under(&[kind]));
         let known = view.links.iter().map(|(key, _)| key).chain(unreadable.map(|(key, _)| key));
         let judged = view.health.iter().map(|(key, _)| key.clone());
-        let nodes = known.map(|key| Key::health(key.segment(1))).chain(judged);
-        let mut roots: Vec<Key> = nodes.chain([Key::brake()]).collect();
+        let mut roots: Vec<Key> = known.map(|key| Key::health(key.segment(1))).chain(judged).collect();
         roots.sort();
         roots.dedup();
+        roots.push(Key::brake());
         roots
     }
 
