@@ -11,6 +11,7 @@ use plan::Write;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -70,7 +71,7 @@ impl Stand {
             let server = server.clone();
             tokio::spawn(async move { server.run().await })
         };
-        let answer = tokio::spawn(serve(listener, server.router(), stop.clone()));
+        let answer = tokio::spawn(serve(listener, (server.router(), Handle::current()), stop.clone()));
         let tasks = [follow, feed, answer].map(AbortOnDropHandle::new).into();
         Stand { store, address, home: TempDir::new().unwrap(), stop, _tasks: tasks }
     }
