@@ -139,7 +139,7 @@ mod tests {
         let doubling = |count: usize| -> Value {
             (0..count).map(|n| json!({"op": "copy", "from": "/spec", "path": format!("/spec/{n}")})).collect()
         };
-        assert_eq!(told(&document, doubling(3)), "8195 bytes");
+        assert_eq!(told(&document, doubling(3)), "8180 bytes");
         assert_eq!(
             told(&document, doubling(40)),
             "the patch writes more than 4194304 bytes by its operation 12"

@@ -116,9 +116,9 @@ mod tests {
             Key::placement("n1", "default", allocation),
             Key::brake_release(),
             Key::report("n1", 0),
-            Key::tombstone("n1"),
             Key::roster("default", "web", "api"),
             Key::heartbeat_settings(),
+            Key::tombstone("n1"),
             Key::version("default", "web", 1),
         ]
     }
