@@ -123,6 +123,18 @@ pub static LANE_STALLS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     .expect("registered once")
 });
 
+/// What runs without a placement.
+pub static ORPHANS: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_orphans", "Allocations that agents run without a placement")
+        .expect("registered once")
+});
+
+/// Nodes that take nothing from this store.
+pub static NODES_ABROAD: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_nodes_abroad", "Nodes that follow another store than this one")
+        .expect("registered once")
+});
+
 /// The `reason` of a failed commit.
 pub fn failure(error: CommitError) -> &'static str {
     match error {

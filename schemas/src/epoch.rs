@@ -79,6 +79,14 @@ impl Epoch {
         self.id == other || self.follows(other).is_some()
     }
 
+    /// This history restored from a backup: another, which follows it.
+    #[must_use]
+    pub fn restored(self, id: String, (at, by): (Timestamp, String)) -> Epoch {
+        let ancestor = Ancestor { id: self.id.clone(), reason: Reason::Restored, at, by };
+        let named = Epoch { id, ..self };
+        if ancestor.id.is_empty() { named } else { named.with(ancestor) }
+    }
+
     /// Notes one more ancestor; the oldest are forgotten.
     #[must_use]
     pub fn with(mut self, ancestor: Ancestor) -> Epoch {

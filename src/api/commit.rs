@@ -102,7 +102,7 @@ pub(super) async fn change<D: Document + Clone + Send + Sync>(
     for _ in 0..TRIES {
         let made = server.think(|| make(stored.as_ref())).await??;
         let Change { document, writes, seen, mut warnings, weight } = made;
-        let is_new = stored.is_none();
+        let is_new = stored.is_none() && unreadable.is_none();
         let outdated = check(server, target, stored.as_ref(), &seen);
         if let Err(refusal) = outdated {
             // The picture of this server may lag behind what the sender has seen elsewhere.

@@ -78,12 +78,7 @@ async fn restored(State(server): State<Server>, body: String) -> Result<Json<Val
         return Err(Refusal::bad_request("epoch: only `accept` takes one; a restored store follows its own"));
     }
     let at = server.now();
-    change(&server, |current| {
-        let ancestor = Ancestor { id: current.id.clone(), reason: Reason::Restored, at, by: by.clone() };
-        let named = Epoch { id: uuid::Uuid::new_v4().to_string(), ..current };
-        Ok(if ancestor.id.is_empty() { named } else { named.with(ancestor) })
-    })
-    .await
+    change(&server, |current| Ok(current.restored(uuid::Uuid::new_v4().to_string(), (at, by.clone())))).await
 }
 
 /// Nodes that follow other stores are to follow this one.

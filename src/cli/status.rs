@@ -74,6 +74,7 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
         list(&connection, global, (kind.unwrap_or("jobs"), ""), &output).await?;
         if output.is_table() {
             unreadable(&connection).await;
+            abroad(&connection).await;
         }
         return Ok(());
     };
@@ -124,6 +125,18 @@ async fn unreadable(connection: &Connection) {
     }
     if items.len() > SHOWN {
         print::out("  …");
+    }
+}
+
+/// How many nodes follow another store, if any. An older server does not say.
+async fn abroad(connection: &Connection) {
+    let Ok(store) = connection.get(format!("{ROOT}/store")).await else { return };
+    let nodes = store["waiting"].as_array().map_or(0, Vec::len);
+    if nodes > 0 {
+        print::out(&format!(
+            "\n{nodes} nodes follow another store and take nothing from this one; their tasks go on. More: \
+             `encamp operator store status`"
+        ));
     }
 }
 

@@ -45,6 +45,10 @@ impl Reports {
     /// What the store holds becomes what this node said last: the start of an agent's life.
     pub(crate) fn adopt(&mut self, entries: &[Entry]) -> BTreeMap<AllocationId, AllocationReport> {
         for (number, entry, report) in readable(entries) {
+            if report.is_none() {
+                self.dirty.insert(number);
+            }
+            let report = report.unwrap_or_default();
             for id in report.allocations.keys() {
                 self.home.insert(AllocationId::from_report(id), number);
             }
@@ -63,7 +67,7 @@ impl Reports {
         for (number, entry, report) in readable(entries) {
             let bucket = self.buckets.entry(number).or_default();
             bucket.stored_at = Some(entry.modified);
-            if bucket.wanted == report {
+            if report.as_ref() == Some(&bucket.wanted) {
                 equal.insert(number);
             }
         }
@@ -152,15 +156,15 @@ impl Reports {
     }
 }
 
-/// The documents that can be read; others are replaced by what this node knows.
-fn readable(entries: &[Entry]) -> impl Iterator<Item = (u32, &Entry, Report)> {
+/// The documents, as far as they can be read; others are replaced by what this node knows.
+fn readable(entries: &[Entry]) -> impl Iterator<Item = (u32, &Entry, Option<Report>)> {
     entries.iter().filter_map(|entry| {
         let number = entry.key.segment(2).parse().ok()?;
         match codec::decode::<Report>(&entry.value) {
-            Ok(report) => Some((number, entry, report)),
+            Ok(report) => Some((number, entry, Some(report))),
             Err(error) => {
                 tracing::error!(key = %entry.key, "a report cannot be read and will be replaced: {error}");
-                Some((number, entry, Report::default()))
+                Some((number, entry, None))
             }
         }
     })

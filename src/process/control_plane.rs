@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::beat::beat;
 use super::brake_watch::watch_brake;
 use super::lanes::Lane;
+use super::stray_watch::watch_strays;
 use crate::api::lifeline::Hearing;
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -59,6 +60,7 @@ impl<S: Store> ControlPlane<S> {
         parts.push((Lane::Life, hearing.clone().run(stop.clone()).boxed()));
         parts.push((Lane::Plans, hearing.follow(cache.clone(), stop.clone()).boxed()));
         parts.push((Lane::Plans, watch_brake(cache.clone(), stop.clone()).boxed()));
+        parts.push((Lane::Plans, watch_strays(cache.clone(), stop.clone()).boxed()));
         let leading = controllers().into_iter().map(|controller| self.leading(controller, stop));
         parts.extend(leading.map(|part| (Lane::Plans, part)));
         let stop = stop.clone();

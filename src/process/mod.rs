@@ -17,6 +17,7 @@ mod opening;
 mod ownership;
 mod server;
 mod storage;
+mod stray_watch;
 mod throwaway;
 #[cfg(feature = "etcd")]
 mod upkeep;

@@ -165,10 +165,11 @@ impl World {
             .collect();
         for (report_key, row) in self.view.reports.iter() {
             let node = report_key.segment(1);
-            let gone = row.value.allocations.keys().filter_map(|name| {
+            let gone = row.value.allocations.iter().filter_map(|(name, report)| {
                 let (namespace, allocation) = name.split_once('/')?;
                 let key = Key::placement(node, namespace, allocation);
-                self.view.placements.get(&key).is_none().then_some((key, None))
+                let is_over = report.state.is_terminal() && self.view.counters(&key).is_none();
+                is_over.then_some((key, None))
             });
             due.extend(gone.filter(|_| self.is_up(node)));
         }

@@ -125,6 +125,30 @@ async fn dev_stops_its_tasks_when_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_store_stops_nothing_until_it_is_accepted() {
+    let cluster = Cluster::start(Shape::Embedded { agents: 1 }).await;
+    scenarios::histories::an_empty_store_stops_nothing_until_it_is_accepted(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_store_is_followed() {
+    scenarios::histories::a_restored_store_is_followed(Cluster::start(Shape::Embedded { agents: 1 }).await)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_purged_ends_when_its_node_returns() {
+    let cluster = Cluster::start(Shape::Etcd { agents: 1 }).await;
+    scenarios::histories::what_was_purged_ends_when_its_node_returns(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purged_node_ends_what_it_ran() {
+    scenarios::histories::a_purged_node_ends_what_it_ran(Cluster::start(Shape::Embedded { agents: 1 }).await)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_data_directory_has_one_agent() {
     let cluster = Cluster::start(Shape::Embedded { agents: 1 }).await;
     scenarios::identity::a_data_directory_has_one_agent(cluster).await;

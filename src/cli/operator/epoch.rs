@@ -1,12 +1,16 @@
 //! `encamp operator store status|restored|accept`: which history of documents the servers hold, and who follows it.
 
 use clap::Args;
+use plan::Write;
 use reqwest::Method;
+use schemas::epoch::Epoch;
+use schemas::key::{Key, Prefix};
 use serde_json::{Value, json};
 
 use crate::cli::connection::{Ask, CliError, ROOT};
 use crate::cli::print;
 use crate::cli::tree::Global;
+use crate::store::{Embedded, Store as _, Txn};
 
 /// Arguments of `accept`.
 #[derive(Debug, Args)]
@@ -26,6 +30,20 @@ pub(super) async fn status(global: &Global) -> Result<(), CliError> {
 /// Says that the store was restored.
 pub(super) async fn restored(global: &Global) -> Result<(), CliError> {
     say(global, "restored", &json!({"by": who()})).await
+}
+
+/// Says it of a store that no server holds.
+pub(super) async fn restored_in(store: &Embedded) -> Result<(), CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
+    let key = Key::epoch();
+    let listing = store.list(&Prefix::one(&key)).await.map_err(|error| failed(&error))?;
+    let current = listing.entries.first().map(|entry| Epoch::read(&entry.value)).transpose();
+    let current = current.map_err(|error| failed(&error))?.unwrap_or_default();
+    let next = current.restored(uuid::Uuid::new_v4().to_string(), (jiff::Timestamp::now(), who()));
+    let txn = Txn { guards: Vec::new(), writes: vec![Write::put(key, &next)] };
+    store.commit(txn).await.map_err(|error| failed(&error))?;
+    print::out(&told(&json!({"epoch": next.id, "ancestors": next.ancestors})));
+    Ok(())
 }
 
 /// Accepts the store in the place of others.

@@ -25,13 +25,13 @@ pub(in crate::cli) enum StoreCommand {
     /// Show the store's epoch, those it follows, and the nodes that wait for it to be accepted.
     Status,
     /// Say, once, that the store was restored from a backup: agents follow it by themselves then.
-    Restored,
+    Restored(RestoredArgs),
     /// Say, once, that nodes which run tasks of another store follow this one: tasks it does not know are ended.
     Accept(AcceptArgs),
 }
 
 /// Which store.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct PlaceArgs {
     /// embedded:PATH, or the PATH alone: the folder that holds store.redb.
     place: String,
@@ -46,6 +46,18 @@ impl PlaceArgs {
         }
         Ok(Path::new(rest))
     }
+}
+
+/// Arguments of `restored`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RestoredArgs {
+    /// embedded:PATH, for a copy that was put back while no server runs. Default: the store of the server that answers.
+    #[arg(value_parser = place)]
+    place: Option<PlaceArgs>,
+}
+
+fn place(text: &str) -> Result<PlaceArgs, String> {
+    Ok(PlaceArgs { place: text.to_owned() })
 }
 
 /// Arguments of `get`.
@@ -67,7 +79,16 @@ pub(super) fn run(global: &Global, command: StoreCommand) -> Result<ExitCode, Cl
         StoreCommand::Repair(args) => repair(args.folder()?)?,
         StoreCommand::Get(args) => wait_for(get(&args))?,
         StoreCommand::Status => wait_for(epoch::status(global))?,
-        StoreCommand::Restored => wait_for(epoch::restored(global))?,
+        StoreCommand::Restored(RestoredArgs { place: None }) => wait_for(epoch::restored(global))?,
+        StoreCommand::Restored(RestoredArgs { place: Some(place) }) => {
+            let folder = place.folder()?;
+            if !folder.join("store.redb").exists() {
+                return Err(CliError::NotFound(format!("there is no store in {}", folder.display())));
+            }
+            Embedded::trust_copy(folder).map_err(|error| failed(&error))?;
+            let opened = Embedded::open(folder, store::Limits::default());
+            wait_for(epoch::restored_in(&opened.map_err(|error| failed(&error))?))?;
+        }
         StoreCommand::Accept(args) => wait_for(epoch::accept(global, &args))?,
     }
     Ok(ExitCode::SUCCESS)

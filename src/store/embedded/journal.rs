@@ -45,6 +45,9 @@ impl Journal {
         make(folder).map_err(|error| unusable(folder, &error))?;
         let path = folder.join(FILE_NAME);
         if !path.try_exists().map_err(|error| unusable(folder, &error))? {
+            if let Some(witness) = mark::read(folder) {
+                return Err(OpenError::Damaged { file: path, why: missing(witness) });
+            }
             create(folder).map_err(|error| unusable(folder, &error))?;
         }
         let Examined { database, file, survey, .. } = Examined::of(folder)?;
@@ -173,22 +176,29 @@ impl Examined {
     }
 }
 
+/// The file is not there, and a mark beside it says that it was.
+fn missing(witness: Witness) -> String {
+    format!(
+        "it is missing, but revision {} was acknowledged here: put a copy back, or remove {} to begin a new store",
+        witness.revision,
+        mark::FILE_NAME
+    )
+}
+
 /// What a sound file and the mark beside it do not agree on.
 fn contradiction(survey: &Survey, witness: Option<Witness>) -> Option<String> {
     let (Some(found), Some(witness)) = (survey.standing, witness) else { return None };
     if survey.format == Some(FORMAT) && found.identity != witness.identity {
         return Some(format!(
-            "it is another store than the one that was here; if it was put here on purpose, remove {} beside it",
-            mark::FILE_NAME
+            "it is another store than the one that was here; if it was put here on purpose: encamp operator store \
+             restored embedded:PATH"
         ));
     }
     (found.revision < witness.revision).then(|| {
         format!(
             "it stands at revision {}, but revision {} was acknowledged: it is an older copy, or its newest writes \
-             are damaged; if it was put back on purpose, remove {} beside it",
-            found.revision,
-            witness.revision,
-            mark::FILE_NAME
+             are damaged; if it was put back on purpose: encamp operator store restored embedded:PATH",
+            found.revision, witness.revision
         )
     })
 }

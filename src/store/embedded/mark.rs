@@ -48,6 +48,14 @@ impl Mark {
     }
 }
 
+/// Takes the mark of a folder away: whatever file stands there is believed.
+pub(super) fn forget(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_file(folder.join(FILE_NAME)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// What the mark of a folder says; nothing if there is none that can be read.
 pub(super) fn read(folder: &Path) -> Option<Witness> {
     decode(&std::fs::read(folder.join(FILE_NAME)).ok()?)

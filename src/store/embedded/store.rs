@@ -9,6 +9,7 @@ use schemas::key::{Prefix, Revision};
 use tokio::sync::{mpsc, oneshot};
 
 use super::journal::Journal;
+use super::mark;
 use super::writer::{Opener, Request, Writer};
 use crate::store::any::OpenError;
 use crate::store::contract::{CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
@@ -37,6 +38,15 @@ impl Embedded {
     pub fn open(folder: impl AsRef<Path>, limits: Limits) -> Result<Self, OpenError> {
         let folder: PathBuf = folder.as_ref().to_owned();
         Embedded::with_journal(Box::new(move || Journal::open(&folder)), limits)
+    }
+
+    /// Says of the file in a folder that it was put there on purpose: a copy may be older than what was here.
+    pub fn trust_copy(folder: impl AsRef<Path>) -> Result<(), OpenError> {
+        let folder = folder.as_ref();
+        mark::forget(folder).map_err(|error| OpenError::Unusable {
+            what: folder.display().to_string(),
+            why: error.to_string(),
+        })
     }
 
     /// A store over whatever journal `open` opens, now and after a write went wrong.

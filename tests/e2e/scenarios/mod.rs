@@ -6,6 +6,7 @@ pub mod docker_web;
 pub mod etcd;
 pub mod garbage;
 pub mod habits;
+pub mod histories;
 pub mod identity;
 pub mod kinds;
 pub mod kubectl_verbs;
