@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh Debian 12 machine that has Rust, git and make: `make demo` and `make test`.
-.PHONY: help demo build test bench fmt
+.PHONY: help demo build test bench campaign fmt
 .DEFAULT_GOAL := help
 
 help: ## Shows this list
@@ -20,6 +20,16 @@ test: ## Runs what a change must pass: format, lints, licences, docs, every test
 bench: ## Measures a release build beside a bare etcd: latency, bursts, idle
 	@.ci/setup tests
 	@cargo bench --bench chain
+
+# The word after `campaign` is no target of its own.
+ifeq (campaign,$(firstword $(MAKECMDGOALS)))
+NAME ?= $(word 2,$(MAKECMDGOALS))
+$(wordlist 2,9,$(MAKECMDGOALS)):
+	@:
+endif
+campaign: ## Runs a campaign by name and SEED, such as `make campaign chaos`: see `How to test`
+	@.ci/setup tests
+	@.ci/campaign $(NAME)
 
 fmt: ## Formats the code
 	@cargo fmt --all

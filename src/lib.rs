@@ -7,6 +7,7 @@ pub mod clock;
 pub mod control;
 pub mod forecast;
 pub mod http_client;
+pub mod http_server;
 pub mod node;
 pub mod process;
 pub mod store;

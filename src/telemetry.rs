@@ -18,6 +18,16 @@ pub static CACHE_DIFFERENCES: LazyLock<IntCounter> = LazyLock::new(|| {
         .expect("registered once")
 });
 
+/// Documents that are there and cannot be read.
+pub static UNREADABLE_DOCUMENTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    register_int_gauge_vec!(
+        "encamp_unreadable_documents",
+        "Documents of the store that cannot be read, by kind; `unknown` counts keys of kinds that this version lacks",
+        &["kind"]
+    )
+    .expect("registered once")
+});
+
 /// How long deciding took.
 pub static PLAN_SECONDS: LazyLock<HistogramVec> = LazyLock::new(|| {
     register_histogram_vec!(
@@ -78,6 +88,39 @@ pub static ETCD_BYTES: LazyLock<IntGaugeVec> = LazyLock::new(|| {
 pub static ETCD_COMPACTED: LazyLock<IntGauge> = LazyLock::new(|| {
     register_int_gauge!("encamp_etcd_compacted_revision", "The revision this process last compacted etcd to")
         .expect("registered once")
+});
+
+/// How much may still be made new before the reserve of the store begins.
+pub static STORE_GROWTH_BYTES: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_store_growth_bytes", "Bytes that may be made new before the store is full")
+        .expect("registered once")
+});
+
+/// Whether nothing new is taken any more.
+pub static STORE_FULL: LazyLock<IntGauge> = LazyLock::new(|| {
+    register_int_gauge!("encamp_store_full", "1 while the store refuses what makes it larger, else 0")
+        .expect("registered once")
+});
+
+/// How much later than it should the tick of a lane came.
+pub static LANE_DELAY: LazyLock<HistogramVec> = LazyLock::new(|| {
+    register_histogram_vec!(
+        "encamp_lane_delay_seconds",
+        "How late the ticks of this server's threads come",
+        &["lane"],
+        SECONDS.to_vec()
+    )
+    .expect("registered once")
+});
+
+/// How often the threads of a lane stood still for a second or more.
+pub static LANE_STALLS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    register_int_counter_vec!(
+        "encamp_lane_stalls_total",
+        "How often the threads of this server stood still for a second or more",
+        &["lane"]
+    )
+    .expect("registered once")
 });
 
 /// The `reason` of a failed commit.

@@ -136,6 +136,7 @@ fn placement(wish: Wish, ports: Vec<PortClaim>) -> Placement {
         claim: Amount::default(),
         cores: vec![],
         ports,
+        adopts: None,
         placed_at: Timestamp::UNIX_EPOCH,
     }
 }

@@ -253,6 +253,7 @@ impl Stage {
             claim: Amount::default(),
             cores: vec![],
             ports: vec![],
+            adopts: None,
             placed_at: Timestamp::UNIX_EPOCH,
         }
     }
@@ -265,15 +266,25 @@ impl Stage {
         let key = Key::placement("n1", "default", &run.allocation());
         let stop = Wish::Stop { reason: "no longer wished".into(), unfit: false };
         match dice.below(4) {
-            0 => self.write(vec![Write::Delete { key }]).await,
+            0 => self.forget_ended().await,
             1 => self.write(vec![Write::put(key, &self.placement(index, stop))]).await,
             _ => {
-                let delete = Write::Delete { key };
+                let stop = Write::put(key, &self.placement(index, stop));
                 *self.attempts.entry(index).or_default() += 1;
                 let next = self.placement(index, Wish::Run);
                 let key = Key::placement("n1", "default", &next.allocation());
-                self.write(vec![delete, Write::put(key, &next)]).await;
+                self.write(vec![stop, Write::put(key, &next)]).await;
             }
+        }
+    }
+
+    /// Takes away the placements whose end was reported, as the scheduler does.
+    async fn forget_ended(&self) {
+        let ended = self.reported().await.into_iter().filter(|(_, state)| state.is_terminal());
+        let keys = ended.map(|(id, _)| Key::placement("n1", "default", id.trim_start_matches("default/")));
+        let deletions: Vec<Write> = keys.map(|key| Write::Delete { key }).collect();
+        if !deletions.is_empty() {
+            self.write(deletions).await;
         }
     }
 
@@ -337,7 +348,7 @@ async fn live_through(seed: u64) {
 async fn a_node_registers_again_in_a_store_that_was_begun_anew() {
     let stage = Stage::new(0);
     stage.store.dice.mend();
-    let epoch = |name: &'static str| Write::Put { key: Key::epoch(), value: name.into() };
+    let epoch = |name: &'static str| Write::Put { key: Key::epoch(), value: format!("\"{name}\"").into() };
     stage.write(vec![epoch("first")]).await;
     let (agent, stop) = stage.live();
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -12,6 +12,7 @@ mod contract {
     pub(crate) mod limits;
     pub(crate) mod listing;
     pub(crate) mod members;
+    mod mutants;
     pub(crate) mod secure;
     mod upkeep;
     pub(crate) mod watching;

@@ -3,6 +3,7 @@
 //! and goes silent.
 
 mod convergence {
+    pub(crate) mod garbage;
     pub(crate) mod safety;
     pub(crate) mod world;
 }

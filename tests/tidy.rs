@@ -357,6 +357,26 @@ fn the_code_map_matches_the_tree() {
     expect_none(&complaints, "The code map in README.md lists every room, one line each.");
 }
 
+/// The campaigns that `.ci/campaign` knows: the labels of its choice.
+fn campaigns() -> Vec<String> {
+    let script = fs::read_to_string(root().join(".ci/campaign")).unwrap();
+    let labels = script.lines().filter_map(|line| line.split_once(") # ").map(|(label, _)| label.to_owned()));
+    labels.filter(|label| label.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')).collect()
+}
+
+#[test]
+fn every_campaign_was_run() {
+    let record = fs::read_to_string(root().join("tests/track-record.md")).unwrap();
+    let rows: BTreeSet<&str> =
+        record.lines().filter_map(|line| line.split('|').nth(2)).map(str::trim).collect();
+    let campaigns = campaigns();
+    assert!(!campaigns.is_empty(), ".ci/campaign names its campaigns as `NAME) # what it does`");
+    let missing = campaigns.iter().filter(|campaign| !rows.contains(campaign.as_str()));
+    let complaints: Vec<String> =
+        missing.map(|campaign| format!("tests/track-record.md has no row of `{campaign}`")).collect();
+    expect_none(&complaints, "Run it, `make campaign NAME`, and add the row that it prints.");
+}
+
 #[test]
 fn what_the_readme_names_exists() {
     let readme = readme();

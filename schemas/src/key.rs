@@ -26,6 +26,52 @@ impl fmt::Display for Revision {
 #[serde(try_from = "String", into = "String")]
 pub struct Key(Arc<str>);
 
+/// What is known of the shape of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A document of that kind lives at such a key.
+    Known,
+    /// The kind is known, and no document of it lives at such a key: `/jobs/web`.
+    Malformed,
+    /// The kind is not known here: a newer server may have written it.
+    Unknown,
+}
+
+/// One segment of the key of a kind.
+#[derive(Clone, Copy)]
+enum Segment {
+    Word,
+    /// As [`u64`] prints it.
+    Number,
+}
+
+/// The kinds, each with the segments after its name.
+const LAYOUT: [(&str, &[Segment]); 18] = [
+    ("beats", &[Segment::Word]),
+    ("brakes", &[Segment::Word]),
+    ("deployments", &[Segment::Word, Segment::Word, Segment::Number]),
+    ("details", &[Segment::Word, Segment::Word, Segment::Word]),
+    ("epoch", &[]),
+    ("fingerprints", &[Segment::Word]),
+    ("health", &[Segment::Word]),
+    ("jobs", &[Segment::Word, Segment::Word]),
+    ("leaders", &[Segment::Word]),
+    ("links", &[Segment::Word]),
+    ("nodes", &[Segment::Word]),
+    ("placements", &[Segment::Word, Segment::Word, Segment::Word]),
+    ("releases", &[Segment::Word]),
+    ("reports", &[Segment::Word, Segment::Number]),
+    ("rosters", &[Segment::Word, Segment::Word, Segment::Word]),
+    ("settings", &[Segment::Word]),
+    ("tombstones", &[Segment::Word]),
+    ("versions", &[Segment::Word, Segment::Word, Segment::Number]),
+];
+
+/// The names of all kinds, sorted.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    LAYOUT.iter().map(|(kind, _)| *kind)
+}
+
 /// A word that cannot be a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a key: a key is `/segment/segment…`, no segment empty, no control characters")]
@@ -98,6 +144,10 @@ impl Key {
     pub fn health(node: &str) -> Key {
         Key::of(&["health", node])
     }
+    /// `/tombstones/<node>`
+    pub fn tombstone(node: &str) -> Key {
+        Key::of(&["tombstones", node])
+    }
     /// `/settings/heartbeat`
     pub fn heartbeat_settings() -> Key {
         Key::of(&["settings", "heartbeat"])
@@ -127,6 +177,20 @@ impl Key {
     /// The first segment: which kind of document lives here.
     pub fn kind(&self) -> &str {
         self.segments().next().unwrap_or_default()
+    }
+
+    /// Whether a document can live here.
+    pub fn shape(&self) -> Shape {
+        let Some((_, segments)) = LAYOUT.iter().find(|(kind, _)| *kind == self.kind()) else {
+            return Shape::Unknown;
+        };
+        let fits = |(text, segment): (&str, &Segment)| match segment {
+            Segment::Word => true,
+            Segment::Number => text.parse::<u64>().is_ok_and(|number| number.to_string() == text),
+        };
+        let has_length = self.segments().count() == segments.len() + 1;
+        let is_known = has_length && self.segments().skip(1).zip(*segments).all(fits);
+        if is_known { Shape::Known } else { Shape::Malformed }
     }
 
     /// The segments after each `/`.
@@ -213,6 +277,45 @@ mod tests {
         for bad in ["", "jobs", "/", "/jobs//web", "/jobs/", "/jobs/a\nb"] {
             assert_eq!(Key::new(bad), Err(KeyError(bad.to_string())));
         }
+    }
+
+    #[test]
+    fn every_kind_has_a_shape() {
+        let shape = |text: &str| Key::new(text).unwrap().shape();
+        let made = [
+            Key::job("a", "b"),
+            Key::version("a", "b", 1),
+            Key::roster("a", "b", "c"),
+            Key::deployment("a", "b", 1),
+            Key::placement("n", "a", "b.c.0-v1.0"),
+            Key::report("n", 0),
+            Key::details("n", "a", "b.c.0-v1.0"),
+            Key::fingerprint("n"),
+            Key::node("n"),
+            Key::link("n"),
+            Key::beat("s"),
+            Key::health("n"),
+            Key::leader("scheduler"),
+            Key::heartbeat_settings(),
+            Key::brake(),
+            Key::brake_release(),
+            Key::tombstone("n"),
+            Key::epoch(),
+        ];
+        assert!(made.iter().all(|key| key.shape() == Shape::Known));
+        let kinds_made: std::collections::BTreeSet<&str> = made.iter().map(Key::kind).collect();
+        assert!(kinds_made.into_iter().eq(kinds()));
+        let bad = [
+            "/jobs",
+            "/jobs/a",
+            "/jobs/a/b/c",
+            "/placements/x",
+            "/versions/a/b/x",
+            "/reports/n/01",
+            "/epoch/a",
+        ];
+        assert!(bad.iter().all(|text| shape(text) == Shape::Malformed));
+        assert_eq!(shape("/moods/a"), Shape::Unknown);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! No async, no clock, no I/O, no randomness. Only `text` and `validate` can fail.
 
 pub mod admission;
+pub mod agent_address;
+pub mod agent_documents;
 #[cfg(test)]
 mod arbitrary;
 pub mod ask;
@@ -13,6 +15,7 @@ pub mod deployment;
 pub mod diff;
 pub mod duration;
 pub mod entry;
+pub mod epoch;
 pub mod explain;
 pub mod group;
 pub mod identity;
@@ -20,11 +23,14 @@ pub mod job;
 pub mod key;
 mod layered;
 pub mod leader;
+pub mod limits;
 pub mod liveness;
 pub mod meta;
 pub mod multiregion;
 pub mod network;
 pub mod node;
+pub mod node_name;
+pub mod pattern;
 pub mod periodic;
 pub mod placement;
 pub mod placement_rules;
@@ -39,6 +45,7 @@ pub mod support;
 pub mod task;
 pub mod template;
 pub mod text;
+pub mod tombstone;
 pub mod unknown;
 pub mod validate;
 pub mod volume;

@@ -56,6 +56,9 @@ pub struct Fingerprint {
     /// Directories of the machine that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
+    /// The epoch of the store that the agent follows: it takes nothing from one that does not continue it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub follows: String,
 }
 impl Document for Fingerprint {}
 
@@ -250,7 +253,7 @@ pub struct Beat {
     pub count: u64,
     /// Where the server's API answers.
     pub address: String,
-    /// How many of the nodes that it hears have missed a beat or more.
+    /// How many of the nodes that are its to judge have missed a beat or more, those that it called silent included.
     #[serde(skip_serializing_if = "is_zero")]
     pub late: u32,
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Document, Encoding};
+use crate::key::Revision;
 use crate::node::Amount;
 use crate::roster::{Index, allocation_name};
 
@@ -45,6 +46,10 @@ pub struct Placement {
     /// Ports it has.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortClaim>,
+    /// The revision that made the placement which this one stands for: that document was lost, and what its node
+    /// runs of it goes on.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<Revision>,
     /// When it was placed, by the scheduler's clock.
     #[serde(rename = "t")]
     pub placed_at: Timestamp,
@@ -111,6 +116,7 @@ mod tests {
             claim: Amount { cpu_mhz: 500, memory_mb: 256, disk_mb: 300 },
             cores: vec![],
             ports: vec![PortClaim { label: "http".into(), host_port: 20_001, to: None }],
+            adopts: None,
             placed_at: Timestamp::UNIX_EPOCH,
         };
         let bytes = encode(&placement);

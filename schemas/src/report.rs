@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Document, Encoding};
 use crate::key::Revision;
+use crate::placement::Placement;
 
 /// How many allocations share one report document: a change rewrites at most this many.
 pub const BUCKET_SIZE: usize = 64;
@@ -60,6 +61,10 @@ pub struct AllocationReport {
     /// Why it failed or waits, in a few words.
     #[serde(rename = "y", skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// What it was placed as, once that document is missing: absence is no wish, so the node goes on and asks. The
+    /// scheduler answers with a placement that adopts it, or that tells it to stop.
+    #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
+    pub orphan: Option<Box<Placement>>,
 }
 
 impl AllocationReport {

@@ -128,6 +128,44 @@ pub fn allocation_name(job: &str, group: &str, index: &Index, version: u64, atte
     format!("{job}.{group}.{index}-v{version}.{attempt}")
 }
 
+/// What an allocation's name may say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The job.
+    pub job: &'a str,
+    /// The group.
+    pub group: &'a str,
+    /// The place in the group.
+    pub index: Index,
+    /// The job version.
+    pub version: u64,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// Every way to read an allocation's name: jobs, groups and nodes may have dots in their own.
+pub fn readings_of_name(name: &str) -> Vec<Named<'_>> {
+    let read = || {
+        let (place, made) = name.rsplit_once("-v")?;
+        let (version, attempt) = made.split_once('.')?;
+        Some((place, version.parse::<u64>().ok()?, attempt.parse::<u32>().ok()?))
+    };
+    let Some((place, version, attempt)) = read() else { return Vec::new() };
+    let dots: Vec<usize> = place.match_indices('.').map(|(at, _)| at).collect();
+    let mut readings = Vec::new();
+    for (number, first) in dots.iter().enumerate() {
+        for second in &dots[number + 1..] {
+            let (job, group, index) = (&place[..*first], &place[first + 1..*second], &place[second + 1..]);
+            let index = index.parse().map_or_else(|_| Index::Node(index.to_owned()), Index::Number);
+            let is_whole = allocation_name(job, group, &index, version, attempt) == name;
+            if is_whole && !job.is_empty() && !group.is_empty() {
+                readings.push(Named { job, group, index, version, attempt });
+            }
+        }
+    }
+    readings
+}
+
 impl Roster {
     /// The numbered slot at `index`.
     pub fn slot(&self, index: u32) -> Option<&Slot> {
@@ -172,6 +210,19 @@ fn is_zero(number: &u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_read_every_way_it_may_mean() {
+        let read = |name| {
+            let readings = readings_of_name(name);
+            readings.iter().map(|it| format!("{}|{}|{}", it.job, it.group, it.index)).collect::<Vec<_>>()
+        };
+        assert_eq!(read("web.api.3-v7.1"), ["web|api|3"]);
+        assert_eq!(read("web.api.n1.lan-v7.1"), ["web|api|n1.lan", "web|api.n1|lan", "web.api|n1|lan"]);
+        assert_eq!(read("web.api.03-v7.1"), Vec::<String>::new(), "nobody writes a number so");
+        assert_eq!(read("web.api-v7.1"), Vec::<String>::new());
+        assert_eq!(read("web"), Vec::<String>::new());
+    }
 
     #[test]
     fn alike_neighbours_are_one_run() {

@@ -186,9 +186,9 @@ fn bombs_are_refused() {
         read("doubled.hcl", &text, &Options::default())
     };
     let texts = doubled("\"x\"", |n| format!("\"${{local.l{n:02}}}${{local.l{n:02}}}\""));
-    assert!(texts.contains("a text of more than 4194304 bytes"), "{texts}");
+    assert!(texts.contains("a text of more than 1048576 bytes"), "{texts}");
     let lists = doubled("[1]", |n| format!("[local.l{n:02}, local.l{n:02}]"));
-    assert!(lists.contains("take more than 134217728 bytes"), "{lists}");
+    assert!(lists.contains("take more than 33554432 bytes"), "{lists}");
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 use schemas::admission::{self, Verdict};
 use schemas::job::{Job, JobSpec};
+use schemas::limits::{self, MANAGER_BYTES, MANAGERS, UNKNOWN_FIELDS};
 use schemas::meta::ObjectMeta;
 use schemas::unknown::{self, Wrong};
 use schemas::validate::{self, Problem};
@@ -24,6 +25,9 @@ pub(super) struct Admitted<T> {
 
 /// Reads and checks a job.
 pub(super) fn job(body: Value, name: &Name, validation: FieldValidation) -> Result<Admitted<Job>, Refusal> {
+    if let Some(why) = limits::excess(&body) {
+        return Err(Refusal::bad_request(format!("the document is too much: {why}")));
+    }
     let parts = split(Kind::Job, body, name)?;
     let mut warnings = Vec::new();
     let metadata = metadata(Kind::Job, parts.metadata, name)?;
@@ -131,6 +135,23 @@ pub(super) fn metadata(
             field: "metadata.name".to_owned(),
         });
     }
+    if metadata.managed_fields.len() > MANAGERS {
+        let message =
+            format!("{} managers own fields; at most {MANAGERS} may", metadata.managed_fields.len());
+        causes.push(Cause {
+            reason: "FieldValueInvalid",
+            message,
+            field: "metadata.managedFields".to_owned(),
+        });
+    }
+    if metadata.managed_fields.iter().any(|entry| entry.manager.len() > MANAGER_BYTES) {
+        let message = format!("the name of a manager is longer than {MANAGER_BYTES} bytes");
+        causes.push(Cause {
+            reason: "FieldValueInvalid",
+            message,
+            field: "metadata.managedFields".to_owned(),
+        });
+    }
     if !metadata.finalizers.is_empty() {
         causes.push(Cause {
             reason: "FieldValueForbidden",
@@ -147,9 +168,15 @@ pub(super) fn decode_spec<T: DeserializeOwned>(
     (kind, name): (Kind, &str),
     (validation, warnings): (FieldValidation, &mut Vec<String>),
 ) -> Result<T, Refusal> {
+    let mut unknown = 0;
     let place = |path: &str| if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
     let read = unknown::read(spec, |Wrong { path, message }| {
         let place = place(path);
+        unknown += 1;
+        if unknown > UNKNOWN_FIELDS {
+            let message = format!("more than {UNKNOWN_FIELDS} fields are not known, {place:?} among them");
+            return Err(Undecoded::Refused(Box::new(Refusal::bad_request(message))));
+        }
         match validation {
             FieldValidation::Strict => {
                 let message = format!("strict decoding error: unknown field {place:?}: {message}");

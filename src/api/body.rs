@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
+use schemas::limits;
 use schemas::text::{self, Format, Options, Source};
 use serde_json::Value;
 
 use super::refusal::Refusal;
 
 /// The most bytes of a body: a job's text is at most this long.
-const LIMIT: usize = 1024 * 1024;
+const LIMIT: usize = limits::DOCUMENT_BYTES;
+/// How many values all aliases of a YAML text may copy together.
+const ALIASED: usize = 10_000;
 
 /// How long a body may take.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -78,7 +81,18 @@ impl Sent {
 
     fn yaml(&self) -> Result<Value, Refusal> {
         let text = self.text()?;
-        let options = serde_saphyr::options! { strict_booleans: true };
+        let options = serde_saphyr::options! {
+            strict_booleans: true,
+            budget: serde_saphyr::budget! {
+                max_depth: limits::DEPTH,
+                max_nodes: limits::VALUES,
+                max_events: 3 * limits::VALUES,
+                max_total_scalar_bytes: LIMIT,
+                max_recorded_anchor_bytes: 2 * LIMIT,
+            },
+            // What aliases copy counts as often as it is copied.
+            alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED },
+        };
         serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| Refusal::bad_request(format!("the body is not YAML: {error}")))
     }

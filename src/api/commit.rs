@@ -51,6 +51,19 @@ pub(super) struct Change<D> {
     pub seen: Seen,
     /// Sentences for people.
     pub warnings: Vec<String>,
+    /// What it is to a store that is full.
+    pub weight: Weight,
+}
+
+/// What a change is to a store that is full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// It makes something new or larger: refused before the store's reserve is touched.
+    Growth,
+    /// It ends something: written as long as anything can be.
+    Relief,
+    /// It ends something, and where not even that can be written these deletes do as well.
+    Deletes(Vec<Key>),
 }
 
 /// What a write came to.
@@ -76,21 +89,24 @@ pub(super) struct Target<'a> {
 }
 
 /// Changes a document: `make` is asked again with what is there as long as somebody else was faster.
-pub(super) async fn change<D: Document + Clone>(
+pub(super) async fn change<D: Document + Clone + Send + Sync>(
     server: &Server,
     target: &Target<'_>,
     cached: Option<Stored<D>>,
-    make: impl Fn(Option<&Stored<D>>) -> Result<Change<D>, Refusal>,
+    make: impl Fn(Option<&Stored<D>>) -> Result<Change<D>, Refusal> + Sync,
 ) -> Result<Done<D>, Refusal> {
     let Target { kind, name, key, is_dry } = *target;
-    let mut stored = cached;
+    let unreadable =
+        server.look(|scene| scene.view.unreadable.counters(key)).map(|counters| counters.modified);
+    let (mut stored, mut unreadable) = (cached, unreadable);
     for _ in 0..TRIES {
-        let Change { document, writes, seen, warnings } = make(stored.as_ref())?;
+        let made = server.think(|| make(stored.as_ref())).await??;
+        let Change { document, writes, seen, mut warnings, weight } = made;
         let is_new = stored.is_none();
         let outdated = check(server, target, stored.as_ref(), &seen);
         if let Err(refusal) = outdated {
             // The picture of this server may lag behind what the sender has seen elsewhere.
-            let latest = fresh(server, key).await?;
+            let (latest, _) = fresh(server, key).await?;
             if revision(latest.as_ref()) == revision(stored.as_ref()) {
                 return Err(refusal);
             }
@@ -100,16 +116,31 @@ pub(super) async fn change<D: Document + Clone>(
         if is_dry || writes.is_empty() {
             return Ok(Done { document, is_new, warnings });
         }
-        let guard = match &stored {
-            Some(stored) => Guard::At(key.clone(), stored.modified),
+        // What cannot be read is replaced: it is as if nothing were there, but for the guard.
+        let guard = match revision(stored.as_ref()).or(unreadable) {
+            Some(revision) => Guard::At(key.clone(), revision),
             None => Guard::Absent(key.clone()),
         };
-        match server.commit(Txn { guards: vec![guard], writes }).await {
+        if weight == Weight::Growth {
+            let bytes = Txn { guards: Vec::new(), writes: writes.clone() }.size() as u64;
+            server.room().admit(bytes).await.map_err(|why| Refusal::no_room(&why))?;
+        }
+        let guards = vec![guard];
+        let mut answer = server.commit(Txn { guards: guards.clone(), writes }).await;
+        if answer == Err(CommitError::Full)
+            && let Weight::Deletes(keys) = weight
+        {
+            let writes = keys.into_iter().map(|key| Write::Delete { key }).collect();
+            answer = server.commit(Txn { guards, writes }).await;
+            warnings
+                .push("the store is full: it is gone at once, and what runs ends once there is room".into());
+        }
+        match answer {
             Ok(revision) => {
                 server.shown(revision).await;
                 return Ok(Done { document, is_new, warnings });
             }
-            Err(CommitError::Conflict) => stored = fresh(server, key).await?,
+            Err(CommitError::Conflict) => (stored, unreadable) = fresh(server, key).await?,
             Err(error) => return Err(Refusal::of_commit(error, kind, &name.name)),
         }
     }
@@ -145,10 +176,15 @@ fn check<D>(
     Ok(())
 }
 
-/// A document as the store has it now.
-pub(super) async fn fresh<D: Document>(server: &Server, key: &Key) -> Result<Option<Stored<D>>, Refusal> {
-    let Some(entry) = server.fresh(key).await? else { return Ok(None) };
+/// A document as the store has it now; of one that cannot be read, the revision.
+async fn fresh<D: Document>(
+    server: &Server,
+    key: &Key,
+) -> Result<(Option<Stored<D>>, Option<Revision>), Refusal> {
+    let Some(entry) = server.fresh(key).await? else { return Ok((None, None)) };
     let Entry { key: _, value, created, modified, version } = entry;
-    let value = codec::decode(&value).map_err(|error| Refusal::unavailable(error.to_string()))?;
-    Ok(Some(Stored { value, created, modified, version }))
+    Ok(match codec::decode(&value) {
+        Ok(value) => (Some(Stored { value, created, modified, version }), None),
+        Err(_) => (None, Some(modified)),
+    })
 }

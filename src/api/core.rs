@@ -45,7 +45,7 @@ async fn namespaces(
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    list_or_watch(&server, &Listed::new(Kind::Namespace, None, &query, &headers)?, &query)
+    list_or_watch(&server, &Listed::new(Kind::Namespace, None, &query, &headers)?, &query).await
 }
 
 async fn namespace(
@@ -54,7 +54,7 @@ async fn namespace(
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    one(&server, Kind::Namespace, &Name::new("", name), (&query, &headers))
+    one(&server, Kind::Namespace, &Name::new("", name), (&query, &headers)).await
 }
 
 async fn all_events(
@@ -62,7 +62,7 @@ async fn all_events(
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    list_or_watch(&server, &Listed::new(Kind::CoreEvent, None, &query, &headers)?, &query)
+    list_or_watch(&server, &Listed::new(Kind::CoreEvent, None, &query, &headers)?, &query).await
 }
 
 async fn events(
@@ -71,7 +71,7 @@ async fn events(
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    list_or_watch(&server, &Listed::new(Kind::CoreEvent, Some(namespace), &query, &headers)?, &query)
+    list_or_watch(&server, &Listed::new(Kind::CoreEvent, Some(namespace), &query, &headers)?, &query).await
 }
 
 async fn event(
@@ -80,5 +80,5 @@ async fn event(
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    one(&server, Kind::CoreEvent, &Name::new(namespace, name), (&query, &headers))
+    one(&server, Kind::CoreEvent, &Name::new(namespace, name), (&query, &headers)).await
 }

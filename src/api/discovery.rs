@@ -1,7 +1,6 @@
-//! What the API offers, in the words that `kubectl` asks for, and whether the server is well.
+//! What the API offers, in the words that `kubectl` asks for, and its metrics.
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -17,9 +16,6 @@ const SPEAKS: (&str, &str) = ("1", "32");
 pub(super) fn router() -> Router<Server> {
     Router::new()
         .route("/version", get(version))
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/livez", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api", get(core_versions))
         .route("/apis", get(groups))
@@ -42,14 +38,6 @@ fn arch() -> &'static str {
         "aarch64" => "arm64",
         other => other,
     }
-}
-
-/// Ready once the picture of the store is there.
-async fn ready(State(server): State<Server>) -> Response {
-    if server.cache().revision().0 == 0 {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the store has not been read yet").into_response();
-    }
-    "ok".into_response()
 }
 
 async fn metrics() -> Response {

@@ -16,6 +16,7 @@ use super::events::Event;
 use super::kind::Kind;
 use super::scene::Name;
 use super::touch::Step;
+use super::unreadable;
 
 /// The events of one revision, in the order of its keys.
 pub(super) fn events<'a>(
@@ -25,7 +26,14 @@ pub(super) fn events<'a>(
     now: Timestamp,
 ) -> Vec<Event> {
     let mut story = Story { view, revision, now, events: Vec::new(), by_job: BTreeMap::new() };
-    for step in steps.filter(|step| !step.is_unfounded()) {
+    for step in steps {
+        if let Some(why) = view.unreadable.get(step.key) {
+            story.unreadable(step.key, why);
+            continue;
+        }
+        if step.is_unfounded() {
+            continue;
+        }
         match step.key.kind() {
             "jobs" => story.job(&step),
             "deployments" => story.deployment(&step),
@@ -142,6 +150,21 @@ impl Story<'_> {
         });
     }
 
+    /// Something is written that nobody can read.
+    fn unreadable(&mut self, key: &Key, why: &str) {
+        let Some((kind, about)) = unreadable::concerned(key) else { return };
+        self.tell(Telling {
+            kind,
+            about,
+            reason: "Unreadable",
+            task: "",
+            message: format!("{key} cannot be read: {why}"),
+            is_warning: true,
+            source: "api",
+            at: None,
+        });
+    }
+
     fn deployment(&mut self, step: &Step<'_>) {
         let (namespace, job, version) = (step.key.segment(1), step.key.segment(2), step.key.segment(3));
         let (before, now): (Option<Deployment>, Option<Deployment>) = (step.before(), step.now());
@@ -201,6 +224,9 @@ impl Story<'_> {
     }
 
     fn report(&mut self, step: &Step<'_>) {
+        if step.is_mended::<Report>() {
+            return;
+        }
         let (before, now): (Report, Report) =
             (step.before().unwrap_or_default(), step.now().unwrap_or_default());
         let node = step.key.segment(1);
@@ -289,6 +315,9 @@ impl Story<'_> {
 
     fn health(&mut self, step: &Step<'_>) {
         let node = step.key.segment(1);
+        if step.is_mended::<Health>() {
+            return;
+        }
         let (before, now): (Option<Health>, Option<Health>) = (step.before(), step.now());
         let Some(health) = now else { return };
         if before.is_some_and(|before| before.state == health.state) {

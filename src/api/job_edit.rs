@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use plan::view::{JobRef, Stored};
+use plan::view::{Counters, JobRef, Stored};
 use plan::{View, Write};
 use schemas::job::{Job, Submission, Version};
 use schemas::key::Key;
@@ -33,15 +33,17 @@ pub(super) fn edit(view: &View, stored: Option<&Stored<Job>>, wanted: Wanted, no
     let Wanted { mut job, submission } = wanted;
     let old = stored.map(|stored| &stored.value);
     let is_new_version = old.is_none_or(|old| old.spec != job.spec);
-    job.version = old.map_or(0, |old| old.version) + u64::from(is_new_version);
+    let before = old.map_or_else(|| last_number(view, &job), |old| old.version);
+    job.version = before + u64::from(is_new_version);
     job.metadata.creation_timestamp =
         Some(old.and_then(|old| old.metadata.creation_timestamp).unwrap_or(now));
     job.metadata.deletion_timestamp = old.and_then(|old| old.metadata.deletion_timestamp);
-    if old == Some(&job) {
+    let (namespace, name) = (job.metadata.namespace.clone(), job.metadata.name.clone());
+    if old == Some(&job) && !has_unreadable(view, &namespace, &name) {
         return Edit { job, writes: Vec::new() };
     }
-    let (namespace, name) = (job.metadata.namespace.clone(), job.metadata.name.clone());
     let mut writes = vec![Write::put(Key::job(&namespace, &name), &job)];
+    writes.extend(unreadable_versions(view, &namespace, &name, job.version));
     if is_new_version {
         let version = Version {
             number: job.version,
@@ -55,6 +57,56 @@ pub(super) fn edit(view: &View, stored: Option<&Stored<Job>>, wanted: Wanted, no
         writes.extend(forgotten.into_iter().map(|key| Write::Delete { key }));
     }
     Edit { job, writes }
+}
+
+/// Whether something of a job cannot be read that is mended by applying the job again.
+fn has_unreadable(view: &View, namespace: &str, name: &str) -> bool {
+    ["versions", "rosters"]
+        .iter()
+        .any(|kind| view.unreadable.under(&[kind, namespace, name]).next().is_some())
+}
+
+/// Versions that nobody can read are forgotten when the job is applied again: what runs them is replaced as what runs
+/// any forgotten version is.
+fn unreadable_versions<'a>(
+    view: &'a View,
+    namespace: &str,
+    name: &str,
+    newest: u64,
+) -> impl Iterator<Item = Write> + use<'a> {
+    let newest = Key::version(namespace, name, newest);
+    let keys = view.unreadable.under(&["versions", namespace, name]).map(|(key, _)| key);
+    keys.filter(move |key| **key != newest).take(16).map(|key| Write::Delete { key: key.clone() })
+}
+
+/// The number of the last version of a job that is there and cannot be read; 0 for a new one.
+fn last_number(view: &View, job: &Job) -> u64 {
+    let (namespace, name) = (job.metadata.namespace.as_str(), job.metadata.name.as_str());
+    if !view.is_unreadable(&Key::job(namespace, name)) {
+        return 0;
+    }
+    let versions = view.versions.under(&["versions", namespace, name]).map(|(key, _)| key);
+    let deployments = view.deployments.under(&["deployments", namespace, name]).map(|(key, _)| key);
+    let kinds = ["versions", "deployments"].into_iter();
+    let unreadable =
+        kinds.flat_map(|kind| view.unreadable.under(&[kind, namespace, name])).map(|(key, _)| key);
+    let numbers = versions.chain(deployments).chain(unreadable).filter_map(|key| key.segment(3).parse().ok());
+    numbers.chain(used(view, namespace, name)).max().unwrap_or(0)
+}
+
+/// What is known of a job that is there and cannot be read: what its last readable version was to do.
+pub(super) fn last_known(view: &View, namespace: &str, name: &str) -> Option<Stored<Job>> {
+    let Counters { created, modified, version } = view.unreadable.counters(&Key::job(namespace, name))?;
+    let mut job = Job::default();
+    job.metadata.namespace = namespace.to_owned();
+    job.metadata.name = name.to_owned();
+    let versions = view.versions.under(&["versions", namespace, name]);
+    if let Some((_, last)) = versions.max_by_key(|(_, stored)| stored.value.number) {
+        job.spec = last.value.spec.clone();
+        job.metadata.creation_timestamp = last.value.created_at;
+    }
+    job.version = last_number(view, &job);
+    Some(Stored { value: job, created, modified, version })
 }
 
 /// The versions that need no longer be remembered once `newest` is written.
@@ -84,6 +136,21 @@ fn used(view: &View, namespace: &str, name: &str) -> BTreeSet<u64> {
     let job = JobRef { namespace: namespace.to_owned(), job: name.to_owned() };
     let placements = view.indexes.placements_of_job(&job).filter_map(|key| view.placements.get(key));
     rosters.chain(placements.flat_map(|placement| [placement.version, placement.spec])).collect()
+}
+
+/// Whether a change does nothing but stop a job or lower its counts.
+pub(super) fn only_ends(old: &Job, new: &Job) -> bool {
+    let mut lowered = old.spec.clone();
+    let is_stop = new.spec.stop && !old.spec.stop;
+    lowered.stop |= new.spec.stop;
+    let mut are_lower = false;
+    for (group, wanted) in lowered.groups.iter_mut().zip(&new.spec.groups) {
+        if group.count > wanted.count && wanted.count.is_some() {
+            group.count = wanted.count;
+            are_lower = true;
+        }
+    }
+    lowered == new.spec && (is_stop || are_lower)
 }
 
 /// The write that asks for a job's deletion; none if that was asked before.

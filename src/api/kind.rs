@@ -124,7 +124,7 @@ const NODE: Words = Words {
     short: &["no"],
     is_namespaced: false,
     is_in_all: false,
-    verbs: &["get", "list", "patch", "update", "watch"],
+    verbs: &["delete", "get", "list", "patch", "update", "watch"],
     subresources: &[Subresource { name: "status", group_version: None, kind: "Node", verbs: &["get"] }],
 };
 const EVENT: Words = Words {

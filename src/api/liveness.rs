@@ -128,7 +128,7 @@ async fn release(
     } else {
         serde_json::from_value(sent.document()?).map_err(|error| Refusal::bad_request(error.to_string()))?
     };
-    let by = if word.by.is_empty() { query.manager(&headers) } else { word.by };
+    let by = if word.by.is_empty() { query.manager(&headers)? } else { word.by };
     if by.len() > 256 {
         return Err(Refusal::bad_request("by: more than 256 bytes"));
     }

@@ -1,19 +1,22 @@
 //! The API: documents, watches, tables and what else clients need, Kubernetes-shaped.
 //!
 //! The API decides nothing. It reads the view of its process and writes what people wish, after it has checked
-//! that the wish makes sense. [`Server`] has the routes, [`serve`] answers connections.
+//! that the wish makes sense. [`Server`] has the routes, [`hand_over`] says which runtime answers.
 
-mod accept;
 mod admission;
+mod agent_call;
 pub mod agents;
 mod apply;
 mod body;
 mod commit;
 mod core;
 mod discovery;
+mod epoch;
 mod events;
 mod feed;
+mod hand_over;
 mod happened;
+mod health;
 mod job_edit;
 mod kind;
 pub mod lifeline;
@@ -24,6 +27,7 @@ mod openapi;
 mod ownership;
 mod patch;
 mod preview;
+mod purge;
 mod read;
 mod refusal;
 mod request;
@@ -34,15 +38,20 @@ mod scene;
 mod selector;
 mod server;
 pub mod store_face;
+pub mod strays;
 mod table;
 #[cfg(test)]
 mod tests;
 mod touch;
+mod unreadable;
 mod unsaid;
+mod waiting;
 mod watch;
+mod work;
 mod write;
 mod write_jobs;
 mod write_nodes;
 
-pub use accept::serve;
+pub use hand_over::hand_over;
 pub use server::Server;
+pub use waiting::waiting;

@@ -42,25 +42,27 @@ async fn preview(
 ) -> Result<Json<Value>, Refusal> {
     let name = Name::new(namespace, name);
     let manner = Manner::of(&query, &headers)?;
+    server.think(|| foresee(&server, &name, (&sent, &manner))).await?.map(Json)
+}
+
+fn foresee(server: &Server, name: &Name, (sent, manner): (&Sent, &Manner)) -> Result<Value, Refusal> {
     let key = Key::job(&name.namespace, &name.name);
     let (view, shown, now) = server.look(|scene| {
-        (scene.view.clone(), catalog::join(scene, Kind::Job, &name).unwrap_or_default(), scene.now)
+        (scene.view.clone(), catalog::join(scene, Kind::Job, name).unwrap_or_default(), scene.now)
     });
     let stored = view.jobs.stored(&key).cloned();
-    let Change { document: job, writes, warnings, seen: _ } =
-        write_jobs::planned(&server, &name, stored.as_ref(), (&sent, &manner))?;
+    let Change { document: job, writes, warnings, seen: _, weight: _ } =
+        write_jobs::planned(server, name, stored.as_ref(), (sent, manner))?;
     let diff = diff::diff(&name.name, stored.as_ref().map(|stored| &stored.value.spec), &job.spec);
     let reference = JobRef { namespace: name.namespace.clone(), job: name.name.clone() };
-    // A rollout of thousands takes a while to foresee, during which others are served.
-    let foresee = tokio::task::spawn_blocking(move || forecast(view, &reference, &writes, now));
-    let groups = foresee.await.expect("a forecast neither panics nor is cancelled");
+    let groups = forecast(view, &reference, &writes, now);
     let version = shown["metadata"]["resourceVersion"].as_str().unwrap_or("0");
-    Ok(Json(json!({
+    Ok(json!({
         "apiVersion": GROUP_VERSION, "kind": "JobPlan",
         "changes": diff.change != diff::Change::None,
         "diff": part(&diff), "groups": part(&groups), "warnings": warnings,
         "resourceVersion": version,
-    })))
+    }))
 }
 
 fn reference(name: &Name, group: &str) -> GroupRef {
@@ -78,23 +80,25 @@ async fn why(
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Json<Value>, Refusal> {
     let name = Name::new(namespace, name);
-    server.look(|scene| {
-        let job = scene.view.jobs.get(&Key::job(&name.namespace, &name.name));
-        let job = job.ok_or_else(|| missing(scene, Kind::Job, &name))?;
-        let groups: BTreeMap<&str, Value> = job
-            .spec
-            .groups
-            .iter()
-            .map(|group| {
-                let pending = counts::of_group(scene.view, job, group).unplaced;
-                let told = scheduler::explain(scene.view, &reference(&name, &group.name), &job.spec);
-                let why = json!({
-                    "pending": pending, "considered": told.considered, "fitting": told.fitting,
-                    "filtered": told.filtered, "exhausted": told.exhausted, "sentences": told.nearest,
-                });
-                (group.name.as_str(), why)
-            })
-            .collect();
-        Ok(Json(json!({"apiVersion": GROUP_VERSION, "kind": "Why", "groups": groups})))
-    })
+    server.show(|| server.look(|scene| explained(scene, &name))).await?.map(Json)
+}
+
+fn explained(scene: &Scene<'_>, name: &Name) -> Result<Value, Refusal> {
+    let job = scene.view.jobs.get(&Key::job(&name.namespace, &name.name));
+    let job = job.ok_or_else(|| missing(scene, Kind::Job, name))?;
+    let groups: BTreeMap<&str, Value> = job
+        .spec
+        .groups
+        .iter()
+        .map(|group| {
+            let pending = counts::of_group(scene.view, job, group).unplaced;
+            let told = scheduler::explain(scene.view, &reference(name, &group.name), &job.spec);
+            let why = json!({
+                "pending": pending, "considered": told.considered, "fitting": told.fitting,
+                "filtered": told.filtered, "exhausted": told.exhausted, "sentences": told.nearest,
+            });
+            (group.name.as_str(), why)
+        })
+        .collect();
+    Ok(json!({"apiVersion": GROUP_VERSION, "kind": "Why", "groups": groups}))
 }

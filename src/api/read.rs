@@ -44,7 +44,7 @@ async fn many(
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    list_or_watch(&server, &Listed::new(place.kind()?, place.namespace(), &query, &headers)?, &query)
+    list_or_watch(&server, &Listed::new(place.kind()?, place.namespace(), &query, &headers)?, &query).await
 }
 
 async fn single(
@@ -53,22 +53,22 @@ async fn single(
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    one(&server, place.kind()?, &place.name(), (&query, &headers))
+    one(&server, place.kind()?, &place.name(), (&query, &headers)).await
 }
 
-pub(super) fn one(
+pub(super) async fn one(
     server: &Server,
     kind: Kind,
     name: &Name,
     (query, headers): (&ReadQuery, &HeaderMap),
 ) -> Result<Response, Refusal> {
-    let shown: Result<Value, Refusal> = server.look(|scene| {
+    let join = |scene: &Scene<'_>| {
         let document = catalog::join(&Scene { explains: true, ..*scene }, kind, name);
         let document = document.ok_or_else(|| missing(scene, kind, name))?;
         let include = Include::of(query.include_object.as_deref());
-        Ok(shape(kind, Form::of(headers), include, (document, scene)))
-    });
-    Ok(axum::Json(shown?).into_response())
+        Ok(axum::Json(shape(kind, Form::of(headers), include, (document, scene))).into_response())
+    };
+    server.show(|| server.look(join)).await?
 }
 
 /// One document in the form that was asked for.
@@ -138,15 +138,16 @@ impl Listed {
     }
 }
 
-pub(super) fn list_or_watch(
+pub(super) async fn list_or_watch(
     server: &Server,
     listed: &Listed,
     query: &ReadQuery,
 ) -> Result<Response, Refusal> {
-    if is_set(query.watch.as_ref()) {
-        return watch::stream(server, listed.clone(), query);
-    }
-    list(server, listed, query)
+    let answer = || match is_set(query.watch.as_ref()) {
+        true => watch::stream(server, listed.clone(), query),
+        false => list(server, listed, query),
+    };
+    server.show(answer).await?
 }
 
 /// Where a page ended: the revision of the first page and the last name of this one. A watch that starts at

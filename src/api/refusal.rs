@@ -4,10 +4,11 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemas::limits::COMPLAINTS;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use crate::store::{CommitError, ReadError};
+use crate::store::{CommitError, NoRoom, ReadError};
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +32,23 @@ pub(super) struct Refusal {
     retry_after_seconds: Option<u32>,
 }
 
+/// The longest message, in bytes: it may quote what was sent.
+const LONGEST: usize = 32 * 1024;
+/// The longest message about one field.
+const LONGEST_CAUSE: usize = 1024;
+
+/// A text up to a length.
+fn shortened(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text += "…";
+    }
+    text
+}
+
 impl Refusal {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Refusal {
-        let message = message.into();
+        let message = shortened(message.into(), LONGEST);
         Refusal { code, reason, message, about: None, causes: Vec::new(), retry_after_seconds: None }
     }
 
@@ -91,6 +106,8 @@ impl Refusal {
 
     /// Other managers own fields that an apply wants to set.
     pub(super) fn owned_by_others(kind: Kind, name: &str, causes: Vec<Cause>) -> Refusal {
+        let mut causes = causes;
+        causes.truncate(COMPLAINTS);
         let plural = if causes.len() == 1 { "conflict" } else { "conflicts" };
         let mut owners: Vec<(&str, Vec<&str>)> = Vec::new();
         for cause in &causes {
@@ -114,7 +131,11 @@ impl Refusal {
     }
 
     /// The document is understood and wrong.
-    pub(super) fn invalid(kind: Kind, name: &str, causes: Vec<Cause>) -> Refusal {
+    pub(super) fn invalid(kind: Kind, name: &str, mut causes: Vec<Cause>) -> Refusal {
+        causes.truncate(COMPLAINTS);
+        for cause in &mut causes {
+            cause.message = shortened(std::mem::take(&mut cause.message), LONGEST_CAUSE);
+        }
         let listed: Vec<String> =
             causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         let listed = match listed.as_slice() {
@@ -158,6 +179,13 @@ impl Refusal {
         Refusal { retry_after_seconds: Some(1), ..refusal }
     }
 
+    /// Others are served first.
+    pub(super) fn busy() -> Refusal {
+        let message = "the server is busy with other requests; try again in a second";
+        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        Refusal { retry_after_seconds: Some(1), ..refusal }
+    }
+
     /// The node that should answer does not.
     pub(super) fn bad_gateway(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::BAD_GATEWAY, "ServiceUnavailable", message)
@@ -183,9 +211,20 @@ impl Refusal {
             CommitError::TooLarge => Refusal::too_large("the document is too large for the store"),
             CommitError::Full => {
                 let message = "the store is full; nothing was changed. Deleting still works";
-                Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", message)
+                Refusal::full(message)
             }
         }
+    }
+
+    /// Nothing new is taken any more.
+    pub(super) fn no_room(why: &NoRoom) -> Refusal {
+        Refusal::full(format!(
+            "the store is full; nothing was changed: {why}. Stopping and deleting still work"
+        ))
+    }
+
+    fn full(message: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", message)
     }
 
     /// The sentence.

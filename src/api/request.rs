@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use schemas::limits::MANAGER_BYTES;
 use serde::Deserialize;
 
 use super::apply::Contested;
@@ -95,13 +96,17 @@ impl WriteQuery {
     }
 
     /// Who owns what is set: as the query says, else the sender's program.
-    pub(super) fn manager(&self, headers: &HeaderMap) -> String {
+    pub(super) fn manager(&self, headers: &HeaderMap) -> Result<String, Refusal> {
         if let Some(manager) = self.field_manager.as_ref().filter(|manager| !manager.is_empty()) {
-            return manager.clone();
+            if manager.len() > MANAGER_BYTES {
+                let message = format!("fieldManager is longer than {MANAGER_BYTES} bytes");
+                return Err(Refusal::bad_request(message));
+            }
+            return Ok(manager.clone());
         }
         let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let program = agent.split(['/', ' ']).next().filter(|word| !word.is_empty());
-        program.unwrap_or("unknown").to_owned()
+        Ok(program.unwrap_or("unknown").chars().take(MANAGER_BYTES).collect())
     }
 }
 
@@ -215,9 +220,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, "kubectl/v1.32 (linux)".parse().unwrap());
         let mut query = WriteQuery::default();
-        assert_eq!(query.manager(&headers), "kubectl");
+        assert_eq!(query.manager(&headers).unwrap(), "kubectl");
         query.field_manager = Some("ci".into());
-        assert_eq!(query.manager(&headers), "ci");
-        assert_eq!(WriteQuery::default().manager(&HeaderMap::new()), "unknown");
+        assert_eq!(query.manager(&headers).unwrap(), "ci");
+        assert_eq!(WriteQuery::default().manager(&HeaderMap::new()).unwrap(), "unknown");
+        query.field_manager = Some("m".repeat(129));
+        assert!(query.manager(&headers).is_err());
     }
 }

@@ -56,13 +56,14 @@ async fn write(
     let manner = Manner { subresource: "scale", ..Manner::of(&query, &headers)? };
     // Without the version of the answer: what a patch names is what its sender has seen.
     let current = json!({"spec": scale(&server, &name, &which)?["spec"]});
-    let wanted = match sent.media.as_str() {
-        "application/json" | "application/yaml" => sent.document()?,
+    let read = || match sent.media.as_str() {
+        "application/json" | "application/yaml" => sent.document(),
         _ => match Patch::read(&sent)? {
-            Patch::Merge(patch) | Patch::Apply(patch) => patch::merge(&current, &patch),
-            Patch::Json(patch) => patch::json(&current, &patch)?,
+            Patch::Merge(patch) | Patch::Apply(patch) => Ok(patch::merge(&current, &patch)),
+            Patch::Json(patch) => patch::json(&current, &patch),
         },
     };
+    let wanted = server.think(read).await??;
     let seen = Seen::of(&wanted["metadata"])?;
     let replicas = wanted["spec"]["replicas"].as_u64().and_then(|count| u32::try_from(count).ok());
     let replicas = replicas.ok_or_else(|| {

@@ -47,7 +47,7 @@ impl Scene<'_> {
     /// The identity of a document: the same as long as it is not deleted and made again.
     pub(super) fn uid(&self, key: &Key, created: Revision) -> String {
         // The epoch is another after a restore, when revisions begin anew.
-        let seed = format!("{}/{key}@{created}", self.view.epoch);
+        let seed = format!("{}/{key}@{created}", self.view.epoch.id);
         Uuid::new_v5(&Uuid::NAMESPACE_URL, seed.as_bytes()).to_string()
     }
 

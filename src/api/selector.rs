@@ -1,5 +1,6 @@
 //! Which documents of a list are meant: `labelSelector` and `fieldSelector`.
 
+use schemas::limits::SELECTOR_BYTES;
 use serde_json::Value;
 
 use super::refusal::Refusal;
@@ -41,6 +42,13 @@ impl Selector {
         fields: Option<&str>,
         selectable: &[&str],
     ) -> Result<Selector, Refusal> {
+        for (name, text) in [("labelSelector", labels), ("fieldSelector", fields)] {
+            let bytes = text.map_or(0, str::len);
+            if bytes > SELECTOR_BYTES {
+                let message = format!("{name} has {bytes} bytes; at most {SELECTOR_BYTES} are taken");
+                return Err(Refusal::bad_request(message));
+            }
+        }
         let labels = split_terms(labels.unwrap_or_default()).map(label_term).collect::<Result<_, _>>();
         let labels = labels.map_err(|problem| {
             Refusal::bad_request(format!("unable to parse requirement of labelSelector: {problem}"))

@@ -14,13 +14,23 @@ use tower_http::trace::TraceLayer;
 use super::feed::Feed;
 use super::refusal::Refusal;
 use super::scene::Scene;
-use super::{core, discovery, liveness, log, openapi, preview, read, review, scale, write};
+use super::work::Work;
+use super::{
+    core, discovery, epoch, health, liveness, log, openapi, preview, read, review, scale, unreadable, write,
+};
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
-use crate::store::{CommitError, Entry, Listing, ReadError, Store, Txn};
+use crate::http_server;
+use crate::store::{CommitError, Entry, Listing, ReadError, Room, Store, Txn};
 
 /// How long a write waits until this server shows it.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many lists are joined at once: each is some times as large meanwhile, and one worker at least is to stay free.
+fn readers() -> usize {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    (workers / 2).clamp(1, 4)
+}
 
 /// The API of one server. A clone is another handle on the same one.
 #[derive(Clone)]
@@ -31,6 +41,10 @@ struct Inner {
     cache: Cache,
     clock: Clock,
     feed: Feed,
+    /// Writing and foreseeing.
+    thinking: Work,
+    /// Reading, which does not wait for writers.
+    showing: Work,
     store: Box<dyn Writer>,
     /// Subscribed before anything was read, taken by [`Server::run`].
     changes: Mutex<Option<Changes>>,
@@ -43,6 +57,7 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 trait Writer: Send + Sync {
     fn commit(&self, txn: Txn) -> Answer<'_, Result<Revision, CommitError>>;
     fn list(&self, prefix: Prefix) -> Answer<'_, Result<Listing, ReadError>>;
+    fn room(&self) -> Room;
 }
 
 impl<S: Store> Writer for S {
@@ -51,6 +66,9 @@ impl<S: Store> Writer for S {
     }
     fn list(&self, prefix: Prefix) -> Answer<'_, Result<Listing, ReadError>> {
         Box::pin(async move { Store::list(self, &prefix).await })
+    }
+    fn room(&self) -> Room {
+        Store::room(self)
     }
 }
 
@@ -65,22 +83,25 @@ impl Server {
     ) -> Server {
         let changes = Mutex::new(Some(cache.subscribe()));
         let (store, feed) = (Box::new(store), Feed::default());
-        Server(Arc::new(Inner { name: name.into(), cache, clock, feed, store, changes, stop }))
+        let (name, thinking, showing) = (name.into(), Work::default(), Work::default());
+        Server(Arc::new(Inner { name, cache, clock, feed, thinking, showing, store, changes, stop }))
     }
 
     /// Every route of the API.
     pub fn router(&self) -> Router {
         Router::new()
             .merge(discovery::router())
+            .merge(health::router())
             .merge(openapi::router())
-            .merge(core::router())
-            .merge(read::router())
+            .merge(http_server::bounded(core::router().merge(read::router()), readers()))
+            .merge(unreadable::router())
             .merge(write::router())
             .merge(scale::router())
             .merge(preview::router())
             .merge(review::router())
             .merge(liveness::router())
             .merge(log::router())
+            .merge(epoch::router())
             .fallback(|| async { Refusal::no_such_path() })
             .method_not_allowed_fallback(|| async {
                 Refusal::method_not_allowed("the server does not allow this method on the requested resource")
@@ -130,9 +151,24 @@ impl Server {
         at(&Scene { view: &view, events: &events, explains: false, now: self.0.clock.now() })
     }
 
+    /// Does what takes a while for a write or a plan, see [`Work`].
+    pub(super) async fn think<T>(&self, think: impl FnOnce() -> T) -> Result<T, Refusal> {
+        self.0.thinking.run(think).await
+    }
+
+    /// The same for a read.
+    pub(super) async fn show<T>(&self, think: impl FnOnce() -> T) -> Result<T, Refusal> {
+        self.0.showing.run(think).await
+    }
+
     /// Writes.
     pub(super) async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
         self.0.store.commit(txn).await
+    }
+
+    /// How much room the store has.
+    pub(super) fn room(&self) -> Room {
+        self.0.store.room()
     }
 
     /// One document as the store has it now, however far this server's picture lags.

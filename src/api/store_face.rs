@@ -17,6 +17,7 @@ use futures::stream::{self, Stream, StreamExt};
 use schemas::key::{Prefix, Revision};
 use tokio_util::sync::CancellationToken;
 
+use crate::http_server;
 use crate::store::wire::{
     self, CommitAnswer, CommitQuestion, Line, ListAnswer, ListQuestion, Refused, WatchQuestion,
 };
@@ -30,13 +31,16 @@ pub enum Ask<'a> {
     Write(&'a Txn),
 }
 
-/// Says whether the sender of a request may have what it asks.
-pub type Allow = Arc<dyn Fn(&Parts, Ask<'_>) -> bool + Send + Sync>;
+/// Says whether the sender of a request may have what it asks, or why not.
+pub type Allow = Arc<dyn Fn(&Parts, Ask<'_>) -> Result<(), String> + Send + Sync>;
 
 /// Everybody may do everything: for a server that only trusted callers can reach.
 pub fn allow_all() -> Allow {
-    Arc::new(|_, _| true)
+    Arc::new(|_, _| Ok(()))
 }
+
+/// How many lists are read at once: each is one node's documents, and waits for the store.
+const LISTS: usize = 32;
 
 struct Face<S> {
     store: S,
@@ -46,8 +50,8 @@ struct Face<S> {
 
 /// The routes of the store face over a store. Open watches end when `stop` is cancelled.
 pub fn router<S: Store>(store: S, allow: Allow, stop: CancellationToken) -> Router {
-    Router::new()
-        .route(wire::LIST, post(list::<S>))
+    let lists = Router::new().route(wire::LIST, post(list::<S>));
+    http_server::bounded(lists, LISTS)
         .route(wire::COMMIT, post(commit::<S>))
         .route(wire::WATCH, get(watch::<S>))
         .layer(DefaultBodyLimit::max(wire::MESSAGE_BYTES))
@@ -59,8 +63,8 @@ async fn list<S: Store>(
     parts: Parts,
     Json(question): Json<ListQuestion>,
 ) -> Response {
-    if !(face.allow)(&parts, Ask::Read(&question.prefix)) {
-        return StatusCode::FORBIDDEN.into_response();
+    if let Err(why) = (face.allow)(&parts, Ask::Read(&question.prefix)) {
+        return forbidden(why);
     }
     match face.store.list(&question.prefix).await {
         Ok(listing) => Json(ListAnswer::from(listing)).into_response(),
@@ -74,8 +78,12 @@ async fn commit<S: Store>(
     Json(question): Json<CommitQuestion>,
 ) -> Response {
     let txn = Txn::from(question);
-    if !(face.allow)(&parts, Ask::Write(&txn)) {
-        return StatusCode::FORBIDDEN.into_response();
+    // Every store would say so; here it is said before anything is looked at.
+    if let Err(error) = txn.check() {
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, error);
+    }
+    if let Err(why) = (face.allow)(&parts, Ask::Write(&txn)) {
+        return forbidden(why);
     }
     match face.store.commit(txn).await {
         Ok(revision) => Json(CommitAnswer { revision }).into_response(),
@@ -98,8 +106,8 @@ async fn watch<S: Store>(
     Query(question): Query<WatchQuestion>,
 ) -> Response {
     let Some(prefix) = question.prefix() else { return StatusCode::BAD_REQUEST.into_response() };
-    if !(face.allow)(&parts, Ask::Read(&prefix)) {
-        return StatusCode::FORBIDDEN.into_response();
+    if let Err(why) = (face.allow)(&parts, Ask::Read(&prefix)) {
+        return forbidden(why);
     }
     match face.store.watch(&prefix, Revision(question.after)).await {
         Ok(watch) => {
@@ -130,6 +138,11 @@ fn lines(watch: Watch, stop: CancellationToken) -> impl Stream<Item = Result<Byt
             Some((Ok(Bytes::from(text)), watch))
         }
     })
+}
+
+fn forbidden(why: String) -> Response {
+    tracing::debug!(why, "the store was asked for what it is not asked for");
+    (StatusCode::FORBIDDEN, why).into_response()
 }
 
 fn refused<E: serde::Serialize>(status: StatusCode, error: E) -> Response {

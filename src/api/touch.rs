@@ -55,6 +55,10 @@ impl Step<'_> {
     pub(super) fn is_unfounded(&self) -> bool {
         self.before.is_none() && self.now.is_some_and(|entry| entry.version > 1)
     }
+    /// Whether what was there before could not be read: nothing can be told of the difference.
+    pub(super) fn is_mended<D: Document>(&self) -> bool {
+        self.before.is_some() && self.before::<D>().is_none()
+    }
     /// Whether it was made just now.
     pub(super) fn is_new(&self) -> bool {
         self.now.is_some_and(|entry| entry.version == 1)

@@ -16,10 +16,10 @@ use super::read::{Listed, shape};
 use super::refusal::Refusal;
 use super::request::{Asked, FieldValidation, Form, Place, ReadQuery, WriteQuery};
 use super::resources::catalog;
-use super::scene::Name;
+use super::scene::{Name, Scene};
 use super::server::Server;
 use super::table::Include;
-use super::{write_jobs, write_nodes};
+use super::{purge, write_jobs, write_nodes};
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {
@@ -52,12 +52,16 @@ impl Manner {
         Ok(Manner {
             is_dry: query.is_dry_run()?,
             validation: query.validation()?,
-            manager: query.manager(headers),
+            manager: query.manager(headers)?,
             contested: query.contested(),
             subresource: "",
         })
     }
 }
+
+/// How many warnings are sent, and how long each is: clients limit the heads of answers.
+const WARNINGS: usize = 50;
+const WARNING: usize = 256;
 
 /// A document after a write, in the form that the sender wants.
 pub(super) fn answer(server: &Server, kind: Kind, headers: &HeaderMap, done: Done<Value>) -> Response {
@@ -66,8 +70,9 @@ pub(super) fn answer(server: &Server, kind: Kind, headers: &HeaderMap, done: Don
     let form = Form::of(headers);
     let shown = server.look(|scene| shape(kind, form, Include::Document, (document, scene)));
     let mut response = (status, axum::Json(shown)).into_response();
-    for warning in warnings {
-        let text = warning.replace(['"', '\\'], "'").replace(char::is_control, " ");
+    for warning in warnings.iter().take(WARNINGS) {
+        let text: String = warning.chars().take(WARNING).collect();
+        let text = text.replace(['"', '\\'], "'").replace(char::is_control, " ");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
             response.headers_mut().append(HeaderName::from_static("warning"), value);
         }
@@ -168,7 +173,7 @@ async fn replace(asking: Asking) -> Result<Response, Refusal> {
 
 async fn change(asking: Asking) -> Result<Response, Refusal> {
     let Asking { server, what, name, sent, manner, headers: _ } = &asking;
-    let patch = Patch::read(sent)?;
+    let patch = server.think(|| Patch::read(sent)).await??;
     let done = match what {
         Writable::Job => write_jobs::patch(server, name, &patch, manner).await?,
         Writable::Node => write_nodes::patch(server, name, &patch, manner).await?,
@@ -180,7 +185,7 @@ async fn remove(asking: Asking) -> Result<Response, Refusal> {
     let Asking { server, what, name, sent, manner, headers: _ } = &asking;
     let done = match what {
         Writable::Job => write_jobs::delete(server, name, sent, manner).await?,
-        Writable::Node => return Err(what.cannot_be("deleted")),
+        Writable::Node => purge::purge(server, name, sent, manner).await?,
     };
     Ok(asking.answer(done))
 }
@@ -192,10 +197,11 @@ async fn remove_all(Asked(read): Asked<ReadQuery>, asking: Asking) -> Result<Res
         return Err(what.cannot_be("deleted"));
     }
     let listed = Listed::new(what.kind(), Some(name.namespace.clone()), &read, headers)?;
-    let names = server.look(|scene| {
+    let choose = |scene: &Scene<'_>| {
         let names = listed.names(scene);
         names.into_iter().filter(|name| listed.join(scene, name).is_some()).collect::<Vec<_>>()
-    });
+    };
+    let names = server.think(|| server.look(choose)).await?;
     let mut items = Vec::with_capacity(names.len());
     for name in names {
         match write_jobs::delete(server, &name, sent, manner).await {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::admission::{self, Admitted};
 use super::body::Sent;
-use super::commit::{Change, Done, Seen, Target, change};
+use super::commit::{Change, Done, Seen, Target, Weight, change};
 use super::job_edit::{self, Edit, Wanted};
 use super::kind::{GROUP_VERSION, Kind};
 use super::missing::no_job;
@@ -29,9 +29,12 @@ pub(super) async fn create(
     sent: &Sent,
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
-    let body = sent.document()?;
-    let given = body["metadata"]["name"].as_str().unwrap_or_default();
-    let admitted = admission::job(body.clone(), &Name::new(namespace, given), manner.validation)?;
+    let admit = || {
+        let body = sent.document()?;
+        let given = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        admission::job(body, &Name::new(namespace, given), manner.validation)
+    };
+    let admitted = server.think(admit).await??;
     let name = Name::new(namespace, &admitted.document.metadata.name);
     run(server, &name, manner, |stored| match stored {
         Some(_) => Err(Refusal::already_exists(Kind::Job, &name.name)),
@@ -47,12 +50,15 @@ pub(super) async fn replace(
     sent: &Sent,
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
-    let body = sent.document()?;
-    let seen = Seen::of(&body["metadata"])?;
-    let admitted = admission::job(body, name, manner.validation)?;
+    let admit = || {
+        let body = sent.document()?;
+        let seen = Seen::of(&body["metadata"])?;
+        Ok::<_, Refusal>((seen, admission::job(body, name, manner.validation)?))
+    };
+    let (seen, admitted) = server.think(admit).await??;
     run(server, name, manner, |stored| match stored {
-        None => Err(no_job(server, name)),
-        Some(_) => Ok(wanted(admitted.clone(), seen.clone(), submission(sent))),
+        None if last_known(server, name).is_none() => Err(no_job(server, name)),
+        Some(_) | None => Ok(wanted(admitted.clone(), seen.clone(), submission(sent))),
     })
     .await
 }
@@ -66,7 +72,9 @@ pub(super) async fn patch(
 ) -> Result<Done<Value>, Refusal> {
     run(server, name, manner, |stored| {
         let missing = || no_job(server, name);
-        let current = stored.map(|stored| whole(&stored.value, &unsaid::shown(&stored.value)));
+        let last_known = last_known(server, name);
+        let current = stored.or(last_known.as_ref());
+        let current = current.map(|stored| whole(&stored.value, &unsaid::shown(&stored.value)));
         let changed = match patch {
             Patch::Merge(patch) => patch::merge(&current.ok_or_else(missing)?, patch),
             Patch::Json(patch) => patch::json(&current.ok_or_else(missing)?, patch)?,
@@ -117,19 +125,31 @@ pub(super) async fn delete(
     sent: &Sent,
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
-    let options = if sent.bytes.is_empty() { Value::Null } else { sent.document()? };
+    let read = || if sent.bytes.is_empty() { Ok(Value::Null) } else { sent.document() };
+    let options = server.think(read).await??;
     let seen = Seen::of(&options["preconditions"])?;
     let is_dry = manner.is_dry || options["dryRun"].as_array().is_some_and(|dry| !dry.is_empty());
     let key = Key::job(&name.namespace, &name.name);
     let target = Target { kind: Kind::Job, name, key: &key, is_dry };
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
     let done = change(server, &target, cached, |stored| {
-        let stored = stored.ok_or_else(|| no_job(server, name))?;
+        let last_known = last_known(server, name);
+        let stored = stored.or(last_known.as_ref()).ok_or_else(|| no_job(server, name))?;
         let Edit { job, writes } = job_edit::deletion(stored, server.now());
-        Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new() })
+        // What belongs to a job that is gone is swept away, and its allocations are stopped.
+        let weight = Weight::Deletes(vec![key.clone()]);
+        Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new(), weight })
     })
     .await?;
-    Ok(if is_dry { foreseen(server, name, done) } else { written(server, name, done) })
+    if is_dry {
+        return Ok(foreseen(server, name, done));
+    }
+    let last = as_written(&done.document);
+    let mut done = written(server, name, done);
+    if done.document.is_null() {
+        done.document = last;
+    }
+    Ok(done)
 }
 
 /// Sets the count of a group.
@@ -147,6 +167,11 @@ pub(super) async fn rescale(
         Ok(wanted(admission::job(changed, name, manner.validation)?, seen.clone(), None))
     })
     .await
+}
+
+/// What is known of a job that is there and cannot be read.
+fn last_known(server: &Server, name: &Name) -> Option<Stored<Job>> {
+    server.look(|scene| job_edit::last_known(scene.view, &name.namespace, &name.name))
 }
 
 /// What is wanted of a job, and what the sender has seen of it.
@@ -167,7 +192,7 @@ async fn run(
     server: &Server,
     name: &Name,
     manner: &Manner,
-    make: impl Fn(Option<&Stored<Job>>) -> Result<Wish, Refusal>,
+    make: impl Fn(Option<&Stored<Job>>) -> Result<Wish, Refusal> + Sync,
 ) -> Result<Done<Value>, Refusal> {
     let key = Key::job(&name.namespace, &name.name);
     let target = Target { kind: Kind::Job, name, key: &key, is_dry: manner.is_dry };
@@ -187,7 +212,11 @@ fn edited(server: &Server, stored: Option<&Stored<Job>>, wish: Wish, manner: &Ma
     }
     let now = server.now();
     let Edit { job, writes } = server.look(|scene| job_edit::edit(scene.view, stored, wanted, now));
-    Change { document: job, writes, seen, warnings }
+    let weight = match stored {
+        Some(stored) if job_edit::only_ends(&stored.value, &job) => Weight::Relief,
+        Some(_) | None => Weight::Growth,
+    };
+    Change { document: job, writes, seen, warnings, weight }
 }
 
 /// A job that was written, as it is shown now.

@@ -3,13 +3,14 @@
 use plan::Write;
 use plan::view::Stored;
 use schemas::key::Key;
+use schemas::limits;
 use schemas::liveness;
 use schemas::node::{Node, NodeSpec};
 use serde_json::{Value, json};
 
 use super::admission;
 use super::body::Sent;
-use super::commit::{Change, Done, Seen, Target, change};
+use super::commit::{Change, Done, Seen, Target, Weight, change};
 use super::kind::{GROUP_VERSION, Kind};
 use super::missing::missing;
 use super::patch::{self, Patch};
@@ -26,7 +27,7 @@ pub(super) async fn replace(
     sent: &Sent,
     manner: &Manner,
 ) -> Result<Done<Value>, Refusal> {
-    let body = sent.document()?;
+    let body = server.think(|| sent.document()).await??;
     run(server, name, manner, |_| Ok(body.clone())).await
 }
 
@@ -51,7 +52,7 @@ async fn run(
     server: &Server,
     name: &Name,
     manner: &Manner,
-    make: impl Fn(Value) -> Result<Value, Refusal>,
+    make: impl Fn(Value) -> Result<Value, Refusal> + Sync,
 ) -> Result<Done<Value>, Refusal> {
     if !server.look(|scene| nodes::exists(scene, name)) {
         return Err(server.look(|scene| missing(scene, Kind::Node, name)));
@@ -69,6 +70,9 @@ async fn run(
             "metadata": part(&metadata), "spec": part(&old.spec),
         });
         let made = make(current)?;
+        if let Some(why) = limits::excess(&made) {
+            return Err(Refusal::bad_request(format!("the document is too much: {why}")));
+        }
         let seen = Seen::of(&made["metadata"])?;
         let mut parts = admission::split(Kind::Node, made, name)?;
         let mut warnings = Vec::new();
@@ -91,7 +95,11 @@ async fn run(
         let node = Node { metadata, spec, eligible_since };
         let is_same = stored.is_some_and(|stored| stored.value == node);
         let writes = if is_same { Vec::new() } else { vec![Write::put(key.clone(), &node)] };
-        Ok(Change { document: node, writes, seen, warnings })
+        // Taking a node out must be possible at any time; only words about it may be many.
+        let is_small =
+            writes.iter().all(|write| matches!(write, Write::Put { value, .. } if value.len() < 4096));
+        let weight = if is_small { Weight::Relief } else { Weight::Growth };
+        Ok(Change { document: node, writes, seen, warnings, weight })
     })
     .await?;
     let Done { document: node, is_new: _, warnings } = done;

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use schemas::codec;
@@ -15,6 +16,9 @@ use schemas::key::{Key, Prefix, Revision};
 
 use super::Cache;
 use crate::store::{Batch, CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
+
+/// How long the answer to a new node waits for the cache. The write is done either way.
+const KNOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// A store and the cache that follows it.
 #[derive(Clone)]
@@ -62,7 +66,12 @@ impl<S: Store> Store for Cached<S> {
     }
 
     async fn commit(&self, txn: Txn) -> Result<Revision, CommitError> {
+        // Whoever makes a node known goes on as that node: this server is to know it by then.
+        let names_node = txn.writes.iter().any(|write| write.key().kind() == "fingerprints");
         let revision = self.store.commit(txn).await?;
+        if names_node {
+            drop(tokio::time::timeout(KNOWN_WITHIN, self.cache.reached(revision)).await);
+        }
         self.told.fetch_max(revision.0, Ordering::AcqRel);
         Ok(revision)
     }
@@ -80,8 +89,6 @@ impl<S: Store> Store for Cached<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use plan::Write;
     use schemas::job::Version;
     use tokio_util::sync::CancellationToken;

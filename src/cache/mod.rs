@@ -8,6 +8,7 @@ mod cached;
 mod difference;
 mod digest;
 mod keeper;
+mod unreadable;
 
 pub use cached::Cached;
 pub use keeper::{Cache, Changes, Pulse};

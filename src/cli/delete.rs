@@ -55,6 +55,13 @@ pub(super) struct StopArgs {
     verbose: bool,
 }
 
+/// Arguments of `node purge`.
+#[derive(Debug, Args)]
+pub(super) struct PurgeArgs {
+    /// The node.
+    node: String,
+}
+
 /// Arguments of `job start`.
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
@@ -144,6 +151,16 @@ pub(super) async fn stop(global: &Global, args: &StopArgs) -> Result<(), CliErro
         .await?;
     }
     print::out(&format!("job {:?} stopped", args.job));
+    Ok(())
+}
+
+/// Gives a node up.
+pub(super) async fn purge(global: &Global, args: &PurgeArgs) -> Result<(), CliError> {
+    let connection = global.connect()?;
+    let kind = kinds::kind(&connection, "nodes").await?;
+    let path = format!("{}/{}", kind.path(None), quoted(&args.node));
+    connection.send(Method::DELETE, Ask::path(path)).await?;
+    print::out(&format!("node {:?} purged", args.node));
     Ok(())
 }
 

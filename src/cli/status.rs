@@ -58,6 +58,8 @@ impl Form {
     }
 }
 
+/// How many unreadable documents `status` names.
+const SHOWN: usize = 10;
 /// Where names are looked for, in this order.
 const KINDS: [&str; 4] = ["jobs", "allocations", "nodes", "deployments"];
 
@@ -66,7 +68,14 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
     let connection = global.connect()?;
     let output = args.form.output()?;
     let Some(name) = &args.name else {
-        return list(&connection, global, (kind.unwrap_or("jobs"), ""), &output).await;
+        if let Err(CliError::Failed(why)) = connection.send(Method::GET, Ask::path("/readyz")).await {
+            print::talk(&format!("Warning: the server is not ready: {}", why.trim_end()));
+        }
+        list(&connection, global, (kind.unwrap_or("jobs"), ""), &output).await?;
+        if output.is_table() {
+            unreadable(&connection).await;
+        }
+        return Ok(());
     };
     let looked = kind.map_or(KINDS.to_vec(), |kind| vec![kind]);
     let mut near = Vec::new();
@@ -96,6 +105,25 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
             let names: Vec<String> = several.iter().map(|(word, found)| format!("{word}/{found}")).collect();
             Err(CliError::failed(format!("{name:?} may be any of\n  {}", names.join("\n  "))))
         }
+    }
+}
+
+/// How many documents of the store cannot be read, if any. An older server does not say.
+async fn unreadable(connection: &Connection) {
+    let Ok(told) = connection.get(format!("{ROOT}/unreadable")).await else { return };
+    let items = told["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if items.is_empty() {
+        return;
+    }
+    let count = &told["count"];
+    let documents = if *count == 1 { "document" } else { "documents" };
+    print::out(&format!("\n{count} {documents} cannot be read; `encamp operator store get KEY` shows one:"));
+    for item in items.iter().take(SHOWN) {
+        let word = |field: &str| item[field].as_str().unwrap_or_default().to_owned();
+        print::out(&format!("  {}: {}; {}; {}", word("key"), word("why"), word("meanwhile"), word("mended")));
+    }
+    if items.len() > SHOWN {
+        print::out("  …");
     }
 }
 

@@ -112,7 +112,7 @@ enum Command {
     /// Nomad's spellings for deployments.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
-    /// What keeps the cluster well.
+    /// Keep the cluster itself running: its store, and how silence is judged.
     #[command(subcommand)]
     Operator(operator::OperatorCommand),
 }
@@ -151,6 +151,8 @@ enum NodeCommand {
     Status(status::NodeStatusArgs),
     /// Allow or forbid new allocations on a node.
     Eligibility(scale::EligibilityArgs),
+    /// Give a node up that is gone for good: what it ran is placed elsewhere, and ends should it come back.
+    Purge(delete::PurgeArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -210,6 +212,7 @@ fn run(line: CommandLine) -> Result<ExitCode, CliError> {
         Command::Dev(args) => return crate::process::dev(args),
         Command::Server(args) => return crate::process::server(args),
         Command::Agent(args) => return crate::process::agent(args),
+        Command::Operator(command) => return operator::operate(&global, command),
         command @ (Command::Apply(_)
         | Command::Run(_)
         | Command::Plan(_)
@@ -226,8 +229,7 @@ fn run(line: CommandLine) -> Result<ExitCode, CliError> {
         | Command::Job(_)
         | Command::Node(_)
         | Command::Alloc(_)
-        | Command::Deployment(_)
-        | Command::Operator(_)) => {
+        | Command::Deployment(_)) => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -262,7 +264,7 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         Command::Job(JobCommand::Start(args)) => delete::start(global, &args).await?,
         Command::Scale(args) | Command::Job(JobCommand::Scale(args)) => scale::scale(global, &args).await?,
         Command::Node(NodeCommand::Eligibility(args)) => scale::eligibility(global, &args).await?,
-        Command::Operator(command) => operator::operator(global, command).await?,
+        Command::Node(NodeCommand::Purge(args)) => delete::purge(global, &args).await?,
         Command::Logs(args) | Command::Alloc(AllocCommand::Logs(args)) => logs::logs(global, &args).await?,
         Command::Wait(args) => wait::wait(global, &args).await?,
         Command::Why(args) => why::why(global, &args).await?,
@@ -284,6 +286,7 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         | Command::Dev(_)
         | Command::Server(_)
         | Command::Agent(_)
+        | Command::Operator(_)
         | Command::Job(JobCommand::Validate(_) | JobCommand::Init(_)) => {
             unreachable!("answered without a server")
         }

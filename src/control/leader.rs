@@ -130,14 +130,15 @@ impl Watcher {
             return Standing::Taken { look_again: now + PAUSE };
         }
         let Some(leader) = view.leaders.stored(&seat.key()) else {
-            return Standing::Vacant(Guard::Absent(seat.key()));
+            // Nobody is named there, or nobody can be read: the term of whoever wrote it ends with it.
+            return Standing::Vacant(view.as_seen(&seat.key()));
         };
         let vacant = Standing::Vacant(Guard::At(seat.key(), leader.modified));
         if leader.value.server == seat.server {
             // A former life of this server, which is over: names are unique.
             return vacant;
         }
-        let beat = view.beats.stored(&Key::beat(&leader.value.server)).map(|beat| beat.modified);
+        let beat = view.counters(&Key::beat(&leader.value.server)).map(|beat| beat.modified);
         let beat = beat.unwrap_or_default();
         let since = match &self.last {
             Some((server, seen, since)) if *server == leader.value.server && *seen == beat => *since,

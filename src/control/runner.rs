@@ -63,7 +63,11 @@ impl<S: Store> Runner<S> {
                 let Some(root) = queue.pop(self.cache.revision(), Instant::now()) else { break };
                 let span = tracing::debug_span!("reconcile", %root);
                 match span.in_scope(|| self.decide(&root, &mut queue)) {
-                    plan if plan.is_empty() => queue.done(&root, None),
+                    plan if plan.is_empty() => {
+                        queue.done(&root, None);
+                        // Nothing else in this loop waits: others of this thread have their turn.
+                        tokio::task::yield_now().await;
+                    }
                     plan => flights.push(self.commit(root, plan).instrument(span)),
                 }
             }

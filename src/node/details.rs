@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use agent::AllocationId;
 use plan::Write;
-use schemas::key::Key;
+use schemas::agent_documents;
+use schemas::entry::Entry;
+use schemas::key::{Key, Prefix};
 use schemas::report::Details;
 use tokio::time::Instant;
 
 use super::run::Agent;
 use super::works;
-use crate::store::{Store, Txn};
+use crate::store::{ReadError, Store, Txn};
 
 /// The least time between two writings.
 const GAP: Duration = Duration::from_secs(1);
@@ -58,9 +60,8 @@ impl DetailsWriter {
             && let Some(id) = self.dirty.pop_first()
         {
             let key = Key::details(&self.node, id.namespace(), id.allocation());
-            let (write, digest) = match details(&id) {
-                Some(details) => {
-                    let write = Write::put(key, &details);
+            let (write, digest) = match details(&id).map(|details| fitting(&key, details)) {
+                Some(write) => {
                     let digest = digest(&write);
                     (write, Some(digest))
                 }
@@ -70,6 +71,12 @@ impl DetailsWriter {
                 continue;
             }
             txn.writes.push(write);
+            if txn.check().is_err() {
+                // One document too many for one transaction: it goes with the next.
+                txn.writes.pop();
+                self.dirty.insert(id);
+                break;
+            }
             self.on_the_way.push((id, digest));
         }
         self.not_before = Some(Instant::now() + GAP);
@@ -92,6 +99,36 @@ impl DetailsWriter {
     }
 }
 
+/// The document as servers take it: what is too long for them is told in fewer words, the newest.
+fn fitting(key: &Key, mut details: Details) -> Write {
+    let fits = |write: &Write| match write {
+        Write::Put { value, .. } => value.len() <= agent_documents::DETAILS_BYTES,
+        Write::Delete { .. } => true,
+    };
+    let whole = Write::put(key.clone(), &details);
+    if fits(&whole) {
+        return whole;
+    }
+    details.checks.values_mut().for_each(|check| check.output.clear());
+    for task in details.tasks.values_mut() {
+        let older = task.events.len().saturating_sub(1);
+        task.events.drain(..older);
+    }
+    let short = Write::put(key.clone(), &details);
+    if fits(&short) { short } else { Write::put(key.clone(), &Details::default()) }
+}
+
+/// Where the details of a node lie.
+fn details_of(node: &str) -> Prefix {
+    Prefix::under(format!("/details/{node}/"))
+}
+
+/// Reads which allocations of the node have details.
+pub(super) async fn read<S: Store>(store: &S, node: &str) -> Result<Vec<Key>, ReadError> {
+    let listing = store.list(&details_of(node)).await?;
+    Ok(listing.entries.into_iter().map(|Entry { key, .. }| key).collect())
+}
+
 fn digest(write: &Write) -> u64 {
     let mut hasher = DefaultHasher::new();
     match write {
@@ -102,6 +139,16 @@ fn digest(write: &Write) -> u64 {
 }
 
 impl<S: Store> Agent<S> {
+    /// Collects what earlier agents of the node left: details of allocations that are neither remembered nor placed.
+    pub(super) fn on_details_read(&mut self, keys: &[Key]) {
+        for id in keys.iter().filter_map(AllocationId::of_details) {
+            let is_known = self.local.memory.contains_key(&id) || self.local.wishes.contains_key(&id);
+            if self.local.complete && !is_known && !self.local.unreadable.contains(&id) {
+                self.details.touch(&id);
+            }
+        }
+    }
+
     /// Sends details that are due.
     pub(super) fn send_details(&mut self) {
         if !self.standing.borrow().may_speak() {
@@ -136,6 +183,28 @@ mod tests {
         assert_eq!(written(&mut writer, None), None, "it is too early");
         tokio::time::advance(GAP).await;
         assert_eq!(written(&mut writer, None).as_deref(), Some("-/details/n1/default/a"));
+    }
+
+    #[test]
+    fn what_is_too_long_is_told_in_fewer_words() {
+        use schemas::report::{TaskDetails, TaskEvent};
+        let key = Key::details("n1", "default", "web.api.0-v0.0");
+        let event = |number: usize| TaskEvent {
+            message: format!("{number}{}", "x".repeat(1023)),
+            ..Default::default()
+        };
+        let task = TaskDetails { events: (0..10).map(event).collect(), ..TaskDetails::default() };
+        let of = |tasks: usize| Details {
+            tasks: (0..tasks).map(|number| (format!("t{number}"), task.clone())).collect(),
+            ..Details::default()
+        };
+        for tasks in [1, 100, 1_000] {
+            let Write::Put { value, .. } = fitting(&key, of(tasks)) else { panic!("it is written") };
+            assert_eq!(agent_documents::check(&key, &value), Ok(()), "{tasks}");
+        }
+        let Write::Put { value, .. } = fitting(&key, of(100)) else { panic!("it is written") };
+        let told: Details = schemas::codec::decode(&value).unwrap();
+        assert!(told.tasks["t7"].events[0].message.starts_with('9'), "the newest");
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,25 +5,29 @@
 //! is asked for again. Before anything is believed of an epoch the node's registration is written: the revision of
 //! the answer is later than all that an earlier agent of the node can have acted on, and a store that was restored or
 //! begun anew knows the node again.
+//!
+//! A node that holds allocations follows its store into an epoch that names the one it came from. Any other store,
+//! an empty one or somebody else's, is not listened to until operators accept it.
 
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use schemas::entry::Entry;
+use schemas::epoch::Epoch;
 use schemas::key::{Key, Prefix, Revision};
 use schemas::node::Fingerprint;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::registration::{Over, Registered, register};
-use crate::store::{Batch, ReadError, Store, Watch, WatchError};
+use crate::store::{Batch, Store, Watch, WatchError};
 
 /// How long to wait for an unreachable store, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// How often the placements are listed although nothing broke: old versions of etcd lose events of a watch. A
-/// few small reads each five minutes burden nobody, however many nodes there are.
-const LIST_EVERY: Duration = Duration::from_secs(300);
+/// How often all of the node is listed although nothing broke: old versions of etcd lose events of a watch, and
+/// reports that somebody took away are to be written again. A few small reads a minute burden nobody.
+const LIST_EVERY: Duration = Duration::from_mins(1);
 
 /// What the feed tells.
 #[derive(Clone, Debug)]
@@ -34,11 +38,17 @@ pub(crate) enum News {
     Changes(Batch),
     /// The store is out of reach. Nothing may be concluded from this.
     Silence,
+    /// The store is not the one that this node follows: of this epoch, or of none.
+    Foreign(String),
 }
 
 /// All there is about the node.
 #[derive(Clone, Debug)]
 pub(crate) struct Whole {
+    /// The life of the store; empty if it has no name.
+    pub(crate) epoch: String,
+    /// The revision that purged the node, if it was.
+    pub(crate) purged: Option<Revision>,
     pub(crate) placements: Vec<Entry>,
     pub(crate) reports: Vec<Entry>,
     /// What was placed before this revision was placed on another machine of the same name.
@@ -46,10 +56,9 @@ pub(crate) struct Whole {
 }
 
 /// How far the store was seen.
-#[derive(Default)]
 struct Seen {
-    /// The life of the store: another after a restore, when revisions go back. Nothing before the first look.
-    epoch: Option<String>,
+    /// The life of the store: another after a restore, when revisions go back.
+    epoch: String,
     /// The newest revision that was told, or that this node wrote before anything was.
     revision: Revision,
     /// When the node's name was taken over from another machine, if it was.
@@ -71,12 +80,16 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// What it is now.
     pub(crate) fingerprint: watch::Receiver<Fingerprint>,
+    /// The epoch that it follows; empty if none.
+    pub(crate) follows: watch::Sender<String>,
+    /// Whether it holds allocations, which another store must not be asked about.
+    pub(crate) is_bound: watch::Receiver<bool>,
 }
 
 /// The news of a node's placements, for ever.
 pub(crate) fn feed<S: Store>(store: S, node: Node) -> BoxStream<'static, News> {
     let (stage, rest, list_at) = (Stage::List, None, Instant::now() + LIST_EVERY);
-    let feed = Feed { store, node, seen: Seen::default(), stage, rest, pause: PAUSE.0, list_at };
+    let feed = Feed { store, node, seen: None, stage, rest, pause: PAUSE.0, list_at };
     stream::unfold(feed, |mut feed| async {
         let news = feed.next().await;
         Some((news, feed))
@@ -88,7 +101,8 @@ pub(crate) fn feed<S: Store>(store: S, node: Node) -> BoxStream<'static, News> {
 struct Feed<S> {
     store: S,
     node: Node,
-    seen: Seen,
+    /// Nothing was believed yet.
+    seen: Option<Seen>,
     stage: Stage,
     /// What to wait before the next attempt.
     rest: Option<Duration>,
@@ -129,16 +143,25 @@ impl<S: Store> Feed<S> {
     }
 
     async fn begin(&mut self) -> News {
-        let Some(whole) = self.list().await else {
-            self.fail();
-            return News::Silence;
-        };
-        (self.stage, self.pause) = (Stage::Join, PAUSE.0);
-        News::Whole(whole)
+        match self.list().await {
+            Listed::Whole(whole) => {
+                (self.stage, self.pause) = (Stage::Join, PAUSE.0);
+                News::Whole(whole)
+            }
+            Listed::Nothing => {
+                self.fail();
+                News::Silence
+            }
+            Listed::Foreign(epoch) => {
+                self.fail();
+                News::Foreign(epoch)
+            }
+        }
     }
 
     async fn join(&mut self) -> Option<News> {
-        match self.store.watch(&placements_of(&self.node.name), self.seen.revision).await {
+        let after = self.seen.as_ref().map(|seen| seen.revision).unwrap_or_default();
+        match self.store.watch(&placements_of(&self.node.name), after).await {
             Ok(watch) => self.stage = Stage::Listen(watch),
             Err(WatchError::Compacted) => self.stage = Stage::List,
             Err(WatchError::Broken) => {
@@ -151,13 +174,14 @@ impl<S: Store> Feed<S> {
 
     fn on_heard(&mut self, heard: Option<Result<Batch, WatchError>>) -> Option<News> {
         match heard.unwrap_or(Err(WatchError::Broken)) {
-            Ok(batch) if batch.revision >= self.seen.revision => {
-                self.pause = PAUSE.0;
-                self.seen.revision = batch.revision;
-                return Some(News::Changes(batch));
+            Ok(batch) => {
+                // A watch that goes back in time repeats what was seen.
+                if let Some(seen) = self.seen.as_mut().filter(|seen| batch.revision >= seen.revision) {
+                    self.pause = PAUSE.0;
+                    seen.revision = batch.revision;
+                    return Some(News::Changes(batch));
+                }
             }
-            // A watch that goes back in time repeats what was seen.
-            Ok(_) => {}
             Err(WatchError::Compacted) => self.stage = Stage::List,
             Err(WatchError::Broken) => {
                 self.stage = Stage::Join;
@@ -170,20 +194,58 @@ impl<S: Store> Feed<S> {
     /// A listing beside a watch that goes on; a store that is out of reach is asked the next time.
     async fn look_again(&mut self) -> Option<News> {
         self.list_at = Instant::now() + LIST_EVERY;
-        self.list().await.map(News::Whole)
+        match self.list().await {
+            Listed::Whole(whole) => Some(News::Whole(whole)),
+            Listed::Nothing => None,
+            Listed::Foreign(epoch) => {
+                // Nothing that it tells from now on is meant for this node.
+                self.stage = Stage::List;
+                self.fail();
+                Some(News::Foreign(epoch))
+            }
+        }
     }
 
-    /// One listing; nothing if the store is out of reach or answers with an older state than was seen of this epoch.
-    async fn list(&mut self) -> Option<Whole> {
-        let Feed { store, node, seen, .. } = self;
-        let epoch = epoch_of(store).await.ok()?;
-        if seen.epoch.as_ref() != Some(&epoch) {
-            let fingerprint = node.fingerprint.borrow().clone();
-            let Registered { at, over } = register(store, &node.name, &fingerprint).await.ok()?;
-            let taken_over_at = (over == Over::Another).then_some(at).or(seen.taken_over_at);
-            *seen = Seen { epoch: Some(epoch.clone()), revision: at, taken_over_at };
+    /// One listing, unless the store is out of reach, answers with an older state than was seen of this epoch, or is
+    /// another.
+    async fn list(&mut self) -> Listed {
+        let epoch = match epoch_of(&self.store).await {
+            Ok(epoch) => epoch,
+            Err(why) => {
+                tracing::debug!("{why}");
+                return Listed::Nothing;
+            }
+        };
+        if self.is_foreign(&epoch) {
+            return Listed::Foreign(epoch.id);
         }
+        self.read(epoch).await.map_or(Listed::Nothing, Listed::Whole)
+    }
+
+    /// Whether a node that holds allocations came from another store than this, by all that this one says.
+    fn is_foreign(&self, epoch: &Epoch) -> bool {
+        let follows = self.node.follows.borrow();
+        *self.node.is_bound.borrow() && !follows.is_empty() && !epoch.continues(&follows)
+    }
+
+    async fn read(&mut self, epoch: Epoch) -> Option<Whole> {
+        let Feed { store, node, seen, .. } = self;
+        let epoch = epoch.id;
+        if seen.as_ref().is_none_or(|seen| seen.epoch != epoch) {
+            let fingerprint = Fingerprint { follows: epoch.clone(), ..node.fingerprint.borrow().clone() };
+            let Registered { at, over } = register(store, &node.name, &fingerprint).await.ok()?;
+            node.follows.send_if_modified(|follows| {
+                let before = std::mem::replace(follows, epoch.clone());
+                before != epoch
+            });
+            let before = seen.as_ref().and_then(|seen| seen.taken_over_at);
+            let taken_over_at = (over == Over::Another).then_some(at).or(before);
+            *seen = Some(Seen { epoch: epoch.clone(), revision: at, taken_over_at });
+        }
+        let seen = seen.as_mut()?;
         let reports = store.list(&reports_of(&node.name)).await.ok()?;
+        // A server from before there were tombstones refuses to answer: none was written then.
+        let tombstone = store.list(&Prefix::one(&Key::tombstone(&node.name))).await.ok();
         let placements = store.list(&placements_of(&node.name)).await.ok()?;
         // A store without an epoch cannot be told from its successor, whose revisions begin anew.
         let listed = placements.revision.min(reports.revision);
@@ -192,7 +254,10 @@ impl<S: Store> Feed<S> {
             return None;
         }
         seen.revision = placements.revision;
+        let purged = tombstone.and_then(|listing| listing.entries.first().map(|entry| entry.modified));
         Some(Whole {
+            epoch,
+            purged,
             placements: placements.entries,
             reports: reports.entries,
             taken_over_at: seen.taken_over_at,
@@ -205,11 +270,20 @@ impl<S: Store> Feed<S> {
     }
 }
 
-/// Which life of the store this is; empty if it has not been named.
-async fn epoch_of<S: Store>(store: &S) -> Result<String, ReadError> {
-    let listing = store.list(&Prefix::one(&Key::epoch())).await?;
-    let text = listing.entries.first().map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
-    Ok(text.unwrap_or_default().trim_matches('"').to_owned())
+/// What a listing came to.
+enum Listed {
+    Whole(Whole),
+    Nothing,
+    /// The store is of that epoch, which does not name the one that the node follows.
+    Foreign(String),
+}
+
+/// Which life of the store this is; one without a name if it has not been named. Nothing is concluded from a name that
+/// cannot be read.
+async fn epoch_of<S: Store>(store: &S) -> Result<Epoch, String> {
+    let listing = store.list(&Prefix::one(&Key::epoch())).await.map_err(|error| error.to_string())?;
+    let Some(entry) = listing.entries.first() else { return Ok(Epoch::default()) };
+    Epoch::read(&entry.value).map_err(|error| format!("/epoch: {error}"))
 }
 
 #[cfg(test)]
@@ -218,10 +292,19 @@ mod tests {
 
     use super::*;
     use crate::store::deaf::Deaf;
-    use crate::store::{CommitError, Listing, Memory, Txn};
+    use crate::store::{CommitError, Listing, Memory, ReadError, Txn};
 
     fn node() -> Node {
-        Node { name: "n1".into(), fingerprint: watch::channel(Fingerprint::default()).1 }
+        following("", false)
+    }
+
+    fn following(epoch: &str, is_bound: bool) -> Node {
+        Node {
+            name: "n1".into(),
+            fingerprint: watch::channel(Fingerprint::default()).1,
+            follows: watch::Sender::new(epoch.to_owned()),
+            is_bound: watch::channel(is_bound).1,
+        }
     }
 
     async fn put(store: &Memory, key: Key) -> Revision {
@@ -241,7 +324,7 @@ mod tests {
             match news.next().await.unwrap() {
                 News::Whole(whole) => break whole.placements,
                 News::Changes(batch) => assert!(batch.changes.is_empty(), "its event is lost"),
-                News::Silence => panic!("the store answers"),
+                News::Silence | News::Foreign(_) => panic!("the store answers"),
             }
         };
         assert_eq!(found[0].key, lost);
@@ -280,5 +363,51 @@ mod tests {
         assert!(matches!(news.next().await, Some(News::Silence)), "nor from one before the agent began");
         put(&old, Key::fingerprint("n1")).await;
         assert!(matches!(news.next().await, Some(News::Whole(whole)) if whole.placements.len() == 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_holds_something_follows_its_store_and_those_that_name_it() {
+        use schemas::epoch::{Ancestor, Reason};
+        let named = |id: &str| {
+            Epoch::new("b").with(Ancestor {
+                id: id.to_owned(),
+                reason: Reason::Restored,
+                at: jiff::Timestamp::UNIX_EPOCH,
+                by: String::new(),
+            })
+        };
+        let cases = [
+            ("the same", "b", true, Some(Epoch::new("b")), true),
+            ("a descendant", "a", true, Some(named("a")), true),
+            ("another", "a", true, Some(named("c")), false),
+            ("another, with empty hands", "a", false, Some(named("c")), true),
+            ("the first ever", "", true, Some(Epoch::new("b")), true),
+            ("an empty one", "a", true, None, false),
+            ("an empty one, with empty hands", "a", false, None, true),
+        ];
+        for (what, follows, is_bound, epoch, is_followed) in cases {
+            let store = Memory::default();
+            if let Some(epoch) = &epoch {
+                let write = Write::put(Key::epoch(), epoch);
+                store.commit(Txn { guards: vec![], writes: vec![write] }).await.unwrap();
+            }
+            let id = epoch.map(|epoch| epoch.id).unwrap_or_default();
+            let first = feed(store.clone(), following(follows, is_bound)).next().await.unwrap();
+            let is_registered =
+                store.list(&Prefix::under("/fingerprints/")).await.unwrap().entries.len() == 1;
+            match first {
+                News::Whole(whole) => assert!(is_followed && is_registered && whole.epoch == id, "{what}"),
+                News::Foreign(other) => assert!(!is_followed && !is_registered && other == id, "{what}"),
+                News::Silence | News::Changes(_) => panic!("{what}"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_concluded_from_an_epoch_that_cannot_be_read() {
+        let store = Memory::default();
+        let garbage = Write::Put { key: Key::epoch(), value: "b".into() };
+        store.commit(Txn { guards: vec![], writes: vec![garbage] }).await.unwrap();
+        assert!(matches!(feed(store, node()).next().await, Some(News::Silence)));
     }
 }

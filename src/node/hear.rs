@@ -29,6 +29,7 @@ impl<S: Store> Agent<S> {
     pub(super) fn on_news(&mut self, news: News) {
         match news {
             News::Silence => tracing::debug!("the store is out of reach; tasks go on"),
+            News::Foreign(epoch) => self.on_foreign(&epoch),
             News::Whole(whole) => self.on_whole(&whole),
             News::Changes(batch) => {
                 for change in batch.changes {
@@ -41,11 +42,36 @@ impl<S: Store> Agent<S> {
         }
     }
 
+    /// Nothing that this store says is meant for what runs here: it goes on until somebody accepts the store.
+    fn on_foreign(&mut self, epoch: &str) {
+        if std::mem::replace(&mut self.is_abroad, true) {
+            return;
+        }
+        let follows = self.follows.borrow();
+        let epoch = if epoch.is_empty() { "without a name" } else { epoch };
+        tracing::error!(
+            follows = *follows,
+            found = epoch,
+            "the servers have another store: tasks go on as they are, and nothing new is taken from it; if it \
+             is the right one: encamp operator store accept"
+        );
+    }
+
     fn on_whole(&mut self, whole: &Whole) {
+        if std::mem::replace(&mut self.is_abroad, false) {
+            tracing::info!(epoch = whole.epoch, "following the servers' store again");
+        }
+        if self.epoch != whole.epoch {
+            self.epoch.clone_from(&whole.epoch);
+            // Revisions and versions of another history mean nothing here.
+            self.versions.clear();
+            self.save();
+        }
+        self.local.disowned = whole.purged;
         if !self.local.complete {
             self.local.reports = self.reports.adopt(&whole.reports);
         } else if matches!(self.report_pace, Pace::From(_)) {
-            // A store that was restored may hold what this node said long ago.
+            // A store that was restored may hold what this node said long ago, and somebody may have taken it away.
             self.reports.compare(&whole.reports);
         }
         self.local.wishes.clear();
@@ -55,6 +81,8 @@ impl<S: Store> Agent<S> {
         let inherited = whole.placements.iter().filter(another_had);
         self.local.inherited = inherited.filter_map(|entry| AllocationId::of_placement(&entry.key)).collect();
         self.local.complete = true;
+        let (store, node) = (self.world.store.clone(), self.config.name.clone());
+        self.works.spawn(works::read_details(store, node));
         self.dirty.extend(self.local.allocations());
     }
 
@@ -148,6 +176,9 @@ impl<S: Store> Agent<S> {
                 self.may_report();
             }
             Done::ReportsRead(Err(_)) => self.pause(AGAIN, Pause::ReadReports),
+            Done::DetailsRead(Ok(keys)) => self.on_details_read(&keys),
+            // They are read again with the next listing.
+            Done::DetailsRead(Err(_)) => {}
             Done::Saved => self.pause(SAVE_GAP, Pause::Save),
             Done::Detailed(Ok(_)) => self.details.landed(),
             Done::Detailed(Err(error)) => {

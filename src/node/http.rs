@@ -1,32 +1,81 @@
 //! What the agent answers to servers: the logs of its tasks. They never leave the node in another way.
+//!
+//! Reading is done beside the loop, and for a few at a time: the last lines of a log may be many megabytes.
 
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::alloc_dir::AllocDir;
 use super::logs::{LogChanges, LogFiles, LogReader, Origin, Stream};
+use crate::http_server::{self, Limits};
 
 /// How far back the beginning of the last lines is looked for.
 const TAIL_BYTES: u64 = 16 * 1024 * 1024;
 /// How far back it is looked for at first: some hundred lines.
 const FIRST_TAIL_BYTES: u64 = 64 * 1024;
 
+/// What is handed on at once.
+const PIECE: usize = 64 * 1024;
+/// How many last lines are held at once until they are read: each may be as long as [`TAIL_BYTES`].
+const TAILS: usize = 4;
+/// How many logs are followed at once: each takes one of the 128 watches on files that Linux gives a user.
+const FOLLOWED: usize = 64;
+/// How long to wait for one of these places.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Answers until told to stop.
-pub async fn serve(listener: TcpListener, allocations: PathBuf, stop: CancellationToken) -> io::Result<()> {
-    let routes =
-        Router::new().route("/v1/logs/{namespace}/{allocation}/{task}", get(logs)).with_state(allocations);
-    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
+pub async fn serve(listener: TcpListener, allocations: PathBuf, stop: CancellationToken) {
+    http_server::serve(listener, routes(allocations), Limits::of_agent(), stop).await;
+}
+
+fn routes(allocations: PathBuf) -> Router {
+    let (tails, followed) = (Arc::new(Semaphore::new(TAILS)), Arc::new(Semaphore::new(FOLLOWED)));
+    let desk = Desk { allocations, tails, followed };
+    Router::new().route("/v1/logs/{namespace}/{allocation}/{task}", get(logs)).with_state(desk)
+}
+
+/// Where logs lie, and the places for those who read them.
+#[derive(Clone)]
+struct Desk {
+    allocations: PathBuf,
+    tails: Arc<Semaphore>,
+    followed: Arc<Semaphore>,
+}
+
+impl Desk {
+    /// The places that a wish takes; nothing if all are taken for too long.
+    async fn places(&self, wanted: &Wanted) -> Option<Places> {
+        let take = async |room: &Arc<Semaphore>, is_wanted: bool| {
+            if !is_wanted {
+                return Some(None);
+            }
+            let place = tokio::time::timeout(PATIENCE, room.clone().acquire_owned()).await.ok()?;
+            Some(Some(place.expect("the semaphore is never closed")))
+        };
+        let followed = take(&self.followed, wanted.follow).await?;
+        let tail = take(&self.tails, wanted.tail.is_some()).await?;
+        Some(Places { tail, followed })
+    }
+}
+
+/// The places of one reader.
+struct Places {
+    tail: Option<OwnedSemaphorePermit>,
+    followed: Option<OwnedSemaphorePermit>,
 }
 
 /// Which part of a log.
@@ -47,7 +96,7 @@ struct Wanted {
 }
 
 async fn logs(
-    State(root): State<PathBuf>,
+    State(desk): State<Desk>,
     Path((namespace, allocation, task)): Path<(String, String, String)>,
     Query(wanted): Query<Wanted>,
 ) -> Response {
@@ -56,15 +105,24 @@ async fn logs(
         "stderr" => Stream::Stderr,
         _ => return (StatusCode::BAD_REQUEST, "type: expected stdout or stderr").into_response(),
     };
-    let folder = AllocDir::new(&root, &namespace, &allocation).logs();
+    let folder = AllocDir::new(&desk.allocations, &namespace, &allocation).logs();
     if !folder.is_dir() {
         let text = format!("allocation {allocation} has no logs on this node");
         return (StatusCode::NOT_FOUND, text).into_response();
     }
-    let files = LogFiles::new(&folder, &task, stream);
-    match Part::open(&files, &folder, &wanted) {
-        Ok(part) => Body::from_stream(part.bytes()).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    let Some(places) = desk.places(&wanted).await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many logs are being read").into_response();
+    };
+    let opening = tokio::task::spawn_blocking(move || {
+        Part::open(&LogFiles::new(&folder, &task, stream), &folder, &wanted)
+    });
+    match opening.await {
+        Ok(Ok(part)) => {
+            let text = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            (text, Body::from_stream(part.bytes(places))).into_response()
+        }
+        Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the log cannot be read").into_response(),
     }
 }
 
@@ -89,12 +147,15 @@ impl Part {
         Ok(Part { read, reader, changes })
     }
 
-    fn bytes(self) -> impl futures::Stream<Item = io::Result<Bytes>> {
-        let Part { read, mut reader, changes } = self;
+    /// The places are free again once what takes them is read.
+    fn bytes(self, Places { tail, followed }: Places) -> impl futures::Stream<Item = io::Result<Bytes>> {
+        let Part { mut read, mut reader, changes } = self;
         async_stream::try_stream! {
-            if !read.is_empty() {
-                yield read;
+            let _followed = followed;
+            while !read.is_empty() {
+                yield read.split_to(read.len().min(PIECE));
             }
+            drop((read, tail));
             loop {
                 let chunk = match &changes {
                     Some(changes) => reader.follow(changes).await?,

@@ -216,6 +216,7 @@ mod tests {
             claim: Amount::default(),
             cores: vec![],
             ports: vec![PortClaim { label: "http".into(), host_port: 20_001, to: None }],
+            adopts: None,
             placed_at: jiff::Timestamp::UNIX_EPOCH,
         };
         let job = VersionFact::Known(Arc::new(job.canonicalize("web")));

@@ -32,6 +32,8 @@ pub(crate) struct Registration {
     pub(crate) facts: MachineFacts,
     pub(crate) host_ip: IpAddr,
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
+    /// The epoch of the store that the node follows.
+    pub(crate) follows: watch::Receiver<String>,
     pub(crate) identity: Identity,
 }
 
@@ -74,7 +76,7 @@ pub(crate) async fn register<S: Store>(
 impl Registration {
     /// Keeps `current`, and with it the node's fingerprint in the store, up to date until told to stop.
     pub(crate) async fn keep<S: Store>(
-        self,
+        mut self,
         store: S,
         current: watch::Sender<Fingerprint>,
         standing: watch::Receiver<Standing>,
@@ -87,11 +89,14 @@ impl Registration {
             tokio::select! { biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(next) => {}
+                Ok(()) = self.follows.changed() => {}
             }
             next = Instant::now() + LOOK_EVERY;
             current.send_replace(self.fingerprint().await);
             let fingerprint = current.borrow().clone();
-            if written.as_ref() != Some(&fingerprint) && standing.borrow().may_speak() {
+            // Whoever took it away or wrote something else there did not say that the node is not there.
+            let is_there = stands(&store, &self.config.name, &fingerprint).await;
+            if (written.as_ref() != Some(&fingerprint) || !is_there) && standing.borrow().may_speak() {
                 match register(&store, &self.config.name, &fingerprint).await {
                     Ok(_) => (written, is_stuck) = (Some(fingerprint), false),
                     Err(error) => {
@@ -107,7 +112,7 @@ impl Registration {
 
     /// What the node is now.
     pub(crate) async fn fingerprint(&self) -> Fingerprint {
-        let Registration { config, facts, host_ip, drivers, identity } = self;
+        let Registration { config, facts, host_ip, drivers, follows, identity } = self;
         let mut attributes = facts.attributes.clone();
         let mut healths = BTreeMap::new();
         for (name, driver) in drivers {
@@ -134,6 +139,14 @@ impl Registration {
             reserved_ports: config.reserved_ports.clone(),
             dynamic_ports: config.dynamic_ports,
             host_volumes: config.host_volumes.clone(),
+            follows: follows.borrow().clone(),
         }
     }
+}
+
+/// Whether the store says of the node what it says itself; a store that does not answer is not asked again.
+async fn stands<S: Store>(store: &S, node: &str, fingerprint: &Fingerprint) -> bool {
+    let Ok(listing) = store.list(&Prefix::one(&Key::fingerprint(node))).await else { return true };
+    let stored = listing.entries.first().and_then(|entry| codec::decode::<Fingerprint>(&entry.value).ok());
+    stored.as_ref() == Some(fingerprint)
 }

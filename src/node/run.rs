@@ -79,18 +79,34 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     beside.spawn_on(lifeline::keep_beating(lifeline, beating, is_told, until), &runtime);
     let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
     let (drivers, identity) = (world.drivers.clone(), world.identity.clone());
-    let registration = Registration { config: config.clone(), facts, host_ip, drivers, identity };
+    let follows = watch::Sender::new(saved::load(&*world.disk).await.epoch);
+    let registration = Registration {
+        config: config.clone(),
+        facts,
+        host_ip,
+        drivers,
+        identity,
+        follows: follows.subscribe(),
+    };
     let (current, fingerprint) = watch::channel(registration.fingerprint().await);
     let here = Arc::new(Here::new(&config, &fingerprint.borrow(), host_ip));
     let (store, until) = (world.store.clone(), stop.child_token());
     beside.spawn(registration.keep(store, current, holding.clone(), until));
     loop {
-        let memory = saved::load(&*world.disk).await;
-        let node = Node { name: config.name.clone(), fingerprint: fingerprint.clone() };
+        let memory = saved::load(&*world.disk).await.memory;
+        // What the runtimes hold is not known yet: until then there may be something.
+        let is_bound = watch::Sender::new(true);
+        let node = Node {
+            name: config.name.clone(),
+            fingerprint: fingerprint.clone(),
+            follows: follows.clone(),
+            is_bound: is_bound.subscribe(),
+        };
         let (checks, tested) = Checks::new(world.prober.clone());
         let sources = Sources::open(&world, node, tested, holding.clone());
         let agent = Agent::new(config.clone(), world.clone(), memory, here.clone(), checks);
-        let mut agent = Agent { told: told.clone(), standing: holding.clone(), ..agent };
+        let (told, standing, follows) = (told.clone(), holding.clone(), follows.clone());
+        let mut agent = Agent { told: told.clone(), standing, follows, is_bound, ..agent };
         agent.look_at_all();
         let end = agent.turn(sources, &stop).await;
         agent.leave().await;
@@ -98,7 +114,7 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
             End::Stopped => break,
             // Whoever had the name meanwhile may have done anything under it: what was known is worth nothing.
             End::Regained => {
-                tracing::info!(node = config.name, "the name is this agent's again: it begins anew")
+                tracing::info!(node = config.name, "the name is this agent's again: it begins anew");
             }
         }
         told.send_replace(false);
@@ -171,6 +187,14 @@ pub(super) struct Agent<S> {
     pub(super) look_failures: BTreeMap<String, u32>,
     pub(super) here: Arc<Here>,
     told: watch::Sender<bool>,
+    /// The epoch of the store that this node follows.
+    pub(super) follows: watch::Sender<String>,
+    /// Whether this node holds allocations.
+    is_bound: watch::Sender<bool>,
+    /// The epoch of what is known of the store.
+    pub(super) epoch: String,
+    /// The store is another one, as was said once.
+    pub(super) is_abroad: bool,
     /// What the agent is to the cluster.
     pub(super) standing: watch::Receiver<Standing>,
 }
@@ -231,6 +255,10 @@ impl<S: Store> Agent<S> {
             look_failures: BTreeMap::new(),
             here,
             told: watch::Sender::new(false),
+            follows: watch::Sender::new(String::new()),
+            is_bound: watch::Sender::new(true),
+            epoch: String::new(),
+            is_abroad: false,
             standing: watch::channel(Standing::Unknown).1,
         }
     }
@@ -308,6 +336,9 @@ impl<S: Store> Agent<S> {
         let is_idle = matches!(self.report_pace, Pace::From(_)) && self.reports.is_clean();
         let is_told = self.local.complete && self.unasked.is_empty() && is_idle;
         self.told.send_if_modified(|told| std::mem::replace(told, is_told) != is_told);
+        let Local { memory, tasks, .. } = &self.local;
+        let is_bound = !self.unasked.is_empty() || !memory.is_empty() || !tasks.is_empty();
+        self.is_bound.send_if_modified(|bound| std::mem::replace(bound, is_bound) != is_bound);
     }
 
     /// Lets acts on their way end, and saves the memory.
@@ -316,7 +347,7 @@ impl<S: Store> Agent<S> {
         if tokio::time::timeout(LAST_ACTS, rest).await.is_err() {
             tracing::warn!("some acts were still on their way when the agent stopped");
         }
-        let saved = saved::encode(&self.local.memory);
+        let saved = saved::encode(&self.local.memory, &self.follows.borrow());
         if let Err(error) = self.world.disk.save(saved).await {
             tracing::warn!("the agent's memory was not saved: {error}");
         }

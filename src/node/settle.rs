@@ -103,6 +103,7 @@ impl<S: Store> Agent<S> {
     pub(super) fn send_reports(&mut self) {
         let Pace::From(at) = self.report_pace else { return };
         if self.local.complete
+            && !self.is_abroad
             && at <= Instant::now()
             && self.standing.borrow().may_speak()
             && let Some(flight) = self.reports.take()
@@ -121,7 +122,7 @@ impl<S: Store> Agent<S> {
     pub(super) fn save(&mut self) {
         self.saving = match self.saving {
             Saving::Idle => {
-                let bytes = saved::encode(&self.local.memory);
+                let bytes = saved::encode(&self.local.memory, &self.follows.borrow());
                 self.works.spawn(works::save(self.world.disk.clone(), bytes));
                 Saving::Busy
             }

@@ -9,6 +9,7 @@ use schemas::entry::Entry;
 use schemas::job::Version;
 use schemas::key::{Key, Prefix, Revision};
 
+use super::details;
 use super::disk::Disk;
 use super::drivers::contract::{RunningTask, StartError, Started, Unavailable};
 use super::drivers::{Driver, Signal, TaskId};
@@ -39,6 +40,8 @@ pub(crate) enum Done {
     Reported { flight: Flight, answer: Result<Revision, CommitError> },
     /// The reports were read again.
     ReportsRead(Result<Vec<Entry>, ReadError>),
+    /// It was read which allocations have details, or not.
+    DetailsRead(Result<Vec<Key>, ReadError>),
     /// The memory was saved, or not.
     Saved,
     /// Details were sent.
@@ -144,6 +147,11 @@ pub(crate) async fn send<S: Store>(store: S, flight: Flight) -> Done {
 /// Reads the node's reports.
 pub(crate) async fn read_reports<S: Store>(store: S, node: String) -> Done {
     Done::ReportsRead(store.list(&reports_of(&node)).await.map(|listing| listing.entries))
+}
+
+/// Reads which allocations have details.
+pub(crate) async fn read_details<S: Store>(store: S, node: String) -> Done {
+    Done::DetailsRead(details::read(&store, &node).await)
 }
 
 /// Saves the memory.

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use schemas::agent_address::{AgentAddress, NoAgentAddress};
+use schemas::node_name;
 use tokio::task::JoinSet;
 
 use super::config::{self, FileConfig};
@@ -20,7 +22,7 @@ use crate::http_client;
 use crate::node::disk::DataDir;
 use crate::node::drivers::{self, Driver};
 use crate::node::lifeline::HttpLifeline;
-use crate::node::machine::ThisMachine;
+use crate::node::machine::{Machine as _, ThisMachine};
 use crate::node::probe::NetworkProber;
 use crate::node::{self, AgentConfig, World};
 use crate::store::{Http, Store};
@@ -161,10 +163,12 @@ pub(super) async fn run<S: Store>(
     stop: tokio_util::sync::CancellationToken,
 ) -> Result<BTreeMap<String, Arc<dyn Driver>>, CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
+    node_name::check(&config.name)
+        .map_err(|why| CliError::failed(format!("{:?} is not the name of a node: {why}", config.name)))?;
     let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| failed(&error))?;
     let listener = host::listen(config.bind).await?;
     config.bind = listener.local_addr().map_err(|error| failed(&error))?;
-    config.advertise.get_or_insert(config.bind.to_string());
+    config.advertise = Some(advertised(&config)?);
     let drivers = drivers::open_all(&config, &owned.identity.id).await;
     let disk = DataDir::new(config.data_dir.clone());
     let mut answering = JoinSet::new();
@@ -183,6 +187,24 @@ pub(super) async fn run<S: Store>(
     // Whoever still follows a log is cut off.
     answering.shutdown().await;
     Ok(drivers)
+}
+
+/// Where servers find this agent: as it was told, with the port it listens on where none was said; else where it
+/// listens, or where the machine is reached if it listens everywhere.
+fn advertised(config: &AgentConfig) -> Result<String, CliError> {
+    let port = config.bind.port();
+    let Some(told) = &config.advertise else {
+        let ip = config.bind.ip();
+        let ip = if ip.is_unspecified() { ThisMachine::new(config).host_ip() } else { ip };
+        return Ok(SocketAddr::new(ip, port).to_string());
+    };
+    let with_port = if told.contains(':') { format!("[{told}]:{port}") } else { format!("{told}:{port}") };
+    let address =
+        told.parse::<AgentAddress>().or_else(|why| with_port.parse().map_err(|_: NoAgentAddress| why));
+    let address = address.map_err(|why| {
+        CliError::failed(format!("advertise.http: servers cannot call this agent at {told:?}: {why}"))
+    })?;
+    Ok(address.to_string())
 }
 
 #[cfg(test)]
@@ -204,6 +226,24 @@ mod tests {
         assert_eq!((config, data_dir), (Some("a.hcl".into()), Some("/d".into())));
         assert_eq!(bind.map(|bind| bind.port()), Some(7000));
         assert!(parsed("agent --dev --servers http://a:4646").is_err(), "its server is its own");
+    }
+
+    #[test]
+    fn an_agent_says_where_it_can_be_called() {
+        let said = |bind: &str, told: Option<&str>| {
+            let mut config = AgentConfig::new("n1", "/d");
+            config.bind = bind.parse().unwrap();
+            config.advertise = told.map(str::to_owned);
+            config.host_ip = Some("10.0.0.7".parse().unwrap());
+            advertised(&config).ok()
+        };
+        assert_eq!(said("127.0.0.1:70", None).as_deref(), Some("127.0.0.1:70"));
+        assert_eq!(said("0.0.0.0:70", None).as_deref(), Some("10.0.0.7:70"));
+        assert_eq!(said("0.0.0.0:70", Some("n1.example.org")).as_deref(), Some("n1.example.org:70"));
+        assert_eq!(said("0.0.0.0:70", Some("fd00::1")).as_deref(), Some("[fd00::1]:70"));
+        assert_eq!(said("0.0.0.0:70", Some("10.0.0.9:71")).as_deref(), Some("10.0.0.9:71"));
+        assert_eq!(said("0.0.0.0:70", Some("http://n1:71")), None);
+        assert_eq!(said("0.0.0.0:70", Some("169.254.169.254:71")), None);
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub(super) struct FileConfig {
     addresses: Addresses,
     advertise: Addresses,
     ports: Ports,
+    pub(super) limits: LimitsSection,
     pub(super) server: ServerSection,
     client: ClientSection,
 }
@@ -50,6 +51,15 @@ struct Ports {
     http: Option<u16>,
 }
 
+/// How much a server answers at once.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LimitsSection {
+    /// How many connections one address may have; 0 for no limit. Many agents behind one address need more.
+    #[serde(rename = "http_max_conns_per_client")]
+    pub(super) per_address: Option<usize>,
+}
+
 /// What only servers read.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -66,6 +76,8 @@ pub(super) struct ServerSection {
     pub(super) store_user: Option<String>,
     pub(super) store_password_file: Option<PathBuf>,
     pub(super) store_history: Option<Duration>,
+    /// Bytes.
+    pub(super) store_quota: Option<u64>,
 }
 
 /// What only agents read.
@@ -268,6 +280,9 @@ mod tests {
             ports {
               http = 7811
             }
+            limits {
+              http_max_conns_per_client = 300
+            }
             server {
               bootstrap_expect = 1
             }
@@ -295,7 +310,7 @@ mod tests {
         assert!(
             config.raw_exec && config.host_volumes["pg"].read_only && !config.host_volumes["logs"].read_only
         );
-        assert_eq!(config.class, "big");
+        assert_eq!((config.class.as_str(), file.limits.per_address), ("big", Some(300)));
         assert_eq!(file.without_meaning().len(), 1, "bootstrap_expect");
     }
 

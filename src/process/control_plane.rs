@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::beat::beat;
 use super::brake_watch::watch_brake;
+use super::lanes::Lane;
 use crate::api::lifeline::Hearing;
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -48,18 +49,20 @@ pub struct ControlPlane<S> {
 pub type Part = BoxFuture<'static, ()>;
 
 impl<S: Store> ControlPlane<S> {
-    /// The cache, the server's beat, its ear for nodes, and all controllers: each runs until the token is cancelled.
-    pub fn parts(&self, stop: &CancellationToken) -> Vec<Part> {
+    /// The cache, the server's beat, its ear for nodes, and all controllers, each with its lane: each runs until the
+    /// token is cancelled.
+    pub fn parts(&self, stop: &CancellationToken) -> Vec<(Lane, Part)> {
         let ControlPlane { store, cache, clock: _, identity, hearing } = self.clone();
         cache.belongs_to(&identity.name);
-        let mut parts: Vec<Part> = Vec::new();
-        parts.push(beat(hearing.clone(), store.clone(), identity, stop.clone()).boxed());
-        parts.push(hearing.clone().run(stop.clone()).boxed());
-        parts.push(hearing.follow(cache.clone(), stop.clone()).boxed());
-        parts.push(watch_brake(cache.clone(), stop.clone()).boxed());
-        parts.extend(controllers().into_iter().map(|controller| self.leading(controller, stop)));
+        let mut parts: Vec<(Lane, Part)> = Vec::new();
+        parts.push((Lane::Life, beat(hearing.clone(), store.clone(), identity, stop.clone()).boxed()));
+        parts.push((Lane::Life, hearing.clone().run(stop.clone()).boxed()));
+        parts.push((Lane::Plans, hearing.follow(cache.clone(), stop.clone()).boxed()));
+        parts.push((Lane::Plans, watch_brake(cache.clone(), stop.clone()).boxed()));
+        let leading = controllers().into_iter().map(|controller| self.leading(controller, stop));
+        parts.extend(leading.map(|part| (Lane::Plans, part)));
         let stop = stop.clone();
-        parts.push(async move { cache.run(store, stop).await }.boxed());
+        parts.push((Lane::Plans, async move { cache.run(store, stop).await }.boxed()));
         parts
     }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::agent::{self, NodeArgs};
 use super::config::{self, FileConfig};
 use super::host;
+use super::lanes::{Lanes, Roads};
 use super::server::{self, ServerArgs, ServerSettings};
 use super::storage::StoreArgs;
 use super::{leftovers, ownership, throwaway};
@@ -40,18 +41,20 @@ pub struct DevArgs {
 pub fn dev(args: DevArgs) -> Result<ExitCode, CliError> {
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
+    let roads = Roads::open()?;
+    let lanes = roads.lanes();
     host::run(&log_level, |stop| async move {
         leftovers::clear_up(std::env::temp_dir()).await;
         let named = args.data_dir.clone().or_else(|| file.data_dir.clone());
         let Some(folder) = named else {
             let (folder, lock) = throwaway::make(&std::env::temp_dir())?;
-            let result = both(&args, &file, folder.clone(), stop).await;
+            let result = Box::pin(both(&args, &file, folder.clone(), (&lanes, stop))).await;
             throwaway::remove(&folder, lock);
             return result;
         };
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let _lock = ownership::lock(&folder).await?;
-        both(&args, &file, folder, stop).await
+        Box::pin(both(&args, &file, folder, (&lanes, stop))).await
     })
 }
 
@@ -59,7 +62,7 @@ async fn both(
     args: &DevArgs,
     file: &FileConfig,
     folder: PathBuf,
-    stop: CancellationToken,
+    (lanes, stop): (&Lanes, CancellationToken),
 ) -> Result<(), CliError> {
     let server_args = ServerArgs {
         bind: args.bind,
@@ -68,8 +71,8 @@ async fn both(
         ..ServerArgs::default()
     };
     let settings = ServerSettings::new(&server_args, file)?;
-    let (store, _store_lock) = settings.open().await?;
     let listener = host::listen(settings.bind).await?;
+    let Some((store, _store_lock)) = settings.open(lanes, &listener, &stop).await? else { return Ok(()) };
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
 
     let mut config = AgentConfig::new(file.name.clone().unwrap_or_else(host::hostname), folder.join("agent"));
@@ -86,7 +89,7 @@ async fn both(
 
     // The server outlives the agent, so that the agent's last reports are heard.
     let server_stop = CancellationToken::new();
-    let serving = server::serve(store.clone(), listener, &settings, server_stop.clone());
+    let serving = server::serve(store.clone(), listener, &settings, (lanes, server_stop.clone()));
     let running = agent::run(config.clone(), &owned, store.clone(), stop.clone());
     tokio::pin!(serving, running);
     let drivers = tokio::select! { biased;

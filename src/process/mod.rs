@@ -8,18 +8,23 @@ mod brake_watch;
 mod config;
 mod control_plane;
 mod dev;
+mod epoch;
 mod foreign;
 mod host;
+mod lanes;
 mod leftovers;
+mod opening;
 mod ownership;
 mod server;
 mod storage;
 mod throwaway;
 #[cfg(feature = "etcd")]
 mod upkeep;
+mod watchdog;
 
 pub use agent::{AgentArgs, agent};
 pub use control_plane::{ControlPlane, Identity, Part, controllers};
 pub use dev::{DevArgs, dev};
+pub use lanes::Lane;
 pub use server::{ServerArgs, server};
 pub use storage::StoreArgs;

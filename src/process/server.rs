@@ -6,25 +6,25 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use plan::{Guard, Write};
-use schemas::key::{Key, Prefix};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{self, FileConfig};
 use super::control_plane::{ControlPlane, Identity};
-use super::host;
-use super::ownership;
+use super::lanes::{Lanes, Roads};
 use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
+use super::{epoch, host, opening, ownership, watchdog};
 use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
 use crate::clock::Clock;
+use crate::http_server::{self, Limits};
 use crate::node::data_lock::DataLock;
-use crate::store::{self, AnyStore, CommitError, Store, Txn};
+use crate::store::{self, AnyStore};
 
 /// How often the cache is compared with the store.
 const DIGEST_EVERY: Duration = Duration::from_secs(60);
@@ -53,11 +53,13 @@ pub struct ServerArgs {
 pub fn server(args: ServerArgs) -> Result<ExitCode, CliError> {
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
+    let roads = Roads::open()?;
+    let lanes = roads.lanes();
     host::run(&log_level, |stop| async move {
         let settings = ServerSettings::new(&args, &file)?;
-        let (store, _lock) = settings.open().await?;
         let listener = host::listen(settings.bind).await?;
-        serve(store, listener, &settings, stop).await
+        let Some((store, _lock)) = settings.open(&lanes, &listener, &stop).await? else { return Ok(()) };
+        serve(store, listener, &settings, (&lanes, stop)).await
     })
 }
 
@@ -70,6 +72,8 @@ pub(super) struct ServerSettings {
     /// How much history etcd keeps for slow watches, if it is for us to say.
     pub(super) history: Option<Duration>,
     pub(super) name: String,
+    /// How much is answered at once.
+    pub(super) limits: Limits,
 }
 
 impl ServerSettings {
@@ -84,17 +88,24 @@ impl ServerSettings {
         let (store, options) = (storage.address(data_dir.as_deref())?, storage.options()?);
         let name = args.name.clone().or_else(|| file.name.clone());
         let name = name.unwrap_or_else(|| format!("{}-{}", host::hostname(), bind.port()));
-        Ok(ServerSettings { bind, store, options, history: storage.history(), name })
+        let limits = Limits::of_server(file.limits.per_address);
+        Ok(ServerSettings { bind, store, options, history: storage.history(), name, limits })
     }
 
-    /// Opens the store; one that lies in a folder is ours alone as long as the lock is held.
-    pub(super) async fn open(&self) -> Result<(AnyStore, Option<DataLock>), CliError> {
+    /// Opens the store on the lane of life, where the connections that it makes stay; nothing if told to stop before it
+    /// was there. One that lies in a folder is ours alone as long as the lock is held.
+    pub(super) async fn open(
+        &self,
+        lanes: &Lanes,
+        listener: &TcpListener,
+        stop: &CancellationToken,
+    ) -> Result<Option<(AnyStore, Option<DataLock>)>, CliError> {
         let lock = match self.store.strip_prefix("embedded:") {
             Some(folder) => Some(ownership::lock(Path::new(folder)).await?),
             None => None,
         };
-        let store = store::open(&self.store, &self.options).await;
-        Ok((store.map_err(|error| CliError::failed(error.to_string()))?, lock))
+        let store = opening::open((&self.store, &self.options), &lanes.life, listener, stop).await?;
+        Ok(store.map(|store| (store, lock)))
     }
 }
 
@@ -103,11 +114,12 @@ pub(super) async fn serve(
     store: AnyStore,
     listener: TcpListener,
     settings: &ServerSettings,
-    stop: CancellationToken,
+    (lanes, stop): (&Lanes, CancellationToken),
 ) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
     let identity = Identity { name: settings.name.clone(), address: format!("http://{address}") };
-    Box::pin(name_history(&store)).await;
+    Box::pin(epoch::name(&store)).await;
+    let kept = store.clone();
     let (cache, clock) = (Cache::new(DIGEST_EVERY, Clock::system()), Clock::system());
     let hearing = Hearing::new(store.clone(), identity.name.clone(), clock.clone());
     let plane = ControlPlane {
@@ -118,39 +130,51 @@ pub(super) async fn serve(
         hearing: hearing.clone(),
     };
     let mut tasks = JoinSet::new();
-    plane.parts(&stop).into_iter().for_each(|part| drop(tasks.spawn(part)));
+    for (lane, part) in plane.parts(&stop) {
+        tasks.spawn_on(part, lanes.of(lane));
+    }
+    watchdog::watch(lanes, &stop, &mut tasks);
     #[cfg(feature = "etcd")]
     keep_up(&store, &cache, settings, &stop, &mut tasks);
     let server = api::Server::new(identity.name, store.clone(), cache.clone(), clock, stop.clone());
-    let face = api::store_face::router(Cached::new(store, cache), api::agents::allow(), stop.clone());
-    let router = server.router().merge(api::lifeline::router(hearing)).merge(face);
+    tasks.spawn(api::strays::collect(store.clone(), cache.clone(), settings.name.clone(), stop.clone()));
+    let allow = api::agents::allow(cache.clone());
+    let lifeline = api::lifeline::router(hearing, cache.clone());
+    let face = api::store_face::router(Cached::new(store, cache), allow, stop.clone());
+    let router = server.router().merge(lifeline).merge(face);
     {
         let server = server.clone();
         tasks.spawn(async move { server.run().await });
     }
-    tasks.spawn(api::serve(listener, router, stop.clone()));
+    let listener = listener.into_std().map_err(|error| CliError::failed(error.to_string()))?;
+    let (router, limits) = (api::hand_over(router, Handle::current()), settings.limits);
+    let stopped = stop.clone();
+    let answering = async move {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => http_server::serve(listener, router, limits, stopped).await,
+            Err(error) => tracing::error!(%error, "the listener cannot be used"),
+        }
+    };
+    tasks.spawn_on(answering, &lanes.life);
     tracing::info!(%address, server = settings.name, "serving");
-    while let Some(ended) = tasks.join_next().await {
+    let keeping = epoch::keep(kept, stop.clone());
+    tokio::pin!(keeping);
+    let mut is_kept = true;
+    loop {
+        let ended = tokio::select! { biased;
+            ended = tasks.join_next() => ended,
+            kept = &mut keeping, if is_kept => {
+                is_kept = false;
+                kept.map_err(|(before, now)| CliError::failed(format!(
+                    "the store is another one now: its epoch was {before} and is {now}; start the server again"
+                )))?;
+                continue;
+            }
+        };
+        let Some(ended) = ended else { return Ok(()) };
         ended.map_err(|error| CliError::failed(format!("a part of the server failed: {error}")))?;
         if !stop.is_cancelled() {
             return Err(CliError::failed("a part of the server ended by itself"));
         }
-    }
-    Ok(())
-}
-
-/// Gives the store's history a name if it has none: agents and uids tell one store from another by it.
-async fn name_history<S: Store>(store: &S) {
-    let key = Key::epoch();
-    // A full etcd refuses every put, needed or not.
-    if store.list(&Prefix::one(&key)).await.is_ok_and(|listing| !listing.entries.is_empty()) {
-        return;
-    }
-    let value = format!("\"{}\"", uuid::Uuid::new_v4()).into();
-    let txn = Txn { guards: vec![Guard::Absent(key.clone())], writes: vec![Write::Put { key, value }] };
-    match store.commit(txn).await {
-        // Another server was faster.
-        Ok(_) | Err(CommitError::Conflict) => {}
-        Err(error) => tracing::warn!("the store's history has no name yet: {error}"),
     }
 }

@@ -43,6 +43,9 @@ pub struct StoreArgs {
     /// How much history etcd keeps for slow watches; 0s leaves compaction to etcd. Default: 30s.
     #[arg(long, value_name = "DURATION")]
     pub store_history: Option<Duration>,
+    /// How many bytes etcd may store (its --quota-backend-bytes). Default: what etcd tells, or its own 2 GiB.
+    #[arg(long, value_name = "BYTES")]
+    pub store_quota: Option<u64>,
 }
 
 impl StoreArgs {
@@ -58,11 +61,12 @@ impl StoreArgs {
             store_user: args.store_user.or_else(|| file.store_user.clone()),
             store_password_file: args.store_password_file.or_else(|| file.store_password_file.clone()),
             store_history: args.store_history.or(file.store_history),
+            store_quota: args.store_quota.or(file.store_quota),
         }
     }
 
     /// The store's address: as given, or a folder below the data directory.
-    pub(super) fn address(&self, data_dir: Option<&Path>) -> Result<String, CliError> {
+    pub(crate) fn address(&self, data_dir: Option<&Path>) -> Result<String, CliError> {
         match (&self.store, data_dir) {
             (Some(store), _) => Ok(store.clone()),
             (None, Some(data_dir)) => Ok(format!("embedded:{}", data_dir.join("store").display())),
@@ -73,12 +77,13 @@ impl StoreArgs {
     }
 
     /// What the address alone does not say.
-    pub(super) fn options(&self) -> Result<store::Options, CliError> {
+    pub(crate) fn options(&self) -> Result<store::Options, CliError> {
         let mut options = store::Options::default();
         if let Some(root) = &self.store_root {
             options.root.clone_from(root);
         }
         options.ca_file.clone_from(&self.store_ca);
+        options.quota_bytes = self.store_quota;
         options.identity_files = match (&self.store_cert, &self.store_key) {
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             (None, None) => None,

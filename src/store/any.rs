@@ -1,7 +1,7 @@
 //! One store or another, chosen when the process starts.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemas::key::{Prefix, Revision};
@@ -13,6 +13,7 @@ use super::embedded::Embedded;
 use super::etcd::Etcd;
 use super::http::Http;
 use super::memory::Memory;
+use super::room::Room;
 
 /// Why a store could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,27 @@ pub enum OpenError {
     /// Stop the other process, or point this one elsewhere.
     #[error("the store in {} is in use by another process; only one may have it open", .0.display())]
     InUse(PathBuf),
+    /// Put a sound copy back, or save what is sound of it.
+    #[error(
+        "the store's file {} is not as it was written, and was left as it is: {why}\n  \
+         `encamp operator store check embedded:{}` lists what is wrong with it, and\n  \
+         `encamp operator store repair embedded:{}` copies what is sound into a new file",
+        .file.display(), folder(.file), folder(.file)
+    )]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong first.
+        why: String,
+    },
+    /// It may come by itself: try again after a while.
+    #[error("{what} is not there yet: {why}")]
+    Away {
+        /// The servers.
+        what: String,
+        /// What they said, or did not.
+        why: String,
+    },
     /// Something about the place has to be mended first.
     #[error("cannot use {what} as a store: {why}")]
     Unusable {
@@ -39,6 +61,10 @@ pub enum OpenError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+fn folder(file: &Path) -> std::path::Display<'_> {
+    file.parent().unwrap_or(file).display()
 }
 
 /// A user of etcd. Printing it never shows the password.
@@ -71,6 +97,8 @@ pub struct Options {
     pub identity_files: Option<(PathBuf, PathBuf)>,
     /// Whether to speak TLS to etcd even if none of these files is given: what `etcds://` means.
     pub is_tls: bool,
+    /// How large etcd's file may become, where etcd itself does not tell.
+    pub quota_bytes: Option<u64>,
     /// How long any one call to etcd may take.
     pub timeout: Duration,
 }
@@ -91,6 +119,7 @@ impl Default for Options {
             ca_file: None,
             identity_files: None,
             is_tls: false,
+            quota_bytes: None,
             timeout: Duration::from_secs(5),
         }
     }
@@ -141,6 +170,16 @@ pub async fn open(address: &str, options: &Options) -> Result<AnyStore, OpenErro
 }
 
 impl Store for AnyStore {
+    fn room(&self) -> Room {
+        match self {
+            AnyStore::Memory(store) => store.room(),
+            AnyStore::Embedded(store) => store.room(),
+            #[cfg(feature = "etcd")]
+            AnyStore::Etcd(store) => Store::room(store),
+            AnyStore::Http(store) => store.room(),
+        }
+    }
+
     async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
         match self {
             AnyStore::Memory(store) => store.list(prefix).await,

@@ -16,6 +16,8 @@ use schemas::entry::{Change, Entry};
 use schemas::key::{Prefix, Revision};
 use serde::{Deserialize, Serialize};
 
+use super::room::Room;
+
 /// The most guards, and the most writes, of one transaction: etcd's default `--max-txn-ops`.
 pub const MAX_OPERATIONS: usize = 128;
 
@@ -52,6 +54,11 @@ pub trait Store: Clone + Send + Sync + 'static {
         prefix: &Prefix,
         after: Revision,
     ) -> impl Future<Output = Result<Watch, WatchError>> + Send;
+
+    /// How much room there is. Only a store with a quota knows of an end.
+    fn room(&self) -> Room {
+        Room::default()
+    }
 }
 
 /// The stream that [`Store::watch`] opens.

@@ -16,6 +16,7 @@ mod fanout;
 mod http;
 mod live;
 mod memory;
+mod room;
 pub mod wire;
 
 pub use self::core::Limits;
@@ -24,9 +25,10 @@ pub use contract::{
     Batch, CommitError, Listing, MAX_BYTES, MAX_OPERATIONS, PROGRESS_EVERY, ReadError, Store, Txn, Watch,
     WatchError,
 };
-pub use embedded::Embedded;
+pub use embedded::{Embedded, Inspection, Repaired};
 #[cfg(feature = "etcd")]
 pub use etcd::Etcd;
 pub use http::Http;
 pub use memory::Memory;
+pub use room::{Measure, NoRoom, Room};
 pub use schemas::entry::{Change, Entry};

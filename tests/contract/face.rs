@@ -24,13 +24,14 @@ async fn who_may_not_is_turned_away_before_the_store_hears_of_it() {
         memory.clone(),
         Arc::new(|parts, ask| {
             let is_known = parts.headers.get("authorization").is_some_and(|word| word == "Bearer word");
-            is_known
+            let may = is_known
                 && match ask {
                     Ask::Read(prefix) => prefix.as_str().starts_with("/placements/n1/"),
                     Ask::Write(txn) => {
                         txn.writes.iter().all(|write| write.key().as_str().starts_with("/reports/n1/"))
                     }
-                }
+                };
+            if may { Ok(()) } else { Err("it is not yours".to_owned()) }
         }),
     )
     .await;

@@ -71,6 +71,12 @@ impl World {
         write(&mut self.view, line);
     }
 
+    /// Somebody writes what nobody can read. What is derived of a rollout in its place is another document.
+    pub(crate) fn spoil(&mut self, key: &Key) {
+        self.finished.remove(key);
+        self.say(&format!("garbage {key}"));
+    }
+
     fn roots(&self) -> Vec<(&'static dyn Controller<Effect = Write>, Key)> {
         let deployer: &'static dyn Controller<Effect = Write> = &Deployer;
         let scheduler: &'static dyn Controller<Effect = Write> = &Scheduler;

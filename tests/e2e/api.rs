@@ -71,6 +71,11 @@ impl Api {
         self.get("/readyz").await.map(|_| ())
     }
 
+    /// Whether the server says that it lives.
+    pub async fn is_live(&self) -> Result<(), String> {
+        self.get("/livez").await.map(|_| ())
+    }
+
     /// The value of a metric without labels.
     pub async fn metric(&self, name: &str) -> Result<u64, String> {
         let text = self.get("/metrics").await?;

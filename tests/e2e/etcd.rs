@@ -17,7 +17,8 @@ pub struct Etcd {
 
 #[derive(Debug)]
 struct Member {
-    process: Process,
+    /// Nothing until it is started.
+    process: Option<Process>,
     ports: Ports,
 }
 
@@ -32,19 +33,30 @@ struct Ports {
 impl Etcd {
     /// Starts this many members with additional flags and waits until all answer.
     pub async fn start(directory: &Path, members: usize, flags: &[&str]) -> Etcd {
+        let mut etcd = Etcd::planned(directory, members, flags);
+        (0..members).for_each(|index| etcd.spawn(index));
+        for index in 0..members {
+            etcd.until_healthy(index).await;
+        }
+        etcd
+    }
+
+    /// A cluster of this many members, none of which is started.
+    pub fn planned(directory: &Path, members: usize, flags: &[&str]) -> Etcd {
         let new = |_| Ports { client: ports::free(), peer: ports::free(), health: ports::free() };
         let all: Vec<Ports> = (0..members).map(new).collect();
         let peers: Vec<String> =
             all.iter().map(|ports| format!("{0}=http://127.0.0.1:{0}", ports.peer)).collect();
         let mut own = vec!["--initial-cluster".to_owned(), peers.join(",")];
         own.extend(flags.iter().map(|&flag| flag.to_owned()));
-        let start = |ports| Member { process: spawn(directory, ports, &own), ports };
-        let members = all.into_iter().map(start).collect();
-        let etcd = Etcd { members, directory: directory.to_owned(), flags: own };
-        for index in 0..etcd.members.len() {
-            etcd.until_healthy(index).await;
-        }
-        etcd
+        let members = all.into_iter().map(|ports| Member { process: None, ports }).collect();
+        Etcd { members, directory: directory.to_owned(), flags: own }
+    }
+
+    /// Starts a member and waits for nothing.
+    pub fn spawn(&mut self, index: usize) {
+        let ports = self.members[index].ports;
+        self.members[index].process = Some(spawn(&self.directory, ports, &self.flags));
     }
 
     /// The value of `--store`.
@@ -59,14 +71,18 @@ impl Etcd {
 
     /// Ends a member as a power cut would.
     pub fn kill_9(&mut self, index: usize) {
-        self.members[index].process.kill_9();
+        self.members[index].process.take().expect("it runs").kill_9();
     }
 
     /// Starts a member again over what it had stored.
     pub async fn restart(&mut self, index: usize) {
-        let ports = self.members[index].ports;
-        self.members[index].process = spawn(&self.directory, ports, &self.flags);
+        self.spawn(index);
         self.until_healthy(index).await;
+    }
+
+    /// Freezes or thaws a member.
+    pub fn treat(&self, index: usize, how: impl Fn(&Process)) {
+        self.members[index].process.iter().for_each(how);
     }
 
     /// The member that leads, by its own word.
@@ -87,11 +103,12 @@ impl Etcd {
 
     async fn until_healthy(&self, index: usize) {
         let member = &self.members[index];
+        let last_words = || member.process.as_ref().map(Process::last_words).unwrap_or_default();
         let url = format!("http://127.0.0.1:{}/health", member.ports.health);
         wait::until(wait::START, "etcd to answer", async || match reqwest::get(&url).await {
             Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) => Err(format!("{}\n{}", answer.status(), member.process.last_words())),
-            Err(error) => Err(format!("{error}\n{}", member.process.last_words())),
+            Ok(answer) => Err(format!("{}\n{}", answer.status(), last_words())),
+            Err(error) => Err(format!("{error}\n{}", last_words())),
         })
         .await;
     }

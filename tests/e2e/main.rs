@@ -6,9 +6,15 @@
 #![expect(unreachable_pub, reason = "a test exports nothing: `pub` says what the other files of it may use")]
 
 mod api;
+#[path = "../campaign/mod.rs"]
+#[expect(dead_code, reason = "whole campaigns are run by `make campaign`")]
+mod campaign;
+#[path = "../campaign/laws.rs"]
+mod campaign_laws;
 mod cluster;
 mod docker;
 mod etcd;
+mod hostile;
 mod jobs;
 #[path = "../common/keys.rs"]
 #[expect(dead_code, reason = "tokens are tested elsewhere")]
@@ -22,6 +28,10 @@ mod process;
 mod scenarios;
 mod wait;
 
+use campaign::{
+    chaos,
+    liveness::{self, Case},
+};
 use cluster::{Cluster, Shape};
 
 macro_rules! over_both_stores {
@@ -73,6 +83,7 @@ over_a_special_etcd! {
     a_cluster_never_fills_its_etcd: scenarios::etcd::FORGETFUL;
     a_server_lists_again_when_its_watch_is_compacted: scenarios::etcd::FORGETFUL;
     a_full_etcd_is_opened_again: scenarios::etcd::HOARDING;
+    growth_ends_before_etcd_is_full: scenarios::etcd::HOARDING;
     the_leader_of_etcd_may_die: scenarios::etcd::OF_THREE;
 }
 
@@ -84,8 +95,23 @@ async fn a_server_shows_its_certificate_to_etcd() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_a_leader_of_etcd() {
+    scenarios::waiting::for_a_leader_of_etcd().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tasks_outlive_etcd() {
     scenarios::crash::tasks_outlive_etcd(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_under_health_and_links() {
+    scenarios::garbage::under_health_and_links(Cluster::start(Shape::Etcd { agents: 2 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_under_placements() {
+    scenarios::garbage::under_placements(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,4 +139,37 @@ async fn a_name_has_one_agent() {
 async fn the_next_dev_ends_what_a_dead_one_left() {
     let cluster = Cluster::start(Shape::Embedded { agents: 0 }).await;
     scenarios::identity::the_next_dev_ends_what_a_dead_one_left(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_requests_harm_nothing() {
+    hostile::requests::run(Cluster::start(Shape::Embedded { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_states_of_the_store_harm_nothing() {
+    hostile::states::run(Cluster::start(Shape::Etcd { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_costs_much_is_refused_at_little_cost() {
+    scenarios::bounds::what_costs_much_is_refused_at_little_cost(Cluster::start(Shape::Dev).await).await;
+}
+
+/// The seed of the slice: it kills and pauses members of etcd, servers and agents.
+const SEED: u64 = 1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chaos_leaves_alone_what_nobody_changes() {
+    chaos::run(SEED, &chaos::SLICE).await.assert_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_server_gives_no_node_up() {
+    liveness::run(Case::ServerPausedShortly, liveness::SHORT_AFTERMATH).await.assert_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_dies_is_replaced() {
+    liveness::run(Case::NodeDies, liveness::SHORT_AFTERMATH).await.assert_well();
 }

@@ -3,10 +3,11 @@
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use encamp::api::{Server, serve};
+use encamp::api::Server;
 use encamp::cache::Cache;
 use encamp::clock::Clock;
-use encamp::store::{Limits, Memory, Store, Txn};
+use encamp::http_server::{self, Limits};
+use encamp::store::{Memory, Store, Txn};
 use plan::Write;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -56,7 +57,7 @@ impl Drop for Stand {
 impl Stand {
     /// Starts an API over an empty store.
     pub(super) async fn start() -> Stand {
-        let store = Memory::new(Limits::default());
+        let store = Memory::default();
         let cache = Cache::new(Duration::from_mins(1), Clock::system());
         let stop = CancellationToken::new();
         let server = Server::new("s1", store.clone(), cache.clone(), Clock::system(), stop.clone());
@@ -70,7 +71,8 @@ impl Stand {
             let server = server.clone();
             tokio::spawn(async move { server.run().await })
         };
-        let answer = tokio::spawn(serve(listener, server.router(), stop.clone()));
+        let serving = http_server::serve(listener, server.router(), Limits::of_server(None), stop.clone());
+        let answer = tokio::spawn(serving);
         let tasks = [follow, feed, answer].map(AbortOnDropHandle::new).into();
         Stand { store, address, home: TempDir::new().unwrap(), stop, _tasks: tasks }
     }

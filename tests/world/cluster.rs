@@ -82,7 +82,7 @@ impl Server {
             hearing: hearing.clone(),
         };
         let (pause, mut tasks) = (Pause::default(), JoinSet::new());
-        plane.parts(&stop).into_iter().for_each(|part| drop(tasks.spawn(pause.stoppable(part))));
+        plane.parts(&stop).into_iter().for_each(|(_, part)| drop(tasks.spawn(pause.stoppable(part))));
         self.ears.add(&self.name, hearing, pause.clone());
         let router = api::Server::new(self.name.clone(), store, cache.clone(), clock, stop).router();
         self.life = Some(ServerLife { _tasks: tasks, pause, cache, router });

@@ -15,7 +15,7 @@ pub(crate) fn broken(view: &View) -> Vec<String> {
     found.extend(promises(view));
     found.extend(references(view));
     found.extend(rollouts(view));
-    found.extend(view.unreadable.iter().map(|(key, why)| format!("unreadable {key}: {why}")));
+    found.extend(view.unreadable.iter().map(|(key, row)| format!("unreadable {key}: {}", row.value)));
     found
 }
 

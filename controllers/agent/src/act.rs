@@ -93,9 +93,11 @@ fn sentence(report: &AllocationReport) -> String {
         ran_seconds,
         exit_code,
         reason,
+        orphan,
     } = report;
     let mut words = vec![format!("{state:?} v{spec}").to_lowercase()];
     words.extend(healthy.map(|healthy| if healthy { "healthy" } else { "unhealthy" }.to_owned()));
+    words.extend(orphan.as_ref().map(|_| "orphan".to_owned()));
     words.extend((*restarts > 0).then(|| format!("restarts={restarts}")));
     words.extend(ran_seconds.map(|seconds| format!("ran={seconds}s")));
     words.extend(exit_code.map(|code| format!("exit={code}")));

@@ -11,7 +11,7 @@ use crate::local::{AllocationId, Fact, Local, VersionFact, Wanted};
 use crate::memory::{AllocationMemory, Ending, Kill, Phase, Why};
 use crate::restart::after;
 use crate::scene::Scene;
-use crate::{account, health, progress, report};
+use crate::{absent, account, health, progress, report};
 
 /// How long after the end of its grace a task that still runs is asked to end again.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -22,10 +22,9 @@ pub fn decide(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
     if local.unreadable.contains(id) {
         return Plan::nothing(id.as_str(), "its placement cannot be read");
     }
-    let Some(wanted) = local.wishes.get(id) else { return clear_away(local, id, now) };
+    let Some(wanted) = local.wishes.get(id) else { return absent::decide(local, id, now) };
     if is_another(local, id, wanted) {
-        // Made again under the same name: the old one goes first.
-        return clear_away(local, id, now);
+        return absent::clear_away(local, id, now, "another was placed under its name");
     }
     let job = match &wanted.job {
         VersionFact::Known(job) => job,
@@ -57,9 +56,10 @@ pub fn decide(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
 fn is_another(local: &Local, id: &AllocationId, wanted: &Wanted) -> bool {
     let reported = local.reports.get(id);
     match local.memory.get(id) {
-        Some(memory) => memory.created != wanted.created,
+        Some(memory) => !wanted.is_from(memory.created),
         // The memory was lost: what was reported last tells whose tasks these are.
-        None => reported.is_some_and(|reported| !reported.is_about(wanted.created)),
+        None => reported
+            .is_some_and(|reported| !reported.is_about(wanted.created) && !wanted.is_from(reported.placed)),
     }
 }
 
@@ -94,6 +94,8 @@ fn over(wanted: &Wanted, state: ClientState, reason: String, now: Timestamp) -> 
 /// A placed allocation: takes in what happened, then brings it up or winds it down, then tells.
 fn placed(scene: &Scene<'_>, remembered: Option<&AllocationMemory>) -> Plan<Act> {
     let mut memory = remembered.cloned().unwrap_or_else(|| fresh(scene));
+    memory.created = scene.wanted.created;
+    memory.placement = Some(scene.wanted.placement.clone());
     account::take_in(&mut memory, scene);
     let mut doings = Doings::new(scene.id, scene.now);
     if memory.ending.is_none() {
@@ -116,7 +118,7 @@ fn placed(scene: &Scene<'_>, remembered: Option<&AllocationMemory>) -> Plan<Act>
 
 /// What is remembered of an allocation about which nothing is.
 fn fresh(scene: &Scene<'_>) -> AllocationMemory {
-    let mut memory = AllocationMemory { created: scene.wanted.created, ..AllocationMemory::default() };
+    let mut memory = AllocationMemory::default();
     if !stay_ended(&mut memory, scene) {
         for task in &scene.group.tasks {
             let own = memory.tasks.entry(task.name.clone()).or_default();
@@ -163,51 +165,16 @@ fn without_job(local: &Local, id: &AllocationId, wanted: &Wanted, now: Timestamp
     doings.plan()
 }
 
-/// An allocation without a placement: its tasks end, then everything of it goes.
-fn clear_away(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
-    if !local.complete {
-        return Plan::nothing(id.as_str(), "no placement, but the placements were not seen whole yet");
-    }
-    let mut doings = Doings::new(id, now);
-    let memory = local.memory.get(id);
-    let tasks = local.tasks.get(id);
-    for (task, observed) in tasks.into_iter().flatten() {
-        let kill = memory.and_then(|memory| memory.tasks.get(task)).and_then(|own| own.kill.clone());
-        if observed.fact.is_alive() {
-            doings.stop(task, &observed.fact, kill, "its placement is gone");
-        } else {
-            doings.acts.push(Act::Forget { allocation: id.clone(), task: task.clone() });
-        }
-    }
-    // A driver that has not answered may hold tasks of it that nobody sees yet.
-    let may_hold =
-        |driver: &String| local.blind.contains(driver) || (driver.is_empty() && !local.blind.is_empty());
-    let is_unseen = match memory {
-        Some(memory) => memory.tasks.values().any(|own| may_hold(&own.driver)),
-        None => !local.blind.is_empty(),
-    };
-    if tasks.is_none_or(std::collections::BTreeMap::is_empty) && !is_unseen {
-        let reported = local.reports.get(id);
-        // With the memory lost, the report is what tells that there were folders.
-        if memory.is_some() || reported.is_some() {
-            doings.acts.push(Act::Remove(id.clone()));
-        }
-        doings.acts.extend(reported.map(|_| Act::Report(id.clone(), None)));
-        doings.acts.extend(memory.map(|_| Act::Remember(id.clone(), None)));
-    }
-    doings.plan()
-}
-
 /// The acts of one allocation while they are gathered.
 pub(crate) struct Doings<'a> {
     id: &'a AllocationId,
     now: Timestamp,
-    acts: Vec<Act>,
+    pub(crate) acts: Vec<Act>,
     wake_at: Option<Timestamp>,
 }
 
 impl<'a> Doings<'a> {
-    fn new(id: &'a AllocationId, now: Timestamp) -> Doings<'a> {
+    pub(crate) fn new(id: &'a AllocationId, now: Timestamp) -> Doings<'a> {
         Doings { id, now, acts: Vec::new(), wake_at: None }
     }
 
@@ -258,7 +225,7 @@ impl<'a> Doings<'a> {
         self.plan()
     }
 
-    fn plan(self) -> Plan<Act> {
+    pub(crate) fn plan(self) -> Plan<Act> {
         Plan::empty().then(Step { guards: Vec::new(), effects: self.acts }).wake(self.wake_at)
     }
 }

@@ -6,10 +6,11 @@
 //! harmless, and a plan made after its acts are done is empty.
 //!
 //! What holds: a task runs only for a placement that wishes it; a running task is stopped only for a reason that
-//! is written down (the wish, a failed sibling, an ended leader, a failing check, a placement gone from a complete
-//! view), never since a server is out of reach; an allocation that has ended stays ended; the memory may be lost
+//! is written down (the wish, another placement under the name, a purged node, a failed sibling, an ended leader, a
+//! failing check), never since a document is missing or a server out of reach; an allocation that has ended stays ended; the memory may be lost
 //! at any time, runtimes and reports say enough to go on.
 
+mod absent;
 mod account;
 mod act;
 mod decide;

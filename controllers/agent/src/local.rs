@@ -36,6 +36,14 @@ impl AllocationId {
         };
         rest.contains('/').then(|| AllocationId(rest.to_owned()))
     }
+    /// The allocation that the key of details names.
+    pub fn of_details(key: &Key) -> Option<AllocationId> {
+        let mut parts = key.as_str().splitn(4, '/').skip(1);
+        let (Some("details"), Some(_node), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+            return None;
+        };
+        rest.contains('/').then(|| AllocationId(rest.to_owned()))
+    }
     /// The namespace of the job.
     pub fn namespace(&self) -> &str {
         self.0.split_once('/').map_or("", |(namespace, _)| namespace)
@@ -63,8 +71,10 @@ pub struct Local {
     pub wishes: BTreeMap<AllocationId, Wanted>,
     /// Placements that exist and cannot be read: nothing is decided about them.
     pub unreadable: BTreeSet<AllocationId>,
-    /// Whether `wishes` were once seen whole: only then does a missing one mean anything.
+    /// Whether `wishes` were once seen whole: only then is it known that one is missing. That alone is no wish.
     pub complete: bool,
+    /// The node was purged at this revision: what was placed before it is to end.
+    pub disowned: Option<Revision>,
     /// What the runtimes hold.
     pub tasks: BTreeMap<AllocationId, BTreeMap<String, Observed>>,
     /// Drivers that have not said yet what they hold: nothing is decided about their tasks.
@@ -87,6 +97,7 @@ impl Default for Local {
             wishes: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             complete: false,
+            disowned: None,
             tasks: BTreeMap::new(),
             blind: BTreeSet::new(),
             checks: BTreeMap::new(),
@@ -105,6 +116,7 @@ impl Local {
             wishes,
             unreadable: _,
             complete: _,
+            disowned: _,
             tasks,
             blind: _,
             checks: _,
@@ -126,6 +138,13 @@ pub struct Wanted {
     pub created: Revision,
     /// The job version it runs.
     pub job: VersionFact,
+}
+
+impl Wanted {
+    /// Whether this is the placement that a revision made, or stands for it.
+    pub fn is_from(&self, created: Revision) -> bool {
+        self.created == created || self.placement.adopts == Some(created)
+    }
 }
 
 /// What is known of a job version.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemas::agent_documents;
 use schemas::duration::Duration;
 use schemas::key::Revision;
+use schemas::placement::Placement;
 use schemas::report::TaskEvent;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,9 @@ const EVENTS_KEPT: usize = 10;
 pub struct AllocationMemory {
     /// The revision that made its placement.
     pub created: Revision,
+    /// The placement itself, so that it can be asked for again should the document be lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
     /// Its tasks.
     pub tasks: BTreeMap<String, TaskMemory>,
     /// Why it is ending or has ended.
@@ -174,7 +179,10 @@ impl TaskMemory {
 
     /// Notes that something happened.
     pub fn event(&mut self, kind: &str, time: Timestamp, message: impl Into<String>) {
-        self.events.push(TaskEvent { kind: kind.to_owned(), time: Some(time), message: message.into() });
+        // A runtime may say much; a document of the cluster may not.
+        let mut message = message.into();
+        message.truncate(agent_documents::cut(&message, agent_documents::SENTENCE_BYTES).len());
+        self.events.push(TaskEvent { kind: kind.to_owned(), time: Some(time), message });
         let surplus = self.events.len().saturating_sub(EVENTS_KEPT);
         self.events.drain(..surplus);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemas::agent_documents::{SENTENCE_BYTES, cut};
 use schemas::report::{AllocationReport, CheckDetails, ClientState, Details, TaskDetails};
 use schemas::task::Task;
 
@@ -33,7 +34,8 @@ pub(crate) fn report(memory: &AllocationMemory, scene: &Scene<'_>) -> Allocation
         since: same.map_or(Some(scene.now), |reported| reported.since),
         ran_seconds: if is_over { ran_seconds(memory, scene) } else { None },
         exit_code: if is_over { exit_code(memory, scene) } else { None },
-        reason: reason(memory, state),
+        reason: cut(&reason(memory, state), SENTENCE_BYTES).to_owned(),
+        orphan: None,
     }
 }
 

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use plan::view::JobRef;
 use plan::{Controller, Draft, Plan, View, Write};
+use schemas::deployment::Deployment;
 use schemas::job::Job;
-use schemas::key::Key;
+use schemas::key::{Key, Shape};
 use schemas::roster::Roster;
 
 use crate::fate::Fates;
 use crate::target::Target;
-use crate::{counted, every_node, removal, rollout};
+use crate::{counted, every_node, recovery, removal, rollout};
 
 /// Decides what must exist of every job.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,12 +27,13 @@ impl Controller for Deployer {
 
     fn roots(&self, view: &View, changed: &Key) -> Vec<Key> {
         match changed.kind() {
+            _ if changed.shape() != Shape::Known => Vec::new(),
             "jobs" | "versions" | "rosters" | "deployments" => {
                 vec![Key::job(changed.segment(1), changed.segment(2))]
             }
             "placements" => of_placement(view, changed),
             "reports" => of_report(view, changed),
-            "health" | "fingerprints" => of_node(view, changed.segment(1)),
+            "health" | "fingerprints" | "tombstones" => of_node(view, changed.segment(1)),
             _ => Vec::new(),
         }
     }
@@ -39,13 +41,19 @@ impl Controller for Deployer {
     fn all_roots(&self, view: &View) -> Vec<Key> {
         let jobs = view.jobs.iter().map(|(key, _)| key.clone());
         let rosters = view.rosters.iter().map(|(key, _)| Key::job(key.segment(1), key.segment(2)));
-        let roots: BTreeSet<Key> = jobs.chain(rosters).collect();
+        let kinds = ["jobs", "versions", "rosters", "deployments"].into_iter();
+        let unreadable = kinds.flat_map(|kind| view.unreadable.under(&[kind]));
+        let unreadable = unreadable.filter(|(key, _)| key.shape() == Shape::Known);
+        let unreadable = unreadable.map(|(key, _)| Key::job(key.segment(1), key.segment(2)));
+        let roots: BTreeSet<Key> = jobs.chain(rosters).chain(unreadable).collect();
         roots.into_iter().collect()
     }
 
     fn plan(&self, view: &View, root: &Key, now: Timestamp) -> Plan<Write> {
         let job = JobRef { namespace: root.segment(1).to_owned(), job: root.segment(2).to_owned() };
         match view.jobs.get(root) {
+            // What it wants is not known: nothing is taken away, and nothing is added.
+            None if view.is_unreadable(root) => Plan::nothing(&job.job, "the job cannot be read"),
             None => removal::sweep(view, &job),
             Some(document) if document.metadata.deletion_timestamp.is_some() => removal::remove(view, &job),
             Some(document) => keep(view, &job, document, now),
@@ -58,47 +66,87 @@ fn keep(view: &View, job: &JobRef, document: &Job, now: Timestamp) -> Plan<Write
     let Some(target) = Target::of(view, job, document) else {
         return Plan::nothing(&job.job, format!("version {} is not in the store yet", document.version));
     };
-    let rollout_key = Key::deployment(&job.namespace, &job.job, target.version);
-    let rollout = view.deployments.get(&rollout_key);
-    let mut plan = Plan::empty();
-    let mut rosters: BTreeMap<String, Roster> = BTreeMap::new();
-    for group in target.groups() {
-        let fates = Fates::of(view, job, &group.name);
-        let roster = view.rosters.get(&Key::roster(&job.namespace, &job.job, &group.name));
-        let answer = if target.spec.job_type.is_per_node() {
-            every_node::group(&target, group, roster, &fates, rollout)
-        } else {
-            counted::group(&target, group, roster, &fates, &counted::Moment { rollout, now })
-        };
-        plan = plan.wake(answer.wake_at);
-        rosters.insert(group.name.clone(), answer.roster);
-    }
-    let verdict = rollout::judge(view, job, &target, &rosters, now);
-    plan = plan.wake(verdict.wake_at);
-
+    let rollout = recovery::rollout(view, job, target.version);
+    let Wanted { rosters, unknown, mut plan } = wanted(view, job, &target, rollout.as_deref(), now);
     let mut draft = Draft::new(view);
     let rests_on = [Key::job(&job.namespace, &job.job)];
-    // What is over ends in the same step in which the next begins: never are two rollouts under way.
-    let mut rollouts = Vec::new();
-    for (version, deployment) in verdict.deployments {
-        let key = Key::deployment(&job.namespace, &job.job, version);
-        if view.deployments.get(&key) != Some(&deployment) {
-            rollouts.push(Write::put(key, &deployment));
+    draft.add(&rests_on, recovery::version(view, job, document, now));
+    // How a rollout goes is not judged by instances of which too little is known.
+    let is_known = unknown.is_empty() && !rosters.values().any(|roster| rests_on_unreadable(&target, roster));
+    if is_known {
+        let verdict = rollout::judge(view, job, &target, (&rosters, rollout.as_deref()), now);
+        plan = plan.wake(verdict.wake_at);
+        // What is over ends in the same step in which the next begins: never are two rollouts under way.
+        let mut rollouts = recovery::unjudged(view, job, (&target, &verdict), rollout.as_deref(), now);
+        for (version, deployment) in verdict.deployments {
+            let key = Key::deployment(&job.namespace, &job.job, version);
+            if view.deployments.get(&key) != Some(&deployment) {
+                rollouts.push(Write::put(key, &deployment));
+            }
         }
+        draft.add(&rests_on, rollouts);
     }
-    draft.add(&rests_on, rollouts);
     for (group, roster) in &rosters {
         let key = Key::roster(&job.namespace, &job.job, group);
         if view.rosters.get(&key) != Some(roster) {
             draft.add(&rests_on, [Write::put(key, roster)]);
         }
     }
-    for (key, _) in view.rosters.under(&["rosters", &job.namespace, &job.job]) {
-        if !rosters.contains_key(key.segment(3)) {
+    let of_job = ["rosters", &job.namespace, &job.job];
+    let readable = view.rosters.under(&of_job).map(|(key, _)| key);
+    for key in readable.chain(view.unreadable.under(&of_job).map(|(key, _)| key)) {
+        if !rosters.contains_key(key.segment(3)) && !unknown.contains(key.segment(3)) {
             draft.add(&rests_on, [Write::Delete { key: key.clone() }]);
         }
     }
     Plan { steps: draft.steps(), ..plan }
+}
+
+/// What a job should be.
+struct Wanted {
+    /// By group.
+    rosters: BTreeMap<String, Roster>,
+    /// Groups whose roster cannot be read and not be derived either: what they have stays.
+    unknown: BTreeSet<String>,
+    /// When to look again, and what there is to say.
+    plan: Plan<Write>,
+}
+
+fn wanted(
+    view: &View,
+    job: &JobRef,
+    target: &Target<'_>,
+    rollout: Option<&Deployment>,
+    now: Timestamp,
+) -> Wanted {
+    let mut wanted = Wanted { rosters: BTreeMap::new(), unknown: BTreeSet::new(), plan: Plan::empty() };
+    for group in target.groups() {
+        let fates = Fates::of(view, job, &group.name);
+        let roster = match recovery::roster(view, job, target, group) {
+            Ok(roster) => roster,
+            Err(why) => {
+                wanted.unknown.insert(group.name.clone());
+                let why = format!("the roster of group {:?} cannot be read: {why}", group.name);
+                wanted.plan = wanted.plan.note(&job.job, why);
+                continue;
+            }
+        };
+        let answer = if target.spec.job_type.is_per_node() {
+            every_node::group(target, group, roster.as_deref(), &fates, rollout)
+        } else {
+            counted::group(target, group, roster.as_deref(), &fates, &counted::Moment { rollout, now })
+        };
+        wanted.plan = wanted.plan.wake(answer.wake_at);
+        wanted.rosters.insert(group.name.clone(), answer.roster);
+    }
+    wanted
+}
+
+/// Whether an instance runs a version that cannot be read.
+fn rests_on_unreadable(target: &Target<'_>, roster: &Roster) -> bool {
+    let every = roster.every_node.iter().flat_map(|every| every.nodes.values().chain([&every.default]));
+    let mut specs = roster.slots.iter().map(|run| &run.slot).chain(every).map(|slot| slot.spec);
+    specs.any(|spec| spec != target.runs && target.is_unreadable(spec))
 }
 
 /// The job of a placement; of one that is gone, whatever jobs its name may belong to.
@@ -108,7 +156,8 @@ fn of_placement(view: &View, key: &Key) -> Vec<Key> {
         return vec![Key::job(namespace, &placement.job)];
     }
     let name = key.segment(3);
-    let jobs = name.match_indices('.').map(|(at, _)| Key::job(namespace, &name[..at]));
+    let jobs =
+        name.match_indices('.').filter(|(at, _)| *at > 0).map(|(at, _)| Key::job(namespace, &name[..at]));
     jobs.filter(|job| view.jobs.get(job).is_some()).collect()
 }
 

@@ -8,7 +8,7 @@ use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::Wish;
 use schemas::report::ClientState;
-use schemas::roster::{Index, Slot};
+use schemas::roster::{Index, Slot, allocation_name};
 
 /// What became of one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Fate {
         /// How long it ran.
         ran_seconds: u64,
     },
-    /// Its node is down or unknown.
+    /// Its node is down or was purged. A node that merely lost its documents is neither.
     Lost,
     /// It has no node of its own choice: its place is a node that does not fit what should run there.
     Unfit,
@@ -39,12 +39,14 @@ pub(crate) enum Fate {
 /// The fates of one group's slots.
 pub(crate) struct Fates<'a> {
     view: &'a View,
+    job: &'a JobRef,
+    group: String,
     placed: BTreeMap<(Index, u64, u32), (Key, Wish)>,
 }
 
 impl<'a> Fates<'a> {
     /// Looks at all placements of the group.
-    pub(crate) fn of(view: &'a View, job: &JobRef, group: &str) -> Fates<'a> {
+    pub(crate) fn of(view: &'a View, job: &'a JobRef, group: &str) -> Fates<'a> {
         let placed = view
             .indexes
             .placements_of_group(&job.group(group))
@@ -54,12 +56,15 @@ impl<'a> Fates<'a> {
                 Some((name, (key.clone(), placement.wish.clone())))
             })
             .collect();
-        Fates { view, placed }
+        Fates { view, job, group: group.to_owned(), placed }
     }
 
     /// What became of a slot.
     pub(crate) fn fate(&self, index: &Index, slot: &Slot) -> Fate {
         let Some((key, wish)) = self.placed.get(&(index.clone(), slot.version, slot.attempt)) else {
+            if self.is_unreadable(index, slot) {
+                return Fate::Placed { is_healthy: None };
+            }
             return if self.is_unfit(index) { Fate::Unfit } else { Fate::Unplaced };
         };
         if *wish != Wish::Run {
@@ -71,9 +76,7 @@ impl<'a> Fates<'a> {
             Some(ClientState::Failed) => {
                 Fate::Failed { ran_seconds: report.and_then(|report| report.ran_seconds).unwrap_or(0) }
             }
-            Some(ClientState::Pending | ClientState::Running) | None if self.is_lost(key.segment(1)) => {
-                Fate::Lost
-            }
+            Some(ClientState::Pending | ClientState::Running) | None if self.is_lost(key) => Fate::Lost,
             Some(ClientState::Pending | ClientState::Running) | None => {
                 let judged = report.filter(|report| report.spec == slot.spec);
                 Fate::Placed { is_healthy: judged.and_then(|report| report.healthy) }
@@ -97,6 +100,16 @@ impl<'a> Fates<'a> {
         )
     }
 
+    /// Whether the slot has a placement that cannot be read: it has a node all the same.
+    fn is_unreadable(&self, index: &Index, slot: &Slot) -> bool {
+        if self.view.unreadable.under(&["placements"]).next().is_none() {
+            return false;
+        }
+        let name = allocation_name(&self.job.job, &self.group, index, slot.version, slot.attempt);
+        let mut placed = self.view.indexes.placements_of_allocation(&self.job.namespace, &name);
+        placed.any(|key| self.view.is_unreadable(key))
+    }
+
     /// Whether the last word about a node was that it does not fit.
     fn is_unfit(&self, index: &Index) -> bool {
         let Index::Node(_) = index else { return false };
@@ -105,9 +118,8 @@ impl<'a> Fates<'a> {
         last.is_some_and(|(_, (_, wish))| matches!(wish, Wish::Stop { unfit: true, .. }))
     }
 
-    fn is_lost(&self, node: &str) -> bool {
-        let health = self.view.health.get(&Key::health(node));
-        health.is_some_and(|health| health.state == NodeState::Down)
-            || self.view.fingerprints.get(&Key::fingerprint(node)).is_none()
+    fn is_lost(&self, placement: &Key) -> bool {
+        let health = self.view.health.get(&Key::health(placement.segment(1)));
+        health.is_some_and(|health| health.state == NodeState::Down) || self.view.indexes.is_purged(placement)
     }
 }

@@ -5,6 +5,7 @@ use plan::{Draft, Plan, View, Write};
 use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::Wish;
+use schemas::roster::readings_of_name;
 
 /// A job whose deletion was asked for.
 pub(crate) fn remove(view: &View, job: &JobRef) -> Plan<Write> {
@@ -43,7 +44,18 @@ fn under<'a>(view: &'a View, job: &'a JobRef) -> impl Iterator<Item = Key> + use
     let rosters = view.rosters.under(&["rosters", namespace, name]).map(|(key, _)| key.clone());
     let deployments = view.deployments.under(&["deployments", namespace, name]).map(|(key, _)| key.clone());
     let versions = view.versions.under(&["versions", namespace, name]).map(|(key, _)| key.clone());
-    rosters.chain(deployments).chain(versions)
+    let kinds = ["rosters", "deployments", "versions"].into_iter();
+    let unreadable = kinds.flat_map(move |kind| view.unreadable.under(&[kind, namespace, name]));
+    rosters.chain(deployments).chain(versions).chain(unreadable.map(|(key, _)| key.clone()))
+}
+
+/// Placements that cannot be read and whose names may be those of the job's allocations.
+fn unreadable_placements<'a>(view: &'a View, job: &'a JobRef) -> impl Iterator<Item = &'a Key> {
+    let is_of_job = |key: &&Key| {
+        let readings = readings_of_name(key.segment(3));
+        key.segment(2) == job.namespace && readings.iter().any(|named| named.job == job.job)
+    };
+    view.unreadable.under(&["placements"]).map(|(key, _)| key).filter(is_of_job)
 }
 
 /// How many placements are still there. Those on nodes that are down count as gone once they are wished to stop:
@@ -53,5 +65,7 @@ fn left(view: &View, job: &JobRef) -> usize {
         view.health.get(&Key::health(node)).is_some_and(|health| health.state == NodeState::Down)
     };
     let is_wished = |key: &Key| view.placements.get(key).is_some_and(|placement| placement.wish == Wish::Run);
-    view.indexes.placements_of_job(job).filter(|key| is_wished(key) || !is_down(key.segment(1))).count()
+    let readable = view.indexes.placements_of_job(job);
+    let is_left = |key: &&Key| is_wished(key) || !is_down(key.segment(1));
+    readable.filter(is_left).count() + unreadable_placements(view, job).count()
 }

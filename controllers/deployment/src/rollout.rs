@@ -24,12 +24,10 @@ pub(crate) fn judge(
     view: &View,
     job: &JobRef,
     target: &Target<'_>,
-    rosters: &BTreeMap<String, Roster>,
+    (rosters, known): (&BTreeMap<String, Roster>, Option<&Deployment>),
     now: Timestamp,
 ) -> Verdict {
     let mut deployments = superseded(view, job, target.version, now);
-    let key = Key::deployment(&job.namespace, &job.job, target.version);
-    let known = view.deployments.get(&key);
     let is_over = known.is_some_and(|known| known.status.is_terminal());
     if is_over || target.spec.job_type.is_batch() || (target.is_stopped && known.is_none()) {
         return Verdict { deployments, wake_at: None };
@@ -59,17 +57,21 @@ pub(crate) fn judge(
 
 /// Rollouts of earlier versions that are still under way end here.
 fn superseded(view: &View, job: &JobRef, version: u64, now: Timestamp) -> Vec<(u64, Deployment)> {
-    view.deployments
-        .under(&["deployments", &job.namespace, &job.job])
-        .filter(|(_, stored)| !stored.value.status.is_terminal())
-        .filter_map(|(key, stored)| Some((key.segment(3).parse::<u64>().ok()?, &stored.value)))
+    let of_job = ["deployments", &job.namespace, &job.job];
+    let readable = view.deployments.under(&of_job).map(|(key, stored)| (key, stored.value.clone()));
+    // How one ended that cannot be read is not known; that it is over is.
+    let unreadable = view.unreadable.under(&of_job).map(|(key, _)| (key, Deployment::default()));
+    readable
+        .chain(unreadable)
+        .filter(|(_, deployment)| !deployment.status.is_terminal())
+        .filter_map(|(key, deployment)| Some((key.segment(3).parse::<u64>().ok()?, deployment)))
         .filter(|(earlier, _)| *earlier < version)
         .map(|(earlier, deployment)| {
             let cancelled = Deployment {
                 status: DeploymentStatus::Cancelled,
                 description: format!("version {version} took over"),
                 updated_at: Some(now),
-                ..deployment.clone()
+                ..deployment
             };
             (earlier, cancelled)
         })

@@ -11,6 +11,7 @@ use schemas::job::{Job, JobSpec};
 use schemas::key::Key;
 use schemas::roster::{Slot, SlotState};
 
+use crate::recovery;
 use crate::rolling::Course;
 
 /// What should run.
@@ -31,7 +32,7 @@ impl<'a> Target<'a> {
     /// What the job, its history and its rollout say; nothing while the version is not known.
     pub(crate) fn of(view: &'a View, job: &'a JobRef, document: &'a Job) -> Option<Target<'a>> {
         let version = document.version;
-        let rollout = view.deployments.get(&Key::deployment(&job.namespace, &job.job, version));
+        let rollout = recovery::rollout(view, job, version);
         let reverted = rollout
             .filter(|rollout| rollout.status == DeploymentStatus::Failed)
             .and_then(|rollout| rollout.reverted_to);
@@ -41,6 +42,11 @@ impl<'a> Target<'a> {
         };
         let is_stopped = document.spec.stop || document.spec.is_template();
         Some(Target { view, job, version, runs, spec, is_stopped })
+    }
+
+    /// Whether a version of the job is in the store and cannot be read.
+    pub(crate) fn is_unreadable(&self, version: u64) -> bool {
+        self.view.is_unreadable(&Key::version(&self.job.namespace, &self.job.job, version))
     }
 
     /// The groups that should exist.
@@ -89,6 +95,10 @@ impl<'t, 'a> TakingOver<'t, 'a> {
     /// A slot that takes the target over in place if it can, and whether it must be replaced instead.
     pub(crate) fn slot(&mut self, slot: Slot) -> (Slot, bool) {
         let TakingOver { target, group, effects } = self;
+        if slot.spec != target.runs && target.is_unreadable(slot.spec) {
+            // What a change from there would do is not known: the instance stays as it is.
+            return (slot, false);
+        }
         match effects.entry(slot.spec).or_insert_with(|| target.effect(slot.spec, group)) {
             // One that was given up has nothing to take a change over: a new version is a new chance.
             Effect::Unchanged | Effect::InPlace { .. }

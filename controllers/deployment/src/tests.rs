@@ -245,11 +245,18 @@ fn a_name_that_was_told_to_stop_is_never_waited_for() {
     roster web.api 0=v1.1
     wake at +600
     ");
-    let unknown = "place web.api.0-v1.0 on n9";
-    assert_snapshot!(decide(&format!("{job} · {unknown}"), 10), @"
+    let purged = "place web.api.0-v1.0 on n1 · purge n1";
+    assert_snapshot!(decide(&format!("{job} · {purged}"), 10), @"
     roster web.api 0=v1.1
     wake at +600
     ");
+}
+
+#[test]
+fn a_node_that_lost_its_documents_has_lost_nothing_else() {
+    let job = "job web count=1 · deployment web v1 running api=1/1/0/0@+600 · roster web.api 0=v1.0";
+    let placed = "place web.api.0-v1.0 on n9 · report web.api.0-v1.0 running";
+    assert_snapshot!(decide(&format!("{job} · {placed}"), 10), @"wake at +600");
 }
 
 #[test]
@@ -275,4 +282,98 @@ fn a_job_of_many_groups_comes_and_goes_in_several_steps() {
     let plan = Deployer.plan(&view, &root, fixture::at(0));
     fixture::apply(&mut view, &plan, |_| ()).unwrap();
     assert!(view.jobs.is_empty() && view.rosters.is_empty());
+}
+
+/// Planned once and again, as everything is written.
+fn mended(picture: &str) -> String {
+    let mut view = fixture::read(picture);
+    let mut text = String::new();
+    for _ in 0..3 {
+        for root in Deployer.all_roots(&view) {
+            let plan = Deployer.plan(&view, &root, fixture::at(0));
+            text += &fixture::effects(&view, &plan);
+            fixture::apply(&mut view, &plan, |_| ()).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn a_roster_that_cannot_be_read_is_derived_from_its_placements() {
+    let garbage = "garbage /rosters/default/web/api";
+    let web = "node n1 · version web v1 image=1 · job web v2 image=1 priority=60 count=3 · deployment web v2 successful api=3/3/3/0
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 failed
+        place web.api.0-v1.1 on n1 spec=2 · place web.api.1-v2.0 on n1 · place web.api.2-v1.0 on n1 spec=2";
+    assert_snapshot!(mended(&format!("{web} · {garbage}")), @"roster web.api 0=v1.1+v2 1=v2.0 2=v1.0+v2");
+    // One of the placements cannot be read either.
+    assert_snapshot!(mended(&format!("{web} · {garbage} · garbage /placements/n1/default/web.api.2-v1.0")), @"roster web.api 0=v1.1+v2 1=v2.0 2=v1.0+v2");
+    // Which instances of a batch job are complete nobody can tell, until it is applied again.
+    let sum =
+        "node n1 · job web type=batch count=2 · place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running";
+    assert_snapshot!(mended(&format!("{sum} · {garbage}")), @r#"
+    note web: the roster of group "api" cannot be read: which of its instances are complete is not known; apply the job again to run it anew
+    note web: the roster of group "api" cannot be read: which of its instances are complete is not known; apply the job again to run it anew
+    note web: the roster of group "api" cannot be read: which of its instances are complete is not known; apply the job again to run it anew
+    "#);
+    assert_snapshot!(mended(&format!("{sum} · {garbage} · job web type=batch count=2")), @"roster web.api 0-1=v1.0");
+    assert_snapshot!(mended(&format!("node n1 · node n2 · job web type=system · place web.api.n1-v1.3 on n1 · {garbage}")), @r"
+    deployment web v1 running api=1/1/0/0@+600
+    roster web.api every=v1.0 n1=v1.3
+    wake at +600
+    wake at +600
+    wake at +600
+    ");
+}
+
+#[test]
+fn a_rollout_that_cannot_be_read_is_derived_from_its_instances() {
+    let picture = "version web v1 count=3 image=1 max_parallel=1 · job web v2 count=3 image=2 max_parallel=1 auto_revert
+        node n1 · deployment web v1 successful";
+    let garbage = "garbage /deployments/default/web/2";
+    assert_snapshot!(mended(&format!("{picture} · roster web.api 0=v2.0 1-2=v1.0 · {garbage}")), @"deployment web v2 running api=3/0/0/0");
+    assert_snapshot!(mended(&format!("{picture} · roster web.api 0=v2.1+v1 1-2=v1.0 · {garbage}")), @"deployment web v2 failed reverted_to=1: its document could not be read and was derived from the instances");
+    assert_snapshot!(mended("job web type=batch · roster web.api 0=v1.0 · garbage /deployments/default/web/1"), @"delete /deployments/default/web/1");
+    assert_snapshot!(mended("job web v2 · roster web.api 0=v2.0 · deployment web v2 successful api=1/1/1/0 · garbage /deployments/default/web/1"), @"deployment web v1 cancelled: version 2 took over");
+}
+
+#[test]
+fn a_version_that_cannot_be_read_replaces_nothing_and_the_current_one_is_written_anew() {
+    let picture =
+        "version web v1 count=2 image=1 · job web v2 count=2 image=2 · node n1 · roster web.api 0-1=v1.0";
+    assert_snapshot!(mended(&format!("{picture} · garbage /versions/default/web/1")), @"");
+    let picture = "job web v2 · roster web.api 0=v2.0 · deployment web v2 successful api=1/1/1/0";
+    assert!(
+        mended(&format!("{picture} · garbage /versions/default/web/2"))
+            .starts_with("put /versions/default/web/2 {")
+    );
+}
+
+#[test]
+fn of_a_job_that_cannot_be_read_nothing_is_taken_away() {
+    let picture = "job web · roster web.api 0=v1.0 · deployment web v1 running api=1/0/0/0";
+    assert_eq!(
+        mended(&format!("{picture} · garbage /jobs/default/web")),
+        "note web: the job cannot be read\n".repeat(3)
+    );
+}
+
+#[test]
+fn a_job_is_deleted_whatever_of_it_cannot_be_read() {
+    let parts = ["/rosters/default/web/api", "/deployments/default/web/1", "/versions/default/web/1"];
+    for part in parts {
+        let picture = format!(
+            "job web deleted · roster web.api 0=v1.0 · deployment web v1 running api=1/0/0/0 · garbage {part}"
+        );
+        let mut view = fixture::read(&picture);
+        for _ in 0..3 {
+            for root in Deployer.all_roots(&view) {
+                let plan = Deployer.plan(&view, &root, fixture::at(0));
+                fixture::apply(&mut view, &plan, |_| ()).unwrap();
+            }
+        }
+        assert!(view.jobs.is_empty() && view.rosters.is_empty() && view.unreadable.is_empty(), "{part}");
+    }
+    // A placement that may be its own holds it.
+    let held = decide("node n1 · job web deleted · garbage /placements/n1/default/web.api.0-v1.0", 0);
+    assert_snapshot!(held, @"note web: 1 allocations have not ended yet");
 }

@@ -19,6 +19,9 @@ use super::survey::Survey;
 /// While somebody is silent, how many are late is looked at this often: beats of servers name no root.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 
+/// The soonest that it is worth to look again.
+const SOONEST: SignedDuration = SignedDuration::from_millis(100);
+
 /// Who is given up now.
 pub(crate) fn plan(view: &View, now: Timestamp) -> Plan<Write> {
     let settings = view.settings.get(&Key::heartbeat_settings()).copied().unwrap_or_default();
@@ -35,6 +38,8 @@ pub(crate) fn plan(view: &View, now: Timestamp) -> Plan<Write> {
     };
     let is_calm = survey.due.is_empty() && brake.since.is_none();
     let next = if is_calm { survey.next } else { survey.next.min(LOOK_AGAIN) };
+    // The view learns twice a second that time has passed: until then the answer is the same.
+    let next = next.max(SOONEST);
     plan.wake(now.checked_add(next).ok())
 }
 
@@ -69,7 +74,9 @@ fn slowly(
         return hold(view, brake, Brake { since, next: later, waiting }).wake(later);
     };
     let Some((node, due)) = survey.due.first_key_value().filter(|_| now >= next) else {
-        return hold(view, brake, Brake { since, next: Some(next), waiting }).wake(Some(next));
+        // A moment that is past, with nobody to give up, is no reason to be asked again.
+        let ahead = Some(next).filter(|next| *next > now);
+        return hold(view, brake, Brake { since, next: Some(next), waiting }).wake(ahead);
     };
     let mut left = waiting;
     left.remove(*node);
@@ -94,7 +101,7 @@ fn lift(view: &View, brake: &Brake) -> Plan<Write> {
 }
 
 fn write(view: &View, old: &Brake, new: Brake) -> Plan<Write> {
-    if *old == new {
+    if *old == new && !view.is_unreadable(&Key::brake()) {
         return Plan::empty();
     }
     let mut draft = Draft::new(view);

@@ -26,7 +26,7 @@ impl Controller for Scheduler {
     fn roots(&self, _view: &View, changed: &Key) -> Vec<Key> {
         match changed.kind() {
             "jobs" | "versions" | "rosters" | "placements" | "reports" | "fingerprints" | "nodes"
-            | "health" => {
+            | "health" | "tombstones" | "epoch" => {
                 vec![root()]
             }
             _ => Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use plan::view::GroupRef;
+use plan::view::{GroupRef, JobRef};
 use plan::{Draft, Plan, View, Write};
 use schemas::group::Group;
 use schemas::job::JobSpec;
@@ -14,18 +14,24 @@ use schemas::roster::{Index, Roster, Slot};
 use crate::demand::Demand;
 use crate::feasible::belongs;
 use crate::history;
+use crate::orphans::{self, Held};
 use crate::pending;
+use crate::recovery;
 use crate::rule::Facts;
 use crate::successor::{Succession, Successors};
 
 /// What to do now.
 pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
     let mut draft = Draft::new(view);
+    let mut notes = Vec::new();
+    let orphaned = orphans::answer(view, &mut draft, &mut notes);
     let settled = settle_strays(view, &mut draft);
+    let mending = recovery::mend(view, &mut draft, now);
+    let settled = Settled { orphaned, mending, ..settled };
     history::forget(view, &mut draft);
     // A place may be filled again only after its last instance was told to stop.
     draft.close();
-    let notes = pending::place(view, &settled, &mut draft, now);
+    notes.extend(pending::place(view, &settled, &mut draft, now));
     Plan { steps: draft.steps(), wake_at: None, notes }
 }
 
@@ -36,6 +42,10 @@ pub(crate) struct Settled {
     pub(crate) stopping: BTreeSet<Key>,
     /// Places that keep what they have until there is room for its successor.
     pub(crate) held: BTreeSet<(GroupRef, Index)>,
+    /// Jobs with a placement that this plan writes anew: who their neighbours are is known after it.
+    pub(crate) mending: BTreeSet<JobRef>,
+    /// Names that live on a node without a placement: they must not be placed a second time.
+    pub(crate) orphaned: Held,
 }
 
 /// Stops placements that no slot wants and updates those whose slot has a newer version in place.
@@ -84,6 +94,11 @@ fn verdict<'v>(
     successors: &mut Option<Successors<'v>>,
 ) -> Verdict {
     let Some(slot) = slot else {
+        let job = Key::job(key.segment(2), &placement.job);
+        let roster = Key::roster(key.segment(2), &placement.job, &placement.group);
+        if view.is_unreadable(&job) && view.rosters.get(&roster).is_none() {
+            return Verdict::Leave;
+        }
         return Verdict::stop(without_slot(view, key, placement));
     };
     let made = (slot.version, slot.attempt);

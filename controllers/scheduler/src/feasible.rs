@@ -1,6 +1,7 @@
 //! Whether a node may take an instance at all, however much room it has.
 
 use schemas::network::Network;
+use schemas::pattern;
 
 use crate::demand::{Access, Demand};
 use crate::rule::Facts;
@@ -27,7 +28,7 @@ pub(crate) fn belongs(demand: &Demand, facts: Facts) -> Result<(), Unfit> {
     if pool != "all" && pool != fingerprint.pool {
         return Err(Unfit::Pool);
     }
-    if !demand.spec.datacenters.iter().any(|glob| matches(glob, &fingerprint.datacenter)) {
+    if !demand.spec.datacenters.iter().any(|glob| pattern::glob(glob, &fingerprint.datacenter)) {
         return Err(Unfit::Datacenter);
     }
     if let Some(rule) = demand.rules.iter().find(|rule| !rule.holds(facts)) {
@@ -74,39 +75,5 @@ fn has_volumes(demand: &Demand, facts: Facts) -> Result<(), Unfit> {
     match demand.host_volumes.iter().find(|(name, access)| !offers(name, *access)) {
         None => Ok(()),
         Some((name, _)) => Err(Unfit::Volume((*name).to_owned())),
-    }
-}
-
-/// `*` is any text, `?` any character.
-fn matches(glob: &str, text: &str) -> bool {
-    let mut glob_chars = glob.chars();
-    match glob_chars.next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let rest = glob_chars.as_str();
-            let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-            ends.any(|at| matches(rest, &text[at..]))
-        }
-        Some(wanted) => {
-            let mut text_chars = text.chars();
-            let is_same = text_chars.next().is_some_and(|found| wanted == '?' || wanted == found);
-            is_same && matches(glob_chars.as_str(), text_chars.as_str())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn globs() {
-        for (glob, text) in [("*", ""), ("*", "dc1"), ("dc?", "dc1"), ("eu-*-1", "eu-west-1"), ("dc1", "dc1")]
-        {
-            assert!(matches(glob, text), "{glob} {text}");
-        }
-        for (glob, text) in [("dc1", "dc12"), ("dc?", "dc"), ("eu-*-1", "eu-west-2"), ("", "x")] {
-            assert!(!matches(glob, text), "{glob} {text}");
-        }
     }
 }

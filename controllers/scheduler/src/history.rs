@@ -16,9 +16,16 @@ const PER_GROUP: usize = 20;
 /// How many of them at one place.
 const PER_PLACE: usize = 5;
 
-/// Deletes ended placements beyond those limits, those whose node is unknown, and all of a job that goes.
+/// Deletes ended placements beyond those limits, those whose node was purged, and all of a job that goes. A placement
+/// whose node did not say that it ended stays, for that document is the only word that stops what runs there.
 pub(crate) fn forget(view: &View, draft: &mut Draft) {
     for (group, ended) in view.open.ended() {
+        // What ended tells how an unreadable roster was; what an unreadable job wants is not known.
+        let of_group =
+            [Key::job(&group.namespace, &group.job), Key::roster(&group.namespace, &group.job, &group.group)];
+        if of_group.iter().any(|key| view.is_unreadable(key)) {
+            continue;
+        }
         let job = view.jobs.get(&Key::job(&group.namespace, &group.job));
         let is_leaving = job.is_none_or(|job| job.metadata.deletion_timestamp.is_some());
         let mut rows: Vec<(&Key, &Placement)> =
@@ -30,17 +37,17 @@ pub(crate) fn forget(view: &View, draft: &mut Draft) {
         let mut kept_at: BTreeMap<&Index, usize> = BTreeMap::new();
         for (key, placement) in rows {
             let at_place = kept_at.entry(&placement.index).or_default();
-            let is_unknown = view.fingerprints.get(&Key::fingerprint(key.segment(1))).is_none();
+            let is_purged = view.indexes.is_purged(key);
             // That a node does not fit is said by its last placement alone.
             let says_unfit = matches!(placement.wish, Wish::Stop { unfit: true, .. }) && *at_place == 0;
             let is_old = kept >= PER_GROUP || *at_place >= PER_PLACE;
             // A numbered slot moves on before the name may be used again; a node that is gone has no slot.
-            let has_slot = !is_unknown || matches!(placement.index, Index::Number(_));
+            let has_slot = !is_purged || matches!(placement.index, Index::Number(_));
             if has_slot && !is_leaving && (is_needed(view, group, placement) || says_unfit) {
                 *at_place += usize::from(says_unfit);
                 continue;
             }
-            if is_leaving || is_unknown || is_old {
+            if is_leaving || is_purged || is_old {
                 draft.add(&[], [Write::Delete { key: key.clone() }]);
             } else {
                 kept += 1;

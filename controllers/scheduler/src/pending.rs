@@ -46,6 +46,10 @@ struct Round<'v> {
 /// Places what waits; says what still waits and why.
 pub(crate) fn place(view: &View, settled: &Settled, draft: &mut Draft, now: Timestamp) -> Vec<Note> {
     let mut groups: Vec<&GroupRef> = view.open.pending().map(|(group, _)| group).collect();
+    groups.retain(|group| {
+        let job = group.job();
+        !settled.mending.contains(&job) && !view.is_unreadable(&Key::job(&job.namespace, &job.job))
+    });
     if groups.is_empty() {
         return Vec::new();
     }
@@ -93,6 +97,10 @@ impl<'v> Round<'v> {
         let mut by_version: BTreeMap<u64, Vec<Waiting>> = BTreeMap::new();
         for index in self.view.open.pending_of(group) {
             let Some(slot) = roster.slot_at(index) else { continue };
+            let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
+            if self.settled.orphaned.contains(&(group.namespace.clone(), name)) {
+                continue;
+            }
             by_version.entry(slot.spec).or_default().push(Waiting {
                 index,
                 slot,
@@ -200,6 +208,7 @@ impl<'v> Round<'v> {
             claim: amount,
             cores,
             ports,
+            adopts: None,
             placed_at: self.now,
         }
     }

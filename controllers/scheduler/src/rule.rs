@@ -1,9 +1,11 @@
 //! Constraints and affinities, made ready once per group and asked of many nodes.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use regex::Regex;
 use schemas::node::Fingerprint;
+use schemas::pattern;
 use schemas::placement_rules::{Constraint, Operator};
 
 use crate::version::{Conditions, Reading};
@@ -103,7 +105,7 @@ impl Rule {
             Operator::GreaterOrEqual => Test::GreaterOrEqual(right),
             Operator::Less => Test::Less(right),
             Operator::LessOrEqual => Test::LessOrEqual(right),
-            Operator::Regexp => Regex::new(value).map_or(Test::Never, Test::Matches),
+            Operator::Regexp => pattern::regex(value).map_or(Test::Never, Test::Matches),
             Operator::Version => Conditions::parse(value, Reading::Loose).map_or(Test::Never, Test::Meets),
             Operator::Semver => Conditions::parse(value, Reading::Strict).map_or(Test::Never, Test::Meets),
             Operator::SetContains => Test::HasAll(right),
@@ -132,8 +134,8 @@ impl Rule {
             Test::LessOrEqual(right) => both(right, |left, right| order(left, right).is_le()),
             Test::Matches(regex) => left.is_some_and(|left| regex.is_match(left)),
             Test::Meets(conditions) => left.is_some_and(|left| conditions.hold(left)),
-            Test::HasAll(right) => both(right, |left, right| items(right).all(|item| has(left, item))),
-            Test::HasAny(right) => both(right, |left, right| items(right).any(|item| has(left, item))),
+            Test::HasAll(right) => both(right, |left, right| items(right).is_subset(&items(left))),
+            Test::HasAny(right) => both(right, |left, right| !items(right).is_disjoint(&items(left))),
             Test::IsSet => left.is_some(),
             Test::IsNotSet => left.is_none(),
             Test::Never => false,
@@ -152,12 +154,8 @@ fn order(left: &str, right: &str) -> Ordering {
     }
 }
 
-fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim)
-}
-
-fn has(list: &str, item: &str) -> bool {
-    items(list).any(|known| known == item)
+fn items(list: &str) -> BTreeSet<&str> {
+    list.split(',').map(str::trim).collect()
 }
 
 #[cfg(test)]

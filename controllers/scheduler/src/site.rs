@@ -10,6 +10,7 @@ use schemas::node::{Amount, Fingerprint, NodeState};
 use schemas::placement::{Placement, PortClaim};
 
 use crate::demand::Demand;
+use crate::recovery;
 use crate::rule::Facts;
 use crate::unfit::Unfit;
 
@@ -32,7 +33,7 @@ pub(crate) struct Site<'a> {
 }
 
 /// What an instance gets of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) amount: Amount,
     pub(crate) cores: Vec<u16>,
@@ -44,7 +45,15 @@ pub(crate) struct Claim {
 pub(crate) struct Sites<'a>(pub(crate) Vec<Site<'a>>);
 
 impl<'a> Sites<'a> {
+    /// As the view shows them, with room taken for placements that cannot be read.
     pub(crate) fn of(view: &'a View) -> Sites<'a> {
+        let mut sites = Sites::as_read(view);
+        drop(recovery::claims(view, &mut sites));
+        sites
+    }
+
+    /// As the readable documents of the view show them.
+    pub(crate) fn as_read(view: &'a View) -> Sites<'a> {
         Sites(view.fingerprints.iter().map(|(key, row)| Site::of(view, key.segment(1), &row.value)).collect())
     }
 
@@ -57,12 +66,13 @@ impl<'a> Site<'a> {
     fn of(view: &'a View, name: &'a str, fingerprint: &'a Fingerprint) -> Site<'a> {
         let usage = view.indexes.usage(name);
         let health = view.health.get(&Key::health(name)).map(|health| health.state);
-        let node = view.nodes.get(&Key::node(name));
+        let node = Key::node(name);
+        let decided = view.nodes.get(&node);
         Site {
             name,
             fingerprint,
-            is_ready: health == Some(NodeState::Ready),
-            is_eligible: node.is_none_or(|node| node.spec.eligible),
+            is_ready: health == Some(NodeState::Ready) && view.is_followed_by(fingerprint),
+            is_eligible: decided.is_none_or(|node| node.spec.eligible) && !view.is_unreadable(&node),
             usable: fingerprint.usable(),
             used: usage.amount,
             usage,
@@ -162,6 +172,18 @@ impl<'a> Site<'a> {
         for port in &claim.ports {
             *self.ports.entry(port.host_port).or_default() += 1;
         }
+        claim
+    }
+
+    /// Takes the room of what runs here already, whether or not it fits; ports that are not there it goes without.
+    pub(crate) fn take_anyway(&mut self, demand: &Demand, allocation: &str) -> Claim {
+        let dynamic: Vec<Port> =
+            demand.ask.ports.iter().filter(|port| port.static_port.is_none()).cloned().collect();
+        if self.has_ports(&dynamic).is_ok() {
+            return self.take(demand, allocation);
+        }
+        let claim = Claim { amount: self.amount(demand), cores: Vec::new(), ports: Vec::new() };
+        self.used = self.used.plus(claim.amount);
         claim
     }
 

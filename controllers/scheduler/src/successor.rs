@@ -105,17 +105,24 @@ impl<'v> Successors<'v> {
         }
         self.foresee(&group.job());
         let known = (&self.sites, &mut self.asked);
-        // Of a version that is forgotten nothing is known; nothing is kept for its sake.
+        let version = Key::version(&group.namespace, &group.job, slot.spec);
         let Some(Asked { demand, crowd, is_full }) = asked(self.view, known, group, slot.spec) else {
-            return Succession::Stop;
+            // Of a version that is forgotten nothing is known; nothing is kept for its sake.
+            return if self.view.is_unreadable(&version) { Succession::Hold } else { Succession::Stop };
         };
-        let Some(own) = self.sites.position(node) else { return Succession::Stop };
+        let Some(own) = self.sites.position(node) else {
+            return if self.view.knows_node(node) { Succession::Hold } else { Succession::Stop };
+        };
         let is_bound = matches!(placement.index, Index::Node(_));
+        let of_node = [Key::node(node), Key::health(node)];
+        if is_bound && of_node.iter().any(|key| self.view.is_unreadable(key)) {
+            return Succession::Hold;
+        }
         if is_bound && may_take(demand, &self.sites.0[own]).is_err() {
             return Succession::Unfit;
         }
         // What runs on a node that is not heard serves nobody for certain.
-        if health != Some(NodeState::Ready) {
+        if health != Some(NodeState::Ready) && !self.view.is_unreadable(&Key::health(node)) {
             return Succession::Stop;
         }
         self.sites.0[own].release(placement);

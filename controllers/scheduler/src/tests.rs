@@ -296,10 +296,141 @@ fn history_is_short_and_goes_with_its_job() {
     stop web.api.1-v1.0 on n1: the job is deleted
     forget web.api.0-v1.0 on n1
     ");
-    // A machine that is gone for good tells no more; only slots that moved on are forgotten.
-    let gone = "job web count=2 · roster web.api 0=v1.1 1=v1.0 · place web.api.0-v1.0 on n9 · place web.api.1-v1.0 on n9";
-    assert_snapshot!(decide(gone), @"
-    forget web.api.0-v1.0 on n9
+}
+
+#[test]
+fn what_did_not_end_is_not_forgotten_with_its_node_unless_that_was_purged() {
+    let placed = "node n1 · job web count=2 · roster web.api 0=v1.1 1=v1.0
+        place web.api.0-v1.0 on n1 stop=old · place web.api.1-v1.0 on n1";
+    let lost = format!("{placed} · delete /fingerprints/n1 · delete /health/n1");
+    assert_snapshot!(decide(&lost), @"note web.api: 1 wait: considered 0 nodes");
+    assert_snapshot!(decide(&format!("{placed} · purge n1")), @"
+    forget web.api.0-v1.0 on n1
     note web.api: 1 wait: considered 0 nodes
     ");
+    assert_snapshot!(decide(&format!("{placed} · purge n1 · node n1")), @"
+    forget web.api.0-v1.0 on n1
+    then
+    + web.api.0-v1.1 on n1
+    ");
+    let deleted = placed.replace("job web count=2", "job web count=2 deleted");
+    assert_snapshot!(decide(&format!("{deleted} · health n1 down")), @"note web.api: 1 wait: considered 1 nodes: 1 not ready");
+}
+
+/// One job on two nodes; its only instance runs on n1.
+const RUNS: &str = "node n1 · node n2 · job web count=1 · roster web.api 0=v1.0
+    place web.api.0-v1.0 on n1 port.http=20007 at=+5 · report web.api.0-v1.0 running healthy";
+
+#[test]
+fn an_orphan_that_its_slot_still_means_is_adopted_as_it_was() {
+    assert_snapshot!(decide(&format!("{RUNS} · lose web.api.0-v1.0")), @"+ web.api.0-v1.0 on n1 port.http=20007");
+    let mut view = read(&format!("{RUNS} · lose web.api.0-v1.0"));
+    let plan = plan(&view, at(0));
+    apply(&mut view, &plan, |_| ()).unwrap();
+    let key = Key::placement("n1", "default", "web.api.0-v1.0");
+    let report = view.indexes.report(&key).expect("what was said of the lost one is about this one");
+    assert_eq!(view.placements.get(&key).unwrap().adopts, Some(report.placed));
+}
+
+#[test]
+fn an_orphan_whose_agent_has_not_said_what_it_was_keeps_its_name() {
+    assert_snapshot!(decide(&format!("{RUNS} · lose web.api.0-v1.0 silent")), @"note web.api.0-v1.0: on n1: its placement is missing and its agent has not said what it was");
+    // A dead machine will say nothing; should it come back, it is told that another took the place.
+    assert_snapshot!(decide(&format!("{RUNS} · lose web.api.0-v1.0 silent · health n1 down")), @"+ web.api.0-v1.0 on n2");
+}
+
+#[test]
+fn an_orphan_that_a_readable_document_disowns_is_told_to_stop() {
+    for (word, then) in [
+        ("roster web.api 0=v2.0", "version web v2"),
+        ("roster web.api", "job web count=0"),
+        ("job web count=1 deleted", ""),
+        ("place web.api.0-v1.0 on n2", ""),
+        ("roster web.api 0=v1.0~complete", ""),
+    ] {
+        let then = if then.is_empty() { String::new() } else { format!(" · {then}") };
+        let told = decide(&format!("{RUNS} · lose web.api.0-v1.0 · {word}{then}"));
+        assert!(told.starts_with("+ web.api.0-v1.0 on n1 port.http=20007 stop ("), "{word}: {told}");
+    }
+}
+
+#[test]
+fn an_orphan_of_an_unknown_job_goes_on_until_operators_chose_this_store() {
+    let lost =
+        format!("{RUNS} · lose web.api.0-v1.0 · delete /jobs/default/web · delete /rosters/default/web/api");
+    assert_snapshot!(decide(&format!("epoch a · {lost}")), @"note web.api.0-v1.0: on n1: the store knows nothing of its job; it goes on");
+    assert_snapshot!(decide(&format!("epoch b a@+4 · {lost}")), @"note web.api.0-v1.0: on n1: the store knows nothing of its job; it goes on");
+    assert_snapshot!(decide(&format!("epoch b a@+6 · {lost}")), @"+ web.api.0-v1.0 on n1 port.http=20007 stop (the store that operators chose does not know its job)");
+}
+
+#[test]
+fn nothing_is_placed_on_a_node_that_follows_another_store() {
+    let wants = "job web count=1 · roster web.api 0=v1.0";
+    assert_snapshot!(decide(&format!("epoch b · node n1 follows=a · {wants}")), @"note web.api: 1 wait: considered 1 nodes: 1 not ready");
+    assert_snapshot!(decide(&format!("epoch b a@+6 · node n1 follows=a · {wants}")), @"+ web.api.0-v1.0 on n1");
+}
+
+#[test]
+fn a_placement_that_cannot_be_read_is_written_as_its_slot_wants_it() {
+    let picture =
+        "node n1 dynamic=20000-20009 · node n2 · version web v1 · job web v2 count=2 ports=http,admin:8080
+        roster web.api 0=v1.0+v2 1=v2.0";
+    assert_snapshot!(decide(&format!("{picture} · place web.api.1-v2.0 on n2 · garbage /placements/n1/default/web.api.0-v1.0")), @"+ web.api.0-v1.0 on n1 spec=v2 port.http=20007 port.admin=8080");
+    // No slot wants it: its agent gets a readable word.
+    assert_snapshot!(decide("node n1 · job web · roster web.api 0=v1.1 · place web.api.0-v1.1 on n1
+        garbage /placements/n1/default/web.api.0-v1.0 · garbage /placements/n1/default/db.api.0-v1.0"), @r"
+        + db.api.0-v1.0 on n1 stop (its placement could not be read, and no slot wants it)
+        + web.api.0-v1.0 on n1 stop (its placement could not be read, and no slot wants it)
+        ");
+    // What cannot be a placement of ours is nobody's.
+    assert_snapshot!(decide("node n1 · garbage /placements/n1/default/foo · garbage /placements/n1"), @"");
+}
+
+#[test]
+fn the_room_of_a_placement_that_cannot_be_read_is_taken() {
+    let picture =
+        "node n1 memory=250 · job web memory=200 · roster web.api 0=v1.0 · version web v1 memory=200
+        garbage /placements/n1/default/web.api.0-v1.0 · job sum memory=100 · roster sum.api 0=v1.0";
+    assert_snapshot!(decide(picture), @r"
+    + web.api.0-v1.0 on n1
+    note sum.api: 1 wait: considered 1 nodes: 1 short of memory; nearest n1: 50 MB of memory short
+    ");
+}
+
+#[test]
+fn nobody_stops_because_something_cannot_be_read() {
+    let picture = "node n1 · node n2 · job web count=2 · version web v1 · roster web.api 0-1=v1.0
+        place web.api.0-v1.0 on n1 · place web.api.1-v1.0 on n2 · job sum · roster sum.api 0=v1.0";
+    let keys = [
+        "/rosters/default/web/api",
+        "/jobs/default/web",
+        "/fingerprints/n2",
+        "/health/n2",
+        "/nodes/n2",
+        "/reports/n1/0",
+        "/versions/default/web/1",
+        "/links/n1",
+        "/beats/s1",
+        "/leaders/scheduler",
+        "/epoch",
+        "/details/n1/default/web.api.0-v1.0",
+        "/deployments/default/web/1",
+        "/rosters/default",
+        "/placements/x",
+    ];
+    for key in keys {
+        assert_eq!(decide(&format!("{picture} · garbage {key}")), "+ sum.api.0-v1.0 on n1\n", "{key}");
+    }
+}
+
+#[test]
+fn a_successor_waits_for_what_cannot_be_read() {
+    let picture = "node n1 · version web v1 · job web v2 image=2 · roster web.api 0=v2.0
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy";
+    assert!(decide(picture).starts_with("stop web.api.0-v1.0"));
+    let later = picture.replace("job web v2", "version web v2 image=2 · job web v3");
+    for (picture, key) in [(picture, "/fingerprints/n1"), (&later, "/versions/default/web/2")] {
+        let plan = decide(&format!("{picture} · garbage {key}"));
+        assert!(!plan.contains("stop"), "{key}: {plan}");
+    }
 }

@@ -12,8 +12,7 @@ use super::gaps::Gaps;
 use super::node::{Places, join};
 use super::source::Source;
 
-/// After this many errors the rest is noise.
-const MAX_ERRORS: usize = 50;
+const MAX_ERRORS: usize = crate::limits::COMPLAINTS;
 
 /// What could be decoded of a value.
 pub(crate) struct Decoded<T> {

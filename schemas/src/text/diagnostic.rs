@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::source::Range;
+use crate::limits::COMPLAINTS;
 use crate::validate::nearest;
 
 /// Whether the text can be used in spite of what is said.
@@ -107,12 +108,13 @@ impl Diagnostic {
     }
 }
 
-/// Parts what was said into errors and warnings, each in the order of the text.
+/// Parts what was said into errors and warnings, each in the order of the text; of too many the first.
 pub(crate) fn part(said: Vec<Diagnostic>) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let (mut errors, mut warnings): (Vec<_>, Vec<_>) = said.into_iter().partition(Diagnostic::is_error);
     for list in [&mut errors, &mut warnings] {
         list.sort_by(|a, b| (a.range, &a.message).cmp(&(b.range, &b.message)));
         list.dedup();
+        list.truncate(COMPLAINTS);
     }
     (errors, warnings)
 }

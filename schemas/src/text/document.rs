@@ -8,6 +8,7 @@ use super::node::{Node, Places};
 use super::options::{Format, Options};
 use super::source::Source;
 use super::{hcl, json, shape, yaml};
+use crate::limits;
 use crate::validate::nearest;
 
 /// The group and version of every document that people write.
@@ -89,9 +90,14 @@ fn document(source: &Source, node: Node, gaps: Gaps, said: &mut Vec<Diagnostic>)
         said.push(source.error(&node.span, message));
         return None;
     }
+    let value = node.to_json();
+    if let Some(why) = limits::excess(&value) {
+        said.push(source.error(&node.span, format!("the document is too much: {why}")));
+        return None;
+    }
     word(source, &node, "apiVersion", API_VERSION, said);
     let kind = word(source, &node, "kind", "Job", said).unwrap_or_default();
-    Some(Document { kind, value: node.to_json(), places: node.places(), node, gaps })
+    Some(Document { kind, value, places: node.places(), node, gaps })
 }
 
 /// The word that a key of the envelope must have.

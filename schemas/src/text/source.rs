@@ -12,8 +12,8 @@ use super::diagnostic::Diagnostic;
 /// A range of bytes of one source.
 pub type Span = ByteRange<usize>;
 
-/// The largest text we read. A job is refused above this long before it could fill the store.
-pub const MAX_BYTES: usize = 1024 * 1024;
+/// The largest text we read.
+pub const MAX_BYTES: usize = crate::limits::DOCUMENT_BYTES;
 
 /// A named text with an index of its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Plain scalars follow the YAML 1.2 core schema, so `no` is a string and `010` is not eight. Aliases are
 //! copied within a budget; `<<` merges a map into another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput, Tag};
 use serde_json::Number;
@@ -12,12 +12,10 @@ use super::diagnostic::Diagnostic;
 use super::node::{Entry, Node, NodeValue};
 use super::source::{Source, Span};
 
-/// Deeper documents are refused: nobody writes them by hand, and readers recurse.
-pub(crate) const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = crate::limits::DEPTH;
 /// How many values all aliases of a text may copy together.
 const ALIAS_BUDGET: usize = 10_000;
-/// After this many errors the rest is noise.
-const MAX_ERRORS: usize = 50;
+const MAX_ERRORS: usize = crate::limits::COMPLAINTS;
 
 /// Reads every document of a text. Empty documents are left out.
 pub(crate) fn parse(source: &Source) -> Result<Vec<Node>, Vec<Diagnostic>> {
@@ -87,8 +85,20 @@ impl Cursor {
 }
 
 enum Frame {
-    List { start: usize, anchor: usize, items: Vec<Node> },
-    Map { start: usize, anchor: usize, entries: Vec<Entry>, key: Option<(String, Span)>, merged: Vec<Node> },
+    List {
+        start: usize,
+        anchor: usize,
+        items: Vec<Node>,
+    },
+    Map {
+        start: usize,
+        anchor: usize,
+        entries: Vec<Entry>,
+        key: Option<(String, Span)>,
+        merged: Vec<Node>,
+        /// Where each key stands.
+        seen: BTreeMap<String, Span>,
+    },
 }
 
 struct Reader<'s> {
@@ -129,8 +139,8 @@ impl<'s> Reader<'s> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), "map", &span);
-                let (entries, merged) = (Vec::new(), Vec::new());
-                self.open(Frame::Map { start: span.start, anchor, entries, key: None, merged }, &span);
+                let (entries, merged, seen) = (Vec::new(), Vec::new(), BTreeMap::new());
+                self.open(Frame::Map { start: span.start, anchor, entries, key: None, merged, seen }, &span);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(&span),
             Event::DocumentEnd => self.anchors.clear(),
@@ -200,17 +210,19 @@ impl<'s> Reader<'s> {
                 }
             }
             Some(Frame::List { items, .. }) => items.push(node),
-            Some(Frame::Map { entries, key, merged, .. }) => match key.take() {
+            Some(Frame::Map { entries, key, merged, seen, .. }) => match key.take() {
                 Some((key, _)) if key == "<<" => merged.push(node),
-                Some((key, key_span)) => entries.push(Entry { key, key_span, value: node }),
+                Some((key, key_span)) => {
+                    seen.entry(key.clone()).or_insert_with(|| key_span.clone());
+                    entries.push(Entry { key, key_span, value: node });
+                }
                 None => {
                     let name = match (raw, &node.value) {
                         (_, NodeValue::String(text)) => Some(text.clone()),
                         (Some(raw), _) if !raw.is_empty() => Some(raw.to_owned()),
                         _ => None,
                     };
-                    let twice = entries.iter().find(|entry| Some(&entry.key) == name.as_ref());
-                    let first = twice.map(|entry| entry.key_span.clone());
+                    let first = name.as_ref().and_then(|name| seen.get(name)).cloned();
                     *key = Some((name.clone().unwrap_or_default(), node.span.clone()));
                     self.check_key(&node, name, first);
                 }
@@ -304,6 +316,7 @@ fn number(text: &str) -> Spelling {
 }
 
 fn merge(entries: &mut Vec<Entry>, merged: Vec<Node>) {
+    let mut have: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
     for node in merged {
         let maps = match node.value {
             NodeValue::List(items) => items,
@@ -318,7 +331,7 @@ fn merge(entries: &mut Vec<Entry>, merged: Vec<Node>) {
         for map in maps {
             let NodeValue::Object(more) = map.value else { continue };
             for entry in more {
-                if !entries.iter().any(|have| have.key == entry.key) {
+                if have.insert(entry.key.clone()) {
                     entries.push(entry);
                 }
             }

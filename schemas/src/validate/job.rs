@@ -2,7 +2,7 @@
 
 use super::names::{name, required, unique};
 use super::problem::{Place, Problem, Report};
-use super::{calendar, group, identity, policy, rules};
+use super::{bounds, calendar, group, identity, policy, rules};
 use crate::job::{JobSpec, Ui};
 use crate::multiregion::Multiregion;
 
@@ -15,6 +15,9 @@ const LONGEST_DESCRIPTION: usize = 1_000;
 pub fn job(job_name: &str, spec: &JobSpec) -> Vec<Problem> {
     let mut report = Report::default();
     let place = Place::spec();
+    if !bounds::job(&mut report, &place, job_name, spec) {
+        return report.problems;
+    }
     name(&mut report, &Place::new("/metadata/name"), "job", job_name);
     head(&mut report, &place, spec);
     calendar::starts(&mut report, &place, spec);

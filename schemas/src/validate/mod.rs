@@ -3,6 +3,7 @@
 //! One file per kind of block. A rule here is about the job alone; what the cluster can do is `support`'s.
 //! Nothing here panics: any value of the types may come in.
 
+mod bounds;
 mod calendar;
 mod driver;
 mod files;

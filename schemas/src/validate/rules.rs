@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::names::is_interpolated;
 use super::problem::{Place, Report};
+use crate::pattern;
 use crate::placement_rules::{Affinity, Constraint, Operator, Spread};
 
 /// Constraints of a job, group, or (where nothing can be distinct) a task or device.
@@ -108,7 +109,7 @@ fn comparison(report: &mut Report, place: &Place, attribute: &str, operator: Ope
 /// Why the operator cannot work with the value.
 fn value_complaint(operator: Operator, value: &str) -> Option<String> {
     match operator {
-        Operator::Regexp => regex::Regex::new(value).err().map(|error| one_line(&error)),
+        Operator::Regexp => pattern::regex(value).err(),
         Operator::Version => bad_requirement(value, is_version)
             .map(|part| format!("`{part}` is not a version constraint, such as `>= 1.2, < 2.0`")),
         Operator::Semver => bad_requirement(value, |version| semver::Version::parse(version).is_ok())
@@ -155,11 +156,4 @@ fn is_version(text: &str) -> bool {
         && rest
             .chars()
             .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '+' | '~' | '.'))
-}
-
-/// Parser messages draw pictures over several lines; a report has one.
-fn one_line(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    format!("not a regular expression: {}", last.trim_start_matches("error: "))
 }

@@ -145,9 +145,9 @@ impl Heard {
         self.is_ours() && now.saturating_sub(since) > patience
     }
 
-    /// Whether this server hears it, as far as its link says.
+    /// Whether it is this server's to judge: its link says so, and it was not given up since.
     pub(super) fn is_ours(&self) -> bool {
-        matches!(self.said, Said::Ours { connected: true, is_called_down: false, .. })
+        matches!(self.said, Said::Ours { is_called_down: false, .. })
     }
 }
 

@@ -302,8 +302,12 @@ impl<S: Store> Hearing<S> {
         self.state.lock().expect("nothing panics while it holds the lock")
     }
 
+    /// Whether this server hears the node, or should by what its link says.
+    pub(super) fn hears(&self, node: &str) -> bool {
+        self.lock().nodes.contains_key(node)
+    }
+
     /// Whom this server has heard, by name.
-    #[cfg(test)]
     pub(super) fn heard(&self) -> Vec<String> {
         self.lock().nodes.keys().cloned().collect()
     }

@@ -7,7 +7,7 @@ use plan::View;
 use plan::view::Stored;
 use schemars::JsonSchema;
 use schemas::key::Key;
-use schemas::meta::ObjectMeta;
+use schemas::meta::{Condition, ObjectMeta};
 use schemas::node::Amount;
 use schemas::placement::{Placement, Wish};
 use schemas::report::{AllocationReport, CheckDetails, TaskDetails};
@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 
 use super::counts::{self, Phase};
 use super::since::ended;
+use super::unreadable_allocation;
 use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene, document, job_labels, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
+use crate::api::unreadable;
 
 /// What should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,6 +105,9 @@ pub(in crate::api) struct AllocationStatus {
     /// The last results of its checks, by `<service>/<check>`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<String, CheckDetails>,
+    /// `Unreadable` while a document of it cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
 }
 
 /// The columns of `get allocations`.
@@ -147,7 +152,9 @@ fn ports_cell(allocation: &Value) -> Value {
 
 /// The names of all allocations: those placed, and the slots that wait for a node.
 pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
-    let placed = scene.view.placements.iter().map(|(key, _)| Name::new(key.segment(2), key.segment(3)));
+    let placed = scene.view.placements.iter().map(|(key, _)| key);
+    let placed = placed.chain(unreadable::keys(scene, &["placements"]));
+    let placed = placed.map(|key| Name::new(key.segment(2), key.segment(3)));
     let mut names: BTreeSet<Name> =
         placed.filter(|name| namespace.is_none_or(|namespace| name.namespace == namespace)).collect();
     let segments: Vec<&str> = ["rosters"].into_iter().chain(namespace).collect();
@@ -169,9 +176,10 @@ pub(in crate::api) fn wanted(key: &Key, roster: &Roster) -> impl Iterator<Item =
 /// An allocation.
 pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let view = scene.view;
-    match placement_of(scene, name).and_then(|key| view.placements.stored(key).map(|stored| (key, stored))) {
-        Some((key, stored)) => Some(placed(scene, name, key, stored)),
-        None => pending(scene, name),
+    let Some(key) = placement_of(scene, name) else { return pending(scene, name) };
+    match view.placements.stored(key) {
+        Some(stored) => Some(placed(scene, name, key, stored)),
+        None => Some(unreadable_allocation::join(scene, name, key)),
     }
 }
 
@@ -215,6 +223,7 @@ fn placed(scene: &Scene<'_>, name: &Name, key: &Key, stored: &Stored<Placement>)
         tasks: details.map(|stored| stored.value.tasks.clone()).unwrap_or_default(),
         checks: details.map(|stored| stored.value.checks.clone()).unwrap_or_default(),
         placed_at: Some(placement.placed_at),
+        conditions: unreadable::of_allocation(scene, name).into_iter().collect(),
         ..reported(counts::phase(view, key), view.indexes.report(key))
     };
     // The report's own revision is not indexed: the bucket that names it stands for it.
@@ -236,7 +245,7 @@ fn placed(scene: &Scene<'_>, name: &Name, key: &Key, stored: &Stored<Placement>)
     document(Kind::Allocation, &metadata, &[("spec", part(&spec)), ("status", part(&status))])
 }
 
-fn metadata(scene: &Scene<'_>, name: &Name, spec: &AllocationSpec) -> ObjectMeta {
+pub(super) fn metadata(scene: &Scene<'_>, name: &Name, spec: &AllocationSpec) -> ObjectMeta {
     let job = scene.view.jobs.get(&Key::job(&name.namespace, &spec.job));
     let mut labels = job.map(|job| job.metadata.labels.clone()).unwrap_or_default();
     labels.extend(job_labels(&spec.job));
@@ -265,7 +274,7 @@ fn ports(placement: &Placement, host_ip: &str) -> Vec<AllocatedPort> {
     placement.ports.iter().map(port).collect()
 }
 
-fn reported(phase: Phase, report: Option<&AllocationReport>) -> AllocationStatus {
+pub(super) fn reported(phase: Phase, report: Option<&AllocationReport>) -> AllocationStatus {
     let report = report.cloned().unwrap_or_default();
     let AllocationReport {
         placed: _,
@@ -277,6 +286,7 @@ fn reported(phase: Phase, report: Option<&AllocationReport>) -> AllocationStatus
         ran_seconds: _,
         exit_code,
         reason,
+        orphan: _,
     } = report;
     AllocationStatus {
         phase,
@@ -288,6 +298,7 @@ fn reported(phase: Phase, report: Option<&AllocationReport>) -> AllocationStatus
         message: reason,
         tasks: BTreeMap::new(),
         checks: BTreeMap::new(),
+        conditions: Vec::new(),
     }
 }
 
@@ -373,7 +384,7 @@ fn placement_of<'a>(scene: &Scene<'a>, name: &Name) -> Option<&'a Key> {
 /// The identity of an allocation.
 pub(in crate::api) fn uid(scene: &Scene<'_>, name: &Name) -> Option<String> {
     if let Some(key) = placement_of(scene, name) {
-        return Some(scene.uid(key, scene.view.placements.stored(key)?.created));
+        return Some(scene.uid(key, scene.view.counters(key)?.created));
     }
     let (_, stored, _, _) = slot_of(scene, name)?;
     Some(scene.uid(&Key::placement("-", &name.namespace, &name.name), stored.created))

@@ -74,7 +74,7 @@ pub(in crate::api) fn selectable(kind: Kind) -> &'static [&'static str] {
 pub(in crate::api) fn exists(scene: &Scene<'_>, kind: Kind, name: &Name) -> bool {
     let (view, namespace) = (scene.view, name.namespace.as_str());
     match kind {
-        Kind::Job => view.jobs.get(&Key::job(namespace, &name.name)).is_some(),
+        Kind::Job => view.counters(&Key::job(namespace, &name.name)).is_some(),
         Kind::Allocation => allocations::exists(scene, name),
         Kind::Node => nodes::exists(scene, name),
         Kind::JobVersion | Kind::Deployment | Kind::Event | Kind::CoreEvent | Kind::Namespace => {
@@ -89,13 +89,13 @@ pub(in crate::api) fn uid(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<
     let (key, created) = match kind {
         Kind::Job => {
             let key = Key::job(namespace, &name.name);
-            let created = view.jobs.stored(&key)?.created;
+            let created = view.counters(&key)?.created;
             (key, created)
         }
         Kind::Allocation => return allocations::uid(scene, name),
         Kind::Node => {
             let key = Key::fingerprint(&name.name);
-            let created = view.fingerprints.stored(&key)?.created;
+            let created = view.counters(&key)?.created;
             (key, created)
         }
         Kind::Deployment => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use plan::view::Stored;
 use schemars::JsonSchema;
 use schemas::deployment::{Deployment, DeploymentStatus};
 use schemas::job::Job;
@@ -17,13 +18,13 @@ use crate::api::kind::Kind;
 use crate::api::preview;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
-use crate::api::unsaid;
+use crate::api::{job_edit, unreadable, unsaid};
 
 /// How far a job is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::api) struct JobStatus {
-    /// `pending`, `running` or `dead`.
+    /// `pending`, `running` or `dead`; `unreadable` if the stored document cannot be read.
     pub phase: String,
     /// The latest generation that the deployment controller has acted on.
     pub observed_generation: u64,
@@ -41,7 +42,8 @@ pub(in crate::api) struct JobStatus {
     /// The rollout of the current version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Rollout>,
-    /// `Available`, `Progressing`, `Placed` and, for batch jobs, `Complete`.
+    /// `Available`, `Progressing`, `Placed` and, for batch jobs, `Complete`; `Unreadable` while a document of it
+    /// cannot be read.
     pub conditions: Vec<Condition>,
 }
 
@@ -95,6 +97,7 @@ fn join_words(words: &Value) -> Value {
 pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
     let namespace: Vec<&str> = ["jobs"].into_iter().chain(namespace).collect();
     let keys = scene.view.jobs.under(&namespace).map(|(key, _)| key);
+    let keys = keys.chain(unreadable::keys(scene, &namespace));
     let mut names: Vec<Name> = keys.map(|key| Name::new(key.segment(1), key.segment(2))).collect();
     names.sort();
     names
@@ -103,7 +106,7 @@ pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<N
 /// A job with its status.
 pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let key = Key::job(&name.namespace, &name.name);
-    let stored = scene.view.jobs.stored(&key)?;
+    let Some(stored) = scene.view.jobs.stored(&key) else { return unreadable(scene, name, &key) };
     let job = &stored.value;
     let generation = job.version;
     let deployment = scene.view.deployments.stored(&Key::deployment(&name.namespace, &name.name, generation));
@@ -114,6 +117,19 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     metadata.resource_version = Some(halves.to_string());
     let status = status(scene, job, deployment.map(|stored| &stored.value));
     Some(document(Kind::Job, &metadata, &[("spec", unsaid::shown(job)), ("status", part(&status))]))
+}
+
+/// A job that is there and cannot be read: what is known of it, and why it is not known better.
+fn unreadable(scene: &Scene<'_>, name: &Name, key: &Key) -> Option<Value> {
+    let Stored { value: job, created, modified, version: _ } =
+        job_edit::last_known(scene.view, &name.namespace, &name.name)?;
+    let mut metadata = job.metadata.clone();
+    metadata.uid = Some(scene.uid(key, created));
+    metadata.generation = Some(job.version);
+    metadata.resource_version = Some(modified.max(newest_half(scene, &job).unwrap_or_default()).to_string());
+    let status = JobStatus { phase: "unreadable".to_owned(), ..status(scene, &job, None) };
+    let status = JobStatus { conditions: unreadable::of_job(scene, name).into_iter().collect(), ..status };
+    Some(document(Kind::Job, &metadata, &[("spec", unsaid::shown(&job)), ("status", part(&status))]))
 }
 
 /// The latest revision among the rosters and placements of a job.
@@ -245,6 +261,7 @@ fn conditions(
         }
     };
     conditions.push(condition(Question::Placed, reason == "Placed", reason, message));
+    conditions.extend(unreadable::of_job(scene, &Name::new(&job.metadata.namespace, &job.metadata.name)));
     conditions
 }
 

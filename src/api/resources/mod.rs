@@ -11,4 +11,5 @@ pub(super) mod jobs;
 pub(super) mod namespaces;
 pub(super) mod nodes;
 mod since;
+mod unreadable_allocation;
 pub(super) mod versions;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use plan::View;
 use schemars::JsonSchema;
+use schemas::agent_documents;
 use schemas::key::Key;
 use schemas::liveness::Brake;
 use schemas::meta::{Condition, ObjectMeta};
@@ -14,6 +16,10 @@ use serde_json::{Value, json};
 use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
+use crate::api::unreadable;
+
+/// How many orphans a node's condition names: enough to know which jobs are meant.
+const ORPHANS_NAMED: usize = 10;
 
 /// What a node is and has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +66,9 @@ pub(in crate::api) struct NodeStatus {
     /// Directories that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
-    /// `Ready`, `Eligible`, and `HeldByBrake` while the node is silent and not given up.
+    /// `Ready` and `Eligible`; `HeldByBrake` while the node is silent and not given up; `Unreadable` while a document of
+    /// it cannot be read; `Callable` where the agent's address is none; `FollowsStore` and `Orphans` where there is
+    /// something to say.
     pub conditions: Vec<Condition>,
 }
 
@@ -97,11 +105,15 @@ fn share(node: &Value, what: &str) -> Value {
     json!(format!("{}/{}", node["status"]["used"][what], node["status"]["allocatable"][what]))
 }
 
-/// The names of all nodes: of every machine that an agent or a person spoke of.
+/// The names of all nodes: of every machine that an agent, a person or a server spoke of.
 pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
     let found = scene.view.fingerprints.iter().map(|(key, _)| key);
     let decided = scene.view.nodes.iter().map(|(key, _)| key);
-    let names: BTreeSet<Name> = found.chain(decided).map(|key| Name::new("", key.segment(1))).collect();
+    let heard = scene.view.health.iter().map(|(key, _)| key);
+    let kinds = ["fingerprints", "nodes", "health"];
+    let unreadable = kinds.into_iter().flat_map(|kind| unreadable::keys(scene, &[kind]));
+    let keys = found.chain(decided).chain(heard).chain(unreadable);
+    let names: BTreeSet<Name> = keys.map(|key| Name::new("", key.segment(1))).collect();
     names.into_iter().collect()
 }
 
@@ -112,10 +124,14 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let decided = view.nodes.stored(&Key::node(node));
     let health = view.health.stored(&Key::health(node));
     let link = view.links.stored(&Key::link(node));
-    let created = match (found, decided) {
-        (Some(found), _) => found.created,
-        (None, Some(decided)) => decided.created,
-        (None, None) => return None,
+    let created = match (found, decided, health) {
+        (Some(found), _, _) => found.created,
+        (None, Some(decided), _) => decided.created,
+        (None, None, Some(health)) => health.created,
+        (None, None, None) => {
+            let keys = [Key::fingerprint(node), Key::node(node), Key::health(node)];
+            keys.iter().find_map(|key| view.unreadable.counters(key))?.created
+        }
     };
     let spec = decided.map(|stored| stored.value.spec.clone()).unwrap_or_default();
     let fingerprint = found.map(|stored| stored.value.clone()).unwrap_or_default();
@@ -123,7 +139,9 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let server = link.filter(|link| link.value.connected).map(|link| link.value.server.clone());
     let usage = view.indexes.usage(node);
     let brake = view.brakes.stored(&Key::brake()).filter(|brake| brake.value.waiting.contains(node));
-    let halves = newest([written(found), written(decided), written(health), written(link), written(brake)]);
+    let unread = unreadable::written_for_node(scene, node);
+    let halves = [written(found), written(decided), written(health), written(link), written(brake), unread];
+    let halves = newest(halves);
     let base = decided.map(|stored| stored.value.metadata.clone()).unwrap_or_default();
     // It may be spoken of before it is first heard, or (what people decided) much later.
     let known_since = heard.known_since.into_iter().chain(base.creation_timestamp).min();
@@ -137,14 +155,17 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         resource_version: Some(halves.to_string()),
         ..base
     };
+    let mut conditions = conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since));
+    conditions.extend(brake.map(|brake| held(&brake.value)));
+    conditions.extend(unreadable::of_node(scene, node));
+    conditions.extend(abroad(view, &fingerprint));
+    conditions.extend(orphans(view, node));
+    conditions.extend(address(&fingerprint));
     let status = NodeStatus {
         used: usage.amount,
         allocations: usage.allocations,
         server: server.unwrap_or_default(),
-        conditions: conditions(&heard, &spec, decided.and_then(|stored| stored.value.eligible_since))
-            .into_iter()
-            .chain(brake.map(|brake| held(&brake.value)))
-            .collect(),
+        conditions,
         ..status(fingerprint, &heard)
     };
     Some(document(Kind::Node, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
@@ -178,6 +199,7 @@ fn status(found: Fingerprint, heard: &Health) -> NodeStatus {
         reserved_ports: _,
         dynamic_ports: _,
         host_volumes,
+        follows: _,
     } = found;
     NodeStatus {
         state: heard.state,
@@ -226,6 +248,40 @@ fn conditions(heard: &Health, spec: &NodeSpec, eligible_since: Option<Timestamp>
     vec![ready, eligible]
 }
 
+/// That the node takes nothing from this store.
+fn abroad(view: &View, found: &Fingerprint) -> Option<Condition> {
+    (!view.is_followed_by(found)).then(|| Condition {
+        kind: "FollowsStore".to_owned(),
+        status: "False".to_owned(),
+        reason: "AnotherStore".to_owned(),
+        message: format!(
+            "the agent follows the store {}: its tasks go on and it takes nothing from this one; if this store is \
+             the right one: encamp operator store accept",
+            found.follows
+        ),
+        ..Condition::default()
+    })
+}
+
+/// That the node runs what has no placement.
+fn orphans(view: &View, node: &str) -> Option<Condition> {
+    let of_node = view.indexes.orphans().filter(|(key, _)| key.segment(1) == node);
+    let names: Vec<String> =
+        of_node.map(|(key, _)| format!("{}/{}", key.segment(2), key.segment(3))).collect();
+    (!names.is_empty()).then(|| Condition {
+        kind: "Orphans".to_owned(),
+        status: "True".to_owned(),
+        reason: "PlacementMissing".to_owned(),
+        message: format!(
+            "{} allocations run without a placement: {}; they go on until their job says otherwise: apply it again \
+             to keep them, and delete it then to end them",
+            names.len(),
+            names.iter().take(ORPHANS_NAMED).cloned().collect::<Vec<_>>().join(", ")
+        ),
+        ..Condition::default()
+    })
+}
+
 /// The condition of a silent node that is not given up yet.
 fn held(brake: &Brake) -> Condition {
     let next = match brake.next {
@@ -252,9 +308,21 @@ fn state(node: &Value) -> Value {
     if is_held { json!("silent") } else { text(node, "/status/state") }
 }
 
+/// Said only where servers cannot call the agent: its logs cannot be read, all else goes on.
+fn address(found: &Fingerprint) -> Vec<Condition> {
+    let Err(unfit) = agent_documents::address(found) else { return Vec::new() };
+    vec![Condition {
+        kind: "Callable".to_owned(),
+        status: "False".to_owned(),
+        reason: "AddressInvalid".to_owned(),
+        message: unfit.to_string(),
+        ..Condition::default()
+    }]
+}
+
 /// Whether there is such a node.
 pub(in crate::api) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
     let view = scene.view;
-    view.fingerprints.get(&Key::fingerprint(&name.name)).is_some()
-        || view.nodes.get(&Key::node(&name.name)).is_some()
+    let keys = [Key::fingerprint(&name.name), Key::node(&name.name), Key::health(&name.name)];
+    keys.iter().any(|key| view.counters(key).is_some())
 }

@@ -1,6 +1,7 @@
 //! Requests on the router, over a memory store: what no kubectl shows.
 
 mod showing;
+mod unreadable;
 mod watching;
 pub(super) mod world;
 mod writing;

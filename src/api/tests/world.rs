@@ -154,6 +154,7 @@ pub(in crate::api) fn placement(index: u32) -> Placement {
         claim: Amount { cpu_mhz: 100, memory_mb: 300, disk_mb: 300 },
         cores: Vec::new(),
         ports: Vec::new(),
+        adopts: None,
         placed_at: jiff::Timestamp::UNIX_EPOCH,
     }
 }

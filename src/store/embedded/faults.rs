@@ -8,8 +8,9 @@ use plan::Write;
 use redb::{Database, StorageBackend};
 use schemas::key::{Key, Prefix, Revision};
 
-use super::journal::Journal;
+use super::journal::{Journal, fill};
 use super::store::Embedded;
+use super::survey::Survey;
 use crate::store::any::OpenError;
 use crate::store::{CommitError, Limits, ReadError, Store, Txn, WatchError};
 
@@ -45,9 +46,14 @@ impl Disk {
         let disk = self.clone();
         let open = move || {
             let unusable = |why: String| OpenError::Unusable { what: "the disk".into(), why };
+            let is_new = disk.bytes.lock().unwrap().is_empty();
             let database = Database::builder().create_with_backend(disk.clone());
-            Journal::over(database.map_err(|error| unusable(error.to_string()))?)
-                .map_err(|error| unusable(error.to_string()))
+            let database = database.map_err(|error| unusable(error.to_string()))?;
+            if is_new {
+                fill(&database, std::iter::empty(), 7, 0).map_err(|error| unusable(error.to_string()))?;
+            }
+            let survey = Survey::of(&database);
+            Journal::over(database, survey, None).map_err(|error| unusable(error.to_string()))
         };
         Embedded::with_journal(Box::new(open), Limits::default()).unwrap()
     }

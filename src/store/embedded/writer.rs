@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::journal::{Journal, Loaded, is_full};
+use super::panics::caught;
 use crate::store::any::OpenError;
 use crate::store::contract::{CommitError, Txn};
 use crate::store::core::{Core, Limits, Staged};
@@ -69,7 +70,7 @@ impl Writer {
         if staged.batches().is_empty() {
             return answer(answers.into_iter());
         }
-        let journal = self.journal.as_ref().expect("it is open");
+        let journal = self.journal.as_mut().expect("it is open");
         match journal.append(&staged) {
             Ok(()) => {
                 self.live.lock().publish(staged);
@@ -96,7 +97,10 @@ impl Writer {
         let before = self.live.lock().core.revision();
         self.is_sound.store(false, Ordering::SeqCst);
         self.live.lock().break_watches();
-        self.journal = None;
+        let journal = self.journal.take();
+        if let Err(words) = caught(|| drop(journal)) {
+            warn!(words, "the journal could not be closed");
+        }
         if !self.is_open() || self.live.lock().core.revision() != before {
             return CommitError::Unknown;
         }

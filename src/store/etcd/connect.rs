@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use etcd_client::{Certificate, Client, ConnectOptions, Error, Identity, TlsOptions};
 
+use crate::http_client;
 use crate::store::any::Options;
 
 /// HTTP/2 pings find a dead peer under an idle watch. etcd closes connections that ping more often than every
@@ -45,4 +46,28 @@ fn tls(options: &Options) -> Result<TlsOptions, Error> {
 
 fn read(file: &Path) -> Result<Vec<u8>, Error> {
     fs::read(file).map_err(|error| Error::InvalidArgs(format!("cannot read {}: {error}", file.display())))
+}
+
+/// The quota that a member tells among its metrics, where its clients may read these.
+pub(super) async fn quota(endpoint: &str, options: &Options) -> Option<u64> {
+    let scheme = if options.speaks_tls() { "https" } else { "http" };
+    let client = http(options)?;
+    let answer = client.get(format!("{scheme}://{endpoint}/metrics")).send().await.ok()?;
+    let text = answer.text().await.ok()?;
+    let told = text.lines().find_map(|line| line.strip_prefix("etcd_server_quota_backend_bytes "))?;
+    // A number of Prometheus, such as 2.147483648e+09; what is no positive one tells nothing.
+    let bytes = told.trim().parse::<f64>().ok().filter(|bytes| *bytes >= 1.0)?;
+    format!("{bytes:.0}").parse().ok()
+}
+
+fn http(options: &Options) -> Option<reqwest::Client> {
+    let mut builder = http_client::builder().no_proxy().timeout(options.timeout / 3);
+    if let Some(ca) = &options.ca_file {
+        builder = builder.add_root_certificate(reqwest::Certificate::from_pem(&fs::read(ca).ok()?).ok()?);
+    }
+    if let Some((certificate, key)) = &options.identity_files {
+        let both = [fs::read(certificate).ok()?, b"\n".to_vec(), fs::read(key).ok()?].concat();
+        builder = builder.identity(reqwest::Identity::from_pem(&both).ok()?);
+    }
+    builder.build().ok()
 }

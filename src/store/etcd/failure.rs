@@ -9,14 +9,18 @@ use etcd_client::Error;
 use tonic::{Code, ConnectError, Status};
 
 use super::members::Failure;
-use crate::store::any::Options;
+use crate::store::any::{OpenError, Options};
 use crate::store::contract::CommitError;
 
 /// What etcd says of a token that is not wrong but over.
 const OLD_TOKEN: [&str; 2] = ["invalid auth token", "revision of auth store is old"];
 const PERMISSION_DENIED: &str = "permission denied";
+/// What TLS says when there is no doubt: whoever answers is not whom we were told to trust, or speaks no TLS.
+const UNTRUSTED: [&str; 3] = ["UnknownIssuer", "NotValidForName", "InvalidMessage"];
 /// What words of etcd or of TLS mean to whoever configured us.
-const HINTS: [(&str, &str); 7] = [
+const HINTS: [(&str, &str); 9] = [
+    ("no leader", "it answers but has no leader: too few of its members run"),
+    ("Connection refused", "nothing listens there: etcd does not run, or elsewhere"),
     ("authentication failed", "etcd knows no such user with this password"),
     ("authentication is not enabled", "a user is configured, but etcd has authentication switched off"),
     ("user name is empty", "etcd has authentication switched on: configure a user and its password"),
@@ -74,14 +78,38 @@ pub(super) fn is_old_token(error: &Error) -> bool {
     }
 }
 
-/// Why etcd could not be used, in words for a person who can change the options.
-pub(super) fn words(error: &Error, options: &Options) -> String {
+/// Why etcd could not be opened: whether waiting may help, and in words for a person who can change the options.
+pub(super) fn of_opening(failure: &Failure, what: String, options: &Options) -> OpenError {
+    match failure {
+        Failure::TimedOut => OpenError::Away {
+            what,
+            why: format!(
+                "no answer within {:?}: it may be starting, or too few of its members run to choose a leader",
+                options.timeout
+            ),
+        },
+        Failure::Unsent(error) | Failure::Refused(error) => {
+            let why = words(error, options);
+            if is_final(error) { OpenError::Unusable { what, why } } else { OpenError::Away { what, why } }
+        }
+    }
+}
+
+/// Whether it will be said again until somebody changes the options, or etcd's.
+fn is_final(error: &Error) -> bool {
+    let words = causes(error);
+    let is_untrusted = UNTRUSTED.iter().any(|untrusted| words.contains(untrusted));
+    is_refusal(error) || is_untrusted || matches!(error, Error::InvalidArgs(_))
+}
+
+/// Why etcd could not be used.
+fn words(error: &Error, options: &Options) -> String {
     let words = causes(error);
     if CLOSED.iter().any(|closed| words.to_lowercase().contains(closed)) {
         let why = match (options.speaks_tls(), &options.identity_files) {
-            (false, _) => "it may speak TLS: then write etcds:// or name its authority",
-            (true, None) => "it may ask for a client certificate, or not speak TLS",
-            (true, Some(_)) => "it may not accept our certificate, or not speak TLS",
+            (false, _) => "it may be starting, or speak TLS: then write etcds:// or name its authority",
+            (true, None) => "it may be starting, ask for a client certificate, or not speak TLS",
+            (true, Some(_)) => "it may be starting, not accept our certificate, or not speak TLS",
         };
         return format!("it closes the connection ({why})");
     }

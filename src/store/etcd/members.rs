@@ -49,6 +49,16 @@ impl Members {
         }
     }
 
+    /// How they are spoken to.
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The one that is asked first.
+    pub(super) fn current(&self) -> &str {
+        &self.all[self.current.load(Ordering::Relaxed)].endpoint
+    }
+
     /// How long one call may take.
     pub(super) fn timeout(&self) -> Duration {
         self.options.timeout

@@ -5,7 +5,7 @@
 //! one never answers at all, so opening asks for the status first and each call runs under a timeout. A list is read
 //! in pages at one revision. A watch filters what old versions repeat or replay, believes a
 //! progress note only once the next has come, and is given up when nothing comes any more.
-//! Tokens that ended are renewed. Old history is forgotten and a full etcd opened again by [`upkeep`]. Events that old
+//! Tokens that ended are renewed. Old history is forgotten by [`upkeep`], a full etcd opened again by [`room`]. Events that old
 //! versions lose altogether (before 3.4.31) are found by whoever compares: the cache each minute, agents each five.
 //! No lease is used anywhere: safety rests on guards, which are etcd's compares.
 
@@ -13,6 +13,7 @@ mod connect;
 mod failure;
 mod members;
 mod pace;
+mod room;
 mod store;
 mod upkeep;
 mod watching;

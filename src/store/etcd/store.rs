@@ -11,6 +11,7 @@ use super::words::{Range, Root, revision};
 use super::{failure, watching};
 use crate::store::any::{OpenError, Options};
 use crate::store::contract::{CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
+use crate::store::room::Room;
 
 /// Keys a page: measured as the fastest for 100,000 keys of 600 bytes, 470,000 keys a second.
 const PAGE_KEYS: i64 = 10_000;
@@ -24,6 +25,7 @@ const LIST_ATTEMPTS: usize = 3;
 pub struct Etcd {
     members: Members,
     root: Root,
+    room: Room,
 }
 
 /// Why a page did not come.
@@ -40,29 +42,26 @@ impl Etcd {
         let root = Root::new(&options.root)
             .map_err(|why| OpenError::Address { address: options.root.clone(), why: why.to_owned() })?;
         let members = Members::new(endpoints, options);
-        let unusable = |failure: Failure| OpenError::Unusable {
-            what: format!("etcd at {}", endpoints.join(", ")),
-            why: match failure {
-                Failure::TimedOut => format!("no answer within {:?}", options.timeout),
-                Failure::Unsent(error) | Failure::Refused(error) => failure::words(&error, options),
-            },
-        };
+        let what = format!("etcd at {}", endpoints.join(", "));
+        let closed = |failure: Failure| failure::of_opening(&failure, what.clone(), options);
         let status = members.call(|client| async move { client.maintenance_client().status().await }).await;
-        let status = status.map_err(unusable)?;
+        let status = status.map_err(closed)?;
         info!(version = status.version(), db_bytes = status.db_size(), "etcd answers");
-        let etcd = Etcd { members, root };
-        etcd.may_read().await.map_err(unusable)?;
+        let etcd = Etcd { members, root, room: Room::default() };
+        let one_key = || GetOptions::new().with_limit(1).with_keys_only();
+        // Whether this user may read is for any member to say; that there is a leader, for the cluster.
+        for options in [one_key().with_serializable(), one_key()] {
+            etcd.get(&etcd.root.range(&Prefix::all()), options).await.map_err(closed)?;
+        }
         Ok(etcd)
-    }
-
-    /// Whether this user may read what is ours: an answer to that is ready even without a leader.
-    async fn may_read(&self) -> Result<(), Failure> {
-        let options = GetOptions::new().with_limit(1).with_keys_only().with_serializable();
-        self.get(&self.root.range(&Prefix::all()), options).await.map(drop)
     }
 
     pub(super) fn members(&self) -> &Members {
         &self.members
+    }
+
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Makes etcd forget its history up to `revision`, for everybody that shares it.
@@ -146,6 +145,10 @@ impl Etcd {
 }
 
 impl Store for Etcd {
+    fn room(&self) -> Room {
+        self.room.clone()
+    }
+
     async fn list(&self, prefix: &Prefix) -> Result<Listing, ReadError> {
         for _ in 0..LIST_ATTEMPTS {
             match self.list_once(prefix).await {

@@ -87,25 +87,65 @@ pub async fn a_server_lists_again_when_its_watch_is_compacted(mut cluster: Clust
     pairs::until_grown(&cluster, 3, &before).await;
 }
 
-/// A full etcd says so, harms no task, and is opened again by the server.
-pub async fn a_full_etcd_is_opened_again(cluster: Cluster) {
-    let before = pairs::start(&cluster, 2).await;
-
-    let mut refusal = String::new();
-    for number in 0..80 {
-        if let Err(why) = apply_large(&cluster, number) {
-            refusal = why;
-            if refusal.contains("the store is full") {
-                break;
-            }
+/// Fills etcd from outside with what lives, until it refuses or this much is in.
+async fn fill(cluster: &Cluster, mebibytes: usize) -> (Client, usize) {
+    let endpoints = cluster.etcd.as_ref().expect("this cluster stores in etcd").endpoints();
+    let mut client = Client::connect(endpoints, None).await.expect("etcd answers");
+    for number in 0..mebibytes {
+        if client.put(format!("/ballast/{number}"), vec![7; 1024 * 1024], None).await.is_err() {
+            return (client, number);
         }
     }
+    (client, mebibytes)
+}
+
+async fn empty(client: &mut Client) {
+    client
+        .delete("/ballast/", Some(etcd_client::DeleteOptions::new().with_prefix()))
+        .await
+        .expect("deletes work all the time");
+}
+
+/// Growth ends before the quota: what is new is refused with a reason, stopping goes on, and readiness tells.
+pub async fn growth_ends_before_etcd_is_full(cluster: Cluster) {
+    let before = pairs::start(&cluster, 2).await;
+    let (mut client, _) = fill(&cluster, 14).await;
+    wait::until(wait::STEP, "the server to say that its store is full", async || {
+        match cluster.api.is_ready().await {
+            Err(why) if why.contains("503") && why.contains("the store is full") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert_eq!(cluster.api.metric("encamp_store_full").await, Ok(1));
+    let refusal = apply_large(&cluster, 1).expect_err("there is no room for anything new");
     assert!(refusal.contains("the store is full; nothing was changed"), "{refusal}");
     assert_eq!(cluster.tasks(), before, "tasks were touched");
+    cluster.run(&["scale", "pairs", "1"]);
+    cluster.until_healthy("pairs", 1).await;
 
-    wait::until(wait::ROLLOUT, "etcd to take writes again", async || apply_large(&cluster, 1_000)).await;
-    cluster.run(&["scale", "pairs", "3"]);
-    pairs::until_grown(&cluster, 3, &before).await;
+    empty(&mut client).await;
+    wait::until(wait::STEP, "etcd to have room", async || cluster.api.is_ready().await).await;
+    apply_large(&cluster, 2).expect("there is room again");
+}
+
+/// An etcd that has raised its alarm: deleting a job succeeds, harms no other, and once there is room its tasks end.
+pub async fn a_full_etcd_is_opened_again(cluster: Cluster) {
+    let before = pairs::start(&cluster, 2).await;
+    let (mut client, filled) = fill(&cluster, 64).await;
+    assert!(filled < 64, "etcd is full");
+    let refusal = apply_large(&cluster, 1).expect_err("there is no room for anything");
+    assert!(refusal.contains("the store is full; nothing was changed"), "{refusal}");
+    assert_eq!(cluster.tasks(), before, "tasks were touched");
+    cluster.run(&["stop", "--purge", "--detach", "pairs"]);
+
+    empty(&mut client).await;
+    wait::until(wait::STEP, "etcd to take writes again", async || apply_large(&cluster, 1_000)).await;
+    wait::until(wait::STEP, "the tasks of the deleted job to end", async || match cluster.tasks() {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("{left:?}")),
+    })
+    .await;
 }
 
 /// Each time the leader of etcd dies, the cluster goes on with the others.

@@ -24,11 +24,11 @@ fn done(node: Node) -> String {
 
 #[test]
 fn what_was_left_of_an_earlier_placement_of_the_name_goes_first() {
-    let stop = "\n  stop default/web.api.0-v0.0/server with SIGINT in 5s: its placement is gone";
+    let stop = "\n  stop default/web.api.0-v0.0/server with SIGINT in 5s: another was placed under its name";
     let done_to_running = done(running());
     assert_snapshot!(done_to_running, @r"
     20s made again:
-      stop default/web.api.0-v0.0/server with SIGINT in 5s: its placement is gone
+      stop default/web.api.0-v0.0/server with SIGINT in 5s: another was placed under its name
       forget default/web.api.0-v0.0/server
       remove the folders of default/web.api.0-v0.0
       unreport default/web.api.0-v0.0

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod absent;
 mod again;
 mod laws;
 mod node;
@@ -310,23 +311,6 @@ fn an_earlier_start_that_still_lives_is_gone_on_with() {
       report default/web.api.0-v0.0 running v0 restarts=1
     10s timer:
       report default/web.api.0-v0.0 running v0 healthy restarts=1
-    ");
-}
-
-#[test]
-fn tasks_without_a_placement_end_only_when_all_placements_are_known() {
-    let mut node = Node::new().place("service", json!({"tasks": [{"name": "server"}]})).hush();
-    node.local.complete = false;
-    let mut node = node.unplace();
-    assert_eq!(node.log, "", "an outage stops nothing");
-    node.local.complete = true;
-    assert_snapshot!(node.settle("placements known").log, @r"
-    0s placements known:
-      stop default/web.api.0-v0.0/server with SIGINT in 5s: its placement is gone
-      forget default/web.api.0-v0.0/server
-      remove the folders of default/web.api.0-v0.0
-      unreport default/web.api.0-v0.0
-      forget all of default/web.api.0-v0.0
     ");
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Node {
     broken: BTreeMap<String, bool>,
     /// The memory as it was last saved.
     saved: BTreeMap<AllocationId, AllocationMemory>,
+    /// The job of the placement that was taken away.
+    lost_job: Option<VersionFact>,
 }
 
 pub(crate) fn id() -> AllocationId {
@@ -45,7 +47,7 @@ impl Node {
     pub(crate) fn new() -> Node {
         let local = Local { complete: true, ..Local::default() };
         let (broken, saved) = (BTreeMap::new(), BTreeMap::new());
-        Node { local, now: Timestamp::UNIX_EPOCH, log: String::new(), broken, saved }
+        Node { local, now: Timestamp::UNIX_EPOCH, log: String::new(), broken, saved, lost_job: None }
     }
 
     /// Places one allocation of a group; the rest of the job is as small as can be.
@@ -86,6 +88,7 @@ impl Node {
             claim: Amount::default(),
             cores: vec![],
             ports: vec![],
+            adopts: None,
             placed_at: self.now,
         };
         let job = VersionFact::Known(Arc::new(spec));
@@ -100,8 +103,25 @@ impl Node {
     }
 
     pub(crate) fn unplace(mut self) -> Node {
+        self.lost_job = self.local.wishes.get(&id()).map(|wanted| wanted.job.clone());
         self.local.wishes.clear();
         self.settle("unplace")
+    }
+
+    /// The store wrote the placement again, for what runs of the one that was lost, or to have it stopped.
+    pub(crate) fn adopt(mut self, wish: Wish) -> Node {
+        let report = &self.local.reports[&id()];
+        let lost = report.orphan.clone().expect("the node says what it was placed as");
+        let placement = Placement { wish, adopts: Some(report.placed), ..*lost };
+        let job = self.lost_job.clone().expect("it was placed before");
+        self.local.wishes.insert(id(), Wanted { placement, created: Revision(70), job });
+        self.settle("adopt")
+    }
+
+    /// The node was purged at a revision.
+    pub(crate) fn purge(mut self, at: u64) -> Node {
+        self.local.disowned = Some(Revision(at));
+        self.settle("purged")
     }
 
     pub(crate) fn exit(mut self, task: &str, code: i32) -> Node {

@@ -56,7 +56,11 @@ fn half_of_all_nodes_are_given_up_slowly() {
 fn what_is_done_while_it_holds_is_one_step() {
     let mut scene = cluster(4);
     scene.write(&breaks([1, 2]));
-    assert_snapshot!(scene.decide(), @"");
+    assert_snapshot!(scene.decide(), @r#"
+    put /brakes/nodes {"since":"2026-01-01T00:00:00Z","next":"2026-01-01T00:00:10Z","waiting":["n1","n2"]}
+    wake at +2
+    note brake: the brake holds, 2 nodes wait
+    "#);
     scene.hear(10, &["s1"]);
     let plan = plan(&scene.view, fixture::at(10));
     let [step] = plan.steps.as_slice() else { panic!("one step: {plan:?}") };
@@ -81,10 +85,17 @@ fn what_is_done_while_it_holds_is_one_step() {
 #[test]
 fn a_silence_that_has_only_begun_counts() {
     let mut scene = cluster(10);
-    scene.write(&format!("beat s1 2 late=4 · {}", breaks([1])));
+    scene.write(&format!("beat s1 2 late=5 · {}", breaks([1])));
     assert_eq!(given_up(&mut scene, 5), Vec::<String>::new(), "four more have missed a beat");
     scene.write(&format!("beat s1 3 · {}", breaks(2..=5)));
     assert_eq!(given_up(&mut scene, 60), ["n1 at 10", "n2 at 20", "n3 at 30", "n4 at 40", "n5 at 50"]);
+}
+
+#[test]
+fn a_beat_that_is_older_than_what_its_server_wrote_counts_nobody_twice() {
+    let mut scene = cluster(4);
+    scene.write(&format!("beat s1 2 late=1 · {}", breaks([1])));
+    assert_eq!(scene.given_up(), "n1");
 }
 
 #[test]
@@ -152,4 +163,14 @@ fn settings_say_when_and_how_slowly() {
     assert_eq!(set(BrakeSettings { percent: 30, one_node_every, ..usual }), [n1, n2, n3]);
     assert_eq!(set(BrakeSettings { percent: 30, min_nodes: 11, ..usual }), ["n1 n2 n3 at 0"]);
     assert_eq!(set(BrakeSettings { percent: 30, enabled: false, ..usual }), ["n1 n2 n3 at 0"]);
+}
+
+#[test]
+fn while_the_brake_holds_it_is_asked_again_later_never_at_once() {
+    let mut scene = cluster(10);
+    scene.write(&format!("beat s1 2 late=4 · {}", breaks([1])));
+    scene.write("brake since=-20 next=-10 waiting=n1");
+    scene.write("link n1 s1");
+    let plan = plan(&scene.view, fixture::at(0));
+    assert!(plan.wake_at.is_some_and(|at| at > fixture::at(0)), "{plan:?}");
 }

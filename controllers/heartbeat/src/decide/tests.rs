@@ -11,17 +11,68 @@ fn decide(picture: &str) -> String {
     Scene::steady(picture).decide()
 }
 
+/// What becomes of `n1` when some document has been garbage for so many seconds.
+fn with_garbage(picture: &str, garbage: &str, (seconds, alive): (i64, &[&str])) -> String {
+    let mut scene = Scene::steady(picture);
+    scene.write(&format!("garbage {garbage}"));
+    scene.view.sight.found(&Key::new(garbage).unwrap(), true);
+    scene.hear(seconds, alive);
+    let told = scene.decide();
+    told.lines().filter(|line| !line.starts_with("wake")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_health_that_cannot_be_read_is_written_as_the_link_says() {
+    let health = |picture, when| with_garbage(picture, "/health/n1", when);
+    let ready = "health n1 Ready: s1 hears it\nnote n1: s1 hears it";
+    assert_eq!(health("link n1 s1 · beat s1 1 · health n1 ready", (4, &["s1"])), ready);
+    let broken = health("link n1 s1 broken · beat s1 1 · health n1 ready", (4, &["s1"]));
+    assert!(broken.starts_with("health n1 Down: s1 does not hear it any more"), "{broken}");
+    assert_eq!(
+        health("link n1 s1 · beat s1 1 · health n1 down", (4, &[])),
+        "note n1: its health cannot be read"
+    );
+    let silent = health("link n1 s1 · beat s1 1 · health n1 down", (9, &[]));
+    assert!(silent.starts_with("health n1 Down: s1, the server that heard it, is silent"), "{silent}");
+    assert!(health("beat s1 1", (9, &[])).starts_with("delete /health/n1"));
+}
+
+#[test]
+fn a_link_that_cannot_be_read_leaves_the_health_for_a_grace() {
+    let link = |picture, when| with_garbage(picture, "/links/n1", when);
+    assert_eq!(link("health n1 ready", (5, &[])), "note n1: its link cannot be read");
+    let down = link("health n1 ready", (6, &[]));
+    assert!(down.contains("health n1 Down: its link cannot be read, and no server hears it"), "{down}");
+    assert_eq!(link("health n1 down", (60, &[])), "note n1: its link cannot be read");
+}
+
 #[test]
 fn a_node_is_ready_when_heard_and_down_when_its_server_says_so() {
-    assert_snapshot!(decide("link n1 s1 · beat s1 1"), @"");
-    assert_snapshot!(decide("link n1 s1 broken · health n1 ready · beat s1 1"), @"");
+    assert_snapshot!(decide("link n1 s1 · beat s1 1"), @r"
+    health n1 Ready: s1 hears it
+    note n1: s1 hears it
+    wake at +6
+    ");
+    assert_snapshot!(decide("link n1 s1 broken · health n1 ready · beat s1 1"), @r"
+    health n1 Down: s1 has not heard it for its whole grace
+    wake at +2
+    note n1: s1 has not heard it for its whole grace
+    ");
 }
 
 #[test]
 fn a_node_comes_back_only_with_the_truth_about_its_allocations() {
-    assert_snapshot!(decide("link n1 s1 untold · beat s1 1"), @"");
-    assert_snapshot!(decide("health n1 down · link n1 s1 untold · beat s1 1"), @"");
-    assert_snapshot!(decide("health n1 ready · link n1 s1 untold · beat s1 1"), @"");
+    assert_snapshot!(decide("link n1 s1 untold · beat s1 1"), @r"
+    note n1: it is heard, and has not written all its reports yet
+    wake at +6
+    ");
+    assert_snapshot!(decide("health n1 down · link n1 s1 untold · beat s1 1"), @r"
+    note n1: it is heard, and has not written all its reports yet
+    wake at +6
+    ");
+    assert_snapshot!(decide("health n1 ready · link n1 s1 untold · beat s1 1"), @r"
+    wake at +6
+    ");
 }
 
 #[test]
@@ -29,9 +80,15 @@ fn a_silent_server_takes_its_nodes_down_after_the_grace() {
     let picture = "health n1 ready · health n2 ready · link n1 s1 · link n2 s2 · beat s1 1 · beat s2 1";
     let mut scene = Scene::steady(picture);
     scene.hear(5, &["s2"]);
-    assert_snapshot!(scene.decide(), @"");
+    assert_snapshot!(scene.decide(), @r"
+    wake at +6
+    ");
     scene.hear(1, &["s2"]);
-    assert_snapshot!(scene.decide(), @"");
+    assert_snapshot!(scene.decide(), @r"
+    health n1 Down: s1, the server that heard it, is silent
+    wake at +8
+    note n1: s1, the server that heard it, is silent
+    ");
 }
 
 #[test]
@@ -108,6 +165,13 @@ fn a_node_is_known_since_it_was_first_heard_whatever_becomes_of_it() {
 
 #[test]
 fn an_old_link_is_no_sign_of_life() {
-    assert_snapshot!(decide("link n1 s1 · health n1 down since=-90 · beat s1 1"), @"");
-    assert_snapshot!(decide("health n1 down since=-90 · link n1 s1 · beat s1 1"), @"");
+    assert_snapshot!(decide("link n1 s1 · health n1 down since=-90 · beat s1 1"), @r"
+    note n1: its link is older than its silence
+    wake at +6
+    ");
+    assert_snapshot!(decide("health n1 down since=-90 · link n1 s1 · beat s1 1"), @r"
+    health n1 Ready: s1 hears it
+    note n1: s1 hears it
+    wake at +6
+    ");
 }

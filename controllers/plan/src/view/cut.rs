@@ -1,17 +1,19 @@
 //! The cut itself: every table at one revision, and how changes reach tables and indexes together.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use schemas::deployment::Deployment;
 use schemas::entry::{Change, Entry};
+use schemas::epoch::Epoch;
 use schemas::job::{Job, Version};
-use schemas::key::{Key, Revision};
+use schemas::key::{Key, Revision, Shape};
 use schemas::leader::Leader;
 use schemas::liveness::{Brake, BrakeRelease, HeartbeatSettings};
 use schemas::node::{Beat, Fingerprint, Health, Link, Node};
 use schemas::placement::Placement;
 use schemas::report::{Details, Report};
 use schemas::roster::Roster;
+use schemas::tombstone::Tombstone;
 
 use super::{Counters, Indexes, Open, Sight, Table};
 use crate::Guard;
@@ -22,7 +24,7 @@ pub struct View {
     /// Everything up to here is in the tables, nothing after it.
     pub revision: Revision,
     /// `/epoch` as it stands there: which store this is; empty as long as it has no name.
-    pub epoch: String,
+    pub epoch: Epoch,
     /// `/jobs/<namespace>/<job>`
     pub jobs: Table<Job>,
     /// `/versions/<namespace>/<job>/<version>`
@@ -47,6 +49,8 @@ pub struct View {
     pub beats: Table<Beat>,
     /// `/health/<node>`
     pub health: Table<Health>,
+    /// `/tombstones/<node>`
+    pub tombstones: Table<Tombstone>,
     /// `/settings/heartbeat`
     pub settings: Table<HeartbeatSettings>,
     /// `/brakes/nodes`
@@ -61,8 +65,11 @@ pub struct View {
     pub sight: Sight,
     /// Where rosters, placements and reports differ.
     pub open: Open,
-    /// Documents that could not be read, and why: noted, never guessed at.
-    pub unreadable: BTreeMap<Key, String>,
+    /// Documents that are there and cannot be read, and why. What that means for each kind:
+    /// [`super::Unreadable`].
+    pub unreadable: Table<String>,
+    /// Keys of kinds that are not known here.
+    pub unknown: BTreeSet<Key>,
 }
 
 impl View {
@@ -87,8 +94,12 @@ impl View {
         self.revision = revision;
     }
 
-    /// How often and when a document was written, if the view holds one there.
+    /// How often and when a document was written, if there is one, readable or not.
     pub fn counters(&self, key: &Key) -> Option<Counters> {
+        self.unreadable.counters(key).or_else(|| self.counters_of_readable(key))
+    }
+
+    fn counters_of_readable(&self, key: &Key) -> Option<Counters> {
         match key.kind() {
             "jobs" => self.jobs.counters(key),
             "versions" => self.versions.counters(key),
@@ -102,12 +113,18 @@ impl View {
             "links" => self.links.counters(key),
             "beats" => self.beats.counters(key),
             "health" => self.health.counters(key),
+            "tombstones" => self.tombstones.counters(key),
             "settings" if *key == Key::heartbeat_settings() => self.settings.counters(key),
             "brakes" => self.brakes.counters(key),
             "releases" => self.releases.counters(key),
             "leaders" => self.leaders.counters(key),
             _ => None,
         }
+    }
+
+    /// Whether the agent of that fingerprint takes its wishes from this store.
+    pub fn is_followed_by(&self, fingerprint: &Fingerprint) -> bool {
+        fingerprint.follows.is_empty() || self.epoch.continues(&fingerprint.follows)
     }
 
     /// The guard that a document is as this view knows it, or still is not there.
@@ -118,8 +135,29 @@ impl View {
         }
     }
 
+    /// Whether a document is there and cannot be read: neither absent, nor what it said before.
+    pub fn is_unreadable(&self, key: &Key) -> bool {
+        self.unreadable.get(key).is_some()
+    }
+
+    /// Whether an agent of that name ever spoke, whether or not its words can be read.
+    pub fn knows_node(&self, node: &str) -> bool {
+        let key = Key::fingerprint(node);
+        self.fingerprints.get(&key).is_some() || self.is_unreadable(&key)
+    }
+
     fn put(&mut self, entry: &Entry) {
-        self.unreadable.remove(&entry.key);
+        match entry.key.shape() {
+            Shape::Known => {}
+            Shape::Malformed => {
+                return self.unreadable.hold(entry, "no document of its kind has such a key".to_owned());
+            }
+            Shape::Unknown => {
+                self.unknown.insert(entry.key.clone());
+                return;
+            }
+        }
+        let was_unreadable = self.unreadable.delete(&entry.key).is_some();
         let read = match entry.key.kind() {
             "jobs" => self.jobs.put(entry).map(drop),
             "versions" => self.versions.put(entry).map(drop),
@@ -140,26 +178,42 @@ impl View {
             "links" => self.links.put(entry).map(drop),
             "beats" => self.beats.put(entry).map(drop),
             "health" => self.health.put(entry).map(drop),
+            "tombstones" => self.tombstones.put(entry).map(|_| self.refold_tombstone(entry.key.segment(1))),
             "settings" if entry.key == Key::heartbeat_settings() => self.settings.put(entry).map(drop),
             "brakes" => self.brakes.put(entry).map(drop),
             "releases" => self.releases.put(entry).map(drop),
             "leaders" => self.leaders.put(entry).map(drop),
-            "epoch" => {
-                self.epoch = String::from_utf8_lossy(&entry.value).into_owned();
-                Ok(())
-            }
+            "epoch" => Epoch::read(&entry.value).map(|epoch| self.epoch = epoch),
             // Kinds that no controller decides by are not held.
             _ => Ok(()),
         };
         if let Err(error) = read {
-            // The last good reading is no longer true; none is better than an old one.
-            self.delete(&entry.key);
-            self.unreadable.insert(entry.key.clone(), error.to_string());
+            // The last good reading is no longer true. That there is something stays true.
+            self.unreadable.hold(entry, error.to_string());
+            if !was_unreadable {
+                self.forget_reading(&entry.key);
+            }
+            self.refold_unreadable(&entry.key);
         }
     }
 
     fn delete(&mut self, key: &Key) {
-        self.unreadable.remove(key);
+        self.unknown.remove(key);
+        let was_unreadable = self.unreadable.delete(key).is_some();
+        if key.shape() != Shape::Known {
+            return;
+        }
+        self.forget_reading(key);
+        if was_unreadable {
+            self.refold_unreadable(key);
+        }
+        if key.kind() == "epoch" {
+            self.epoch = Epoch::default();
+        }
+    }
+
+    /// Takes a document's reading, if there is one, out of the tables and indexes.
+    fn forget_reading(&mut self, key: &Key) {
         match key.kind() {
             "jobs" => drop(self.jobs.delete(key)),
             "versions" => drop(self.versions.delete(key)),
@@ -186,11 +240,14 @@ impl View {
             "links" => drop(self.links.delete(key)),
             "beats" => drop(self.beats.delete(key)),
             "health" => drop(self.health.delete(key)),
+            "tombstones" => {
+                drop(self.tombstones.delete(key));
+                self.refold_tombstone(key.segment(1));
+            }
             "settings" => drop(self.settings.delete(key)),
             "brakes" => drop(self.brakes.delete(key)),
             "releases" => drop(self.releases.delete(key)),
             "leaders" => drop(self.leaders.delete(key)),
-            "epoch" => self.epoch.clear(),
             _ => {}
         }
     }

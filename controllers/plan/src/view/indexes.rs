@@ -74,14 +74,31 @@ static NOTHING: Usage = Usage {
     allocations: 0,
 };
 
+/// What made a placement.
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    at: Revision,
+    /// The placement it stands for.
+    adopts: Option<Revision>,
+}
+
+impl Made {
+    fn is_meant_by(self, report: &AllocationReport) -> bool {
+        report.is_about(self.at) || self.adopts == Some(report.placed)
+    }
+}
+
 /// The indexes of a view.
 #[derive(Clone, Debug, Default)]
 pub struct Indexes {
     placements_of_group: BTreeMap<GroupRef, BTreeSet<Key>>,
     placement_of_allocation: BTreeMap<(String, String), BTreeSet<Key>>,
     reports: BTreeMap<Key, AllocationReport>,
-    /// When each placement was made, to tell a report about it from one about an earlier one of its name.
-    made: BTreeMap<Key, Revision>,
+    /// What made each placement, to tell a report about it from one about an earlier one of its name.
+    made: BTreeMap<Key, Made>,
+    /// Nodes that were purged, and the revision of that word.
+    purged: BTreeMap<String, Revision>,
+    orphans: BTreeSet<Key>,
     usage: BTreeMap<String, Usage>,
     pub(super) every_node: BTreeSet<Key>,
 }
@@ -100,7 +117,7 @@ impl Indexes {
             .flat_map(|(_, keys)| keys)
     }
 
-    /// The placements with an allocation's name: one, unless a fault doubled it.
+    /// The placements with an allocation's name, unreadable ones too: one, unless a fault doubled it.
     pub fn placements_of_allocation(&self, namespace: &str, allocation: &str) -> impl Iterator<Item = &Key> {
         self.placement_of_allocation.get(&(namespace.to_owned(), allocation.to_owned())).into_iter().flatten()
     }
@@ -109,12 +126,28 @@ impl Indexes {
     /// of the same name counts for nothing.
     pub fn report(&self, placement: &Key) -> Option<&AllocationReport> {
         let made = self.made.get(placement);
-        self.reports.get(placement).filter(|report| made.is_none_or(|made| report.is_about(*made)))
+        self.reports.get(placement).filter(|report| made.is_none_or(|made| made.is_meant_by(report)))
     }
 
-    /// Whether a placement takes nothing any more: its agent reported the end.
+    /// Whether a placement takes nothing any more: its agent reported the end, or its node was purged.
     pub fn is_gone(&self, placement: &Key) -> bool {
-        self.report(placement).is_some_and(|report| report.state.is_terminal())
+        self.report(placement).is_some_and(|report| report.state.is_terminal()) || self.is_purged(placement)
+    }
+
+    /// Whether a placement's node was purged after the placement was made.
+    pub fn is_purged(&self, placement: &Key) -> bool {
+        let made = self.made.get(placement).map(|made| made.at);
+        made.is_some_and(|made| self.is_disowned(placement.segment(1), made))
+    }
+
+    /// What agents report to live although no placement is there, by the key that it would have. A document that
+    /// cannot be read counts as missing here.
+    pub fn orphans(&self) -> impl Iterator<Item = (&Key, &AllocationReport)> {
+        self.orphans.iter().filter_map(|key| Some((key, self.reports.get(key)?)))
+    }
+
+    fn is_disowned(&self, node: &str, made: Revision) -> bool {
+        self.purged.get(node).is_some_and(|purged| made < *purged)
     }
 
     /// The rosters of groups that run on every node.
@@ -137,11 +170,65 @@ impl Indexes {
             self.made.remove(key);
         }
         if let Some(new) = new {
-            self.made.insert(key.clone(), new.created);
+            self.made.insert(key.clone(), Made { at: new.created, adopts: new.value.adopts });
             self.list(key, &new.value);
             if !self.is_gone(key) {
                 self.charge(key, &new.value, Sign::Plus);
             }
+        }
+        self.judge_orphan(key);
+    }
+
+    /// Folds in that a node was purged at a revision, or that this was forgotten.
+    pub(super) fn tombstone(&mut self, node: &str, since: Option<Revision>, placements: &Table<Placement>) {
+        let was_gone: BTreeSet<&Key> = placements
+            .under(&["placements", node])
+            .map(|(key, _)| key)
+            .filter(|key| self.is_gone(key))
+            .collect();
+        match since {
+            Some(since) => drop(self.purged.insert(node.to_owned(), since)),
+            None => drop(self.purged.remove(node)),
+        }
+        for (key, row) in placements.under(&["placements", node]) {
+            self.recharge(key, &row.value, was_gone.contains(key));
+        }
+        let reported: Vec<Key> = self
+            .reports
+            .range(Key::placement(node, "!", "!")..)
+            .take_while(|(key, _)| key.segment(1) == node)
+            .map(|(key, _)| key.clone())
+            .collect();
+        reported.iter().for_each(|key| self.judge_orphan(key));
+    }
+
+    fn judge_orphan(&mut self, key: &Key) {
+        let is_orphan = !self.made.contains_key(key)
+            && self.reports.get(key).is_some_and(|report| {
+                !report.state.is_terminal() && !self.is_disowned(key.segment(1), report.placed)
+            });
+        if is_orphan {
+            self.orphans.insert(key.clone());
+        } else {
+            self.orphans.remove(key);
+        }
+    }
+
+    /// Counts a placement that is gone now and was not before, or the other way round.
+    fn recharge(&mut self, key: &Key, claim: &Placement, was_gone: bool) {
+        match (was_gone, self.is_gone(key)) {
+            (false, true) => self.charge(key, claim, Sign::Minus),
+            (true, false) => self.charge(key, claim, Sign::Plus),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Folds in that a placement is there and cannot be read, or is no longer there: its name has a node all the same.
+    pub(super) fn unreadable_placement(&mut self, key: &Key, is_there: bool) {
+        if is_there {
+            self.placement_of_allocation.entry(allocation_of(key)).or_default().insert(key.clone());
+        } else {
+            self.unlist_name(key);
         }
     }
 
@@ -165,12 +252,9 @@ impl Indexes {
                 Some(report) => drop(self.reports.insert(placement.clone(), report.clone())),
                 None => drop(self.reports.remove(&placement)),
             }
+            self.judge_orphan(&placement);
             let Some(claim) = placements.get(&placement) else { continue };
-            match (was_gone, self.is_gone(&placement)) {
-                (false, true) => self.charge(&placement, claim, Sign::Minus),
-                (true, false) => self.charge(&placement, claim, Sign::Plus),
-                (true, true) | (false, false) => {}
-            }
+            self.recharge(&placement, claim, was_gone);
         }
     }
 
@@ -190,6 +274,10 @@ impl Indexes {
                 self.placements_of_group.remove(&group);
             }
         }
+        self.unlist_name(key);
+    }
+
+    fn unlist_name(&mut self, key: &Key) {
         let allocation = allocation_of(key);
         if let Some(keys) = self.placement_of_allocation.get_mut(&allocation) {
             keys.remove(key);

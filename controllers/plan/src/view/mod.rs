@@ -6,13 +6,16 @@
 mod cut;
 mod indexes;
 mod open;
+mod presence;
 mod refold;
 mod sight;
 mod suppose;
 mod table;
+mod unreadable;
 
 pub use cut::View;
 pub use indexes::{GroupRef, Indexes, JobRef, Usage};
 pub use open::Open;
 pub use sight::Sight;
 pub use table::{Counters, Stored, Table};
+pub use unreadable::Unreadable;

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::key::Key;
 use schemas::node::Fingerprint;
 use schemas::placement::{Placement, Wish};
-use schemas::roster::{Index, Roster, Slot, SlotState, allocation_name};
+use schemas::roster::{Index, Named, Roster, Slot, SlotState, allocation_name, readings_of_name};
 
-use super::indexes::{GroupRef, Indexes};
+use super::indexes::{GroupRef, Indexes, JobRef};
 use super::table::Table;
 
 /// The open ends of all groups.
@@ -25,6 +25,7 @@ pub(super) struct Facts<'a> {
     pub(super) placements: &'a Table<Placement>,
     pub(super) fingerprints: &'a Table<Fingerprint>,
     pub(super) indexes: &'a Indexes,
+    pub(super) unreadable: &'a Table<String>,
 }
 
 impl Open {
@@ -44,7 +45,7 @@ impl Open {
         self.stray.iter()
     }
 
-    /// Placements that ended, by group, and those whose node is unknown.
+    /// Placements that ended, by group: their node said so, or was purged.
     pub fn ended(&self) -> impl Iterator<Item = (&GroupRef, &BTreeSet<Key>)> {
         self.ended.iter()
     }
@@ -61,9 +62,9 @@ impl Open {
         let (is_ended, is_stray) = match facts.placements.get(key) {
             None => (false, false),
             Some(placement) => {
-                let is_ended = facts.indexes.is_gone(key)
-                    || facts.fingerprints.get(&Key::fingerprint(key.segment(1))).is_none();
-                (is_ended, !is_ended && placement.wish == Wish::Run && !wants(slot, placement))
+                let is_ended = facts.indexes.is_gone(key);
+                let is_unwanted = !wants(slot, placement) && !is_roster_unreadable(facts, &group);
+                (is_ended, !is_ended && placement.wish == Wish::Run && is_unwanted)
             }
         };
         set(&mut self.stray, key, is_stray);
@@ -92,6 +93,14 @@ impl Open {
             for (key, _) in facts.fingerprints.iter() {
                 self.place(facts, &group, &Index::Node(key.segment(1).to_owned()));
             }
+        }
+    }
+
+    /// Judges the places again that an allocation's name may speak of.
+    pub(super) fn allocation(&mut self, facts: &Facts, namespace: &str, name: &str) {
+        for Named { job, group, index, .. } in readings_of_name(name) {
+            let group = JobRef { namespace: namespace.to_owned(), job: job.to_owned() }.group(group);
+            self.place(facts, &group, &index);
         }
     }
 
@@ -128,6 +137,11 @@ impl Open {
 
 fn slot_of<'a>(facts: &Facts<'a>, group: &GroupRef, index: &Index) -> Option<&'a Slot> {
     facts.rosters.get(&Key::roster(&group.namespace, &group.job, &group.group))?.slot_at(index)
+}
+
+/// What slots an unreadable roster has is not known: it disowns nobody.
+fn is_roster_unreadable(facts: &Facts, group: &GroupRef) -> bool {
+    facts.unreadable.get(&Key::roster(&group.namespace, &group.job, &group.group)).is_some()
 }
 
 fn wants(slot: Option<&Slot>, placement: &Placement) -> bool {

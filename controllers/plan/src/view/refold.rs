@@ -14,13 +14,13 @@ impl View {
         } else {
             self.indexes.every_node.remove(key);
         }
-        let View { open, rosters, placements, fingerprints, indexes, .. } = self;
-        open.roster(&Facts { rosters, placements, fingerprints, indexes }, key);
+        let View { open, rosters, placements, fingerprints, indexes, unreadable, .. } = self;
+        open.roster(&Facts { rosters, placements, fingerprints, indexes, unreadable }, key);
     }
 
     pub(super) fn refold_placement(&mut self, key: &Key, old: Option<&Placement>) {
-        let View { open, rosters, placements, fingerprints, indexes, .. } = self;
-        let facts = Facts { rosters, placements, fingerprints, indexes };
+        let View { open, rosters, placements, fingerprints, indexes, unreadable, .. } = self;
+        let facts = Facts { rosters, placements, fingerprints, indexes, unreadable };
         // What it was before matters where it is no more; a placement never changes its place.
         if let Some(placement) = facts.placements.get(key).or(old) {
             open.placement(&facts, key, placement);
@@ -38,8 +38,26 @@ impl View {
         }
     }
 
+    pub(super) fn refold_tombstone(&mut self, node: &str) {
+        let since = self.tombstones.counters(&Key::tombstone(node)).map(|counters| counters.modified);
+        self.indexes.tombstone(node, since, &self.placements);
+        self.refold_node(node);
+    }
+
     pub(super) fn refold_node(&mut self, node: &str) {
-        let View { open, rosters, placements, fingerprints, indexes, .. } = self;
-        open.node(&Facts { rosters, placements, fingerprints, indexes }, node);
+        let View { open, rosters, placements, fingerprints, indexes, unreadable, .. } = self;
+        open.node(&Facts { rosters, placements, fingerprints, indexes, unreadable }, node);
+    }
+
+    /// A document became unreadable, or is no longer there without having been read. Only a placement's key says
+    /// something: that its allocation has a node.
+    pub(super) fn refold_unreadable(&mut self, key: &Key) {
+        if key.kind() != "placements" {
+            return;
+        }
+        self.indexes.unreadable_placement(key, self.unreadable.get(key).is_some());
+        let View { open, rosters, placements, fingerprints, indexes, unreadable, .. } = self;
+        let facts = Facts { rosters, placements, fingerprints, indexes, unreadable };
+        open.allocation(&facts, key.segment(2), key.segment(3));
     }
 }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use schemas::key::Key;
 
 /// Between two ticks of half a second lies no more than this, unless the process stood still.
 const PAUSED_AFTER: SignedDuration = SignedDuration::from_millis(1_500);
@@ -30,6 +31,7 @@ pub struct Sight {
     fresh: SignedDuration,
     heard: BTreeMap<String, SignedDuration>,
     leader: Option<String>,
+    unreadable: BTreeMap<Key, SignedDuration>,
 }
 
 impl Sight {
@@ -71,14 +73,30 @@ impl Sight {
         }
     }
 
+    /// A document was found to be unreadable, or not to be any more.
+    pub fn found(&mut self, key: &Key, is_unreadable: bool) {
+        if is_unreadable {
+            self.unreadable.entry(key.clone()).or_insert(self.now);
+        } else {
+            self.unreadable.remove(key);
+        }
+    }
+
+    /// For how long a document has been unreadable and servers could be heard to mend it, as far as this process can
+    /// tell; nothing if it cannot.
+    pub fn unreadable_for(&self, key: &Key) -> Option<SignedDuration> {
+        let found = self.unreadable.get(key)?;
+        self.is_seeing().then(|| self.now.saturating_sub((*found).max(self.steady)))
+    }
+
     /// For how long a server has been silent, as far as this process can tell; nothing if it cannot.
     pub fn silence(&self, server: &str) -> Option<SignedDuration> {
-        let last = self.last?;
-        if self.now.saturating_sub(last) > BLIND_AFTER {
-            return None;
-        }
         let heard = self.heard.get(server).copied().unwrap_or_default();
-        Some(self.now.saturating_sub(heard.max(self.steady)))
+        self.is_seeing().then(|| self.now.saturating_sub(heard.max(self.steady)))
+    }
+
+    fn is_seeing(&self) -> bool {
+        self.last.is_some_and(|last| self.now.saturating_sub(last) <= BLIND_AFTER)
     }
 
     /// How long ago nothing was known of anybody.

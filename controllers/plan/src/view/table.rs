@@ -21,7 +21,7 @@ pub struct Stored<T> {
 }
 
 /// When and how often a document was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// The revision that made it.
     pub created: Revision,
@@ -79,6 +79,11 @@ impl<T> Table<T> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+    /// Takes in what is made of an entry.
+    pub(super) fn hold(&mut self, entry: &Entry, value: T) {
+        let row = Stored { value, created: entry.created, modified: entry.modified, version: entry.version };
+        drop(self.rows.insert(entry.key.clone(), row));
     }
     pub(super) fn delete(&mut self, key: &Key) -> Option<T> {
         self.rows.remove(key).map(|row| row.value)

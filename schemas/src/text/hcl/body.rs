@@ -8,6 +8,7 @@ use hcl_edit::structure;
 
 use super::evaluate::{Evaluator, Scope};
 use super::value::Value;
+use crate::limits::DYNAMIC_BLOCKS;
 use crate::text::diagnostic::Diagnostic;
 use crate::text::node::{Entry, Node, NodeValue};
 use crate::text::source::Span;
@@ -38,9 +39,6 @@ pub(crate) struct Label {
     pub(crate) span: Span,
 }
 
-/// How many blocks one `dynamic` may write.
-const MAX_DYNAMIC: usize = 1024;
-
 impl Body {
     /// The attribute of that name.
     pub(crate) fn attribute(&self, key: &str) -> Option<&Entry> {
@@ -51,7 +49,7 @@ impl Body {
 impl Evaluator<'_> {
     /// Says an error or a warning, unless it echoes one already said.
     pub(crate) fn say(&self, diagnostic: Diagnostic) {
-        if !diagnostic.message.is_empty() {
+        if !diagnostic.message.is_empty() && !self.is_noise() {
             self.said.borrow_mut().push(diagnostic);
         }
     }
@@ -60,6 +58,9 @@ impl Evaluator<'_> {
     pub(crate) fn body(&self, body: &structure::Body, scope: &Scope<'_>) -> Body {
         let mut out = Body::default();
         for item in body {
+            if self.is_noise() {
+                break;
+            }
             match item {
                 structure::Structure::Attribute(attribute) => match self.node(&attribute.value, scope) {
                     Ok(value) => out.attributes.push(Entry {
@@ -137,11 +138,13 @@ impl Evaluator<'_> {
             None => label.as_str().to_owned(),
         };
         let pairs = self.pairs(&for_each.value, scope)?;
-        if pairs.len() > MAX_DYNAMIC {
-            return Err(self.error(&for_each.value, format!("more than {MAX_DYNAMIC} blocks")));
+        if pairs.len() > DYNAMIC_BLOCKS {
+            return Err(self.error(&for_each.value, format!("more than {DYNAMIC_BLOCKS} blocks")));
         }
         let mut out = Vec::new();
         for (key, value) in pairs {
+            // An empty block costs nothing else.
+            self.step(&here)?;
             let key = if matches!(key, Value::Number(_)) && is_set_like(&for_each.value) {
                 value.clone()
             } else {
@@ -186,10 +189,10 @@ impl Evaluator<'_> {
     }
 
     /// The parts of a value, or the last error among them after the others are said.
-    fn all<T>(&self, parts: Vec<Result<T, Diagnostic>>) -> Result<Vec<T>, Diagnostic> {
+    fn all<T>(&self, parts: impl Iterator<Item = Result<T, Diagnostic>>) -> Result<Vec<T>, Diagnostic> {
         let mut whole = Vec::new();
         let mut last = None;
-        for part in parts {
+        for part in parts.take_while(|_| !self.is_noise()) {
             match part {
                 Ok(part) => whole.push(part),
                 Err(error) => last.replace(error).into_iter().for_each(|earlier| self.say(earlier)),
@@ -203,23 +206,15 @@ impl Evaluator<'_> {
         let span = self.span(expression);
         match expression {
             Expression::Array(items) => {
-                let items: Vec<_> = items.iter().map(|item| self.node(item, scope)).collect();
+                let items = items.iter().map(|item| self.node(item, scope));
                 Ok(Node::new(NodeValue::List(self.all(items)?), span))
             }
             Expression::Object(object) => {
-                let mut entries = Vec::new();
-                for (key, value) in object {
-                    let entry = self.object_key(key, scope).and_then(|(key, key_span)| {
-                        Ok(Entry { key, key_span, value: self.node(value.expr(), scope)? })
-                    });
-                    entries.push(entry);
-                }
-                let mut unique: Vec<Entry> = Vec::new();
-                for entry in self.all(entries)? {
-                    unique.retain(|earlier| earlier.key != entry.key);
-                    unique.push(entry);
-                }
-                Ok(Node::new(NodeValue::Object(unique), span))
+                let entries = object.iter().map(|(key, value)| {
+                    let (key, key_span) = self.object_key(key, scope)?;
+                    Ok(Entry { key, key_span, value: self.node(value.expr(), scope)? })
+                });
+                Ok(Node::new(NodeValue::Object(last_of_each(self.all(entries)?)), span))
             }
             Expression::Parenthesis(inner) => self.node(inner.inner(), scope),
             Expression::Null(_)
@@ -237,6 +232,14 @@ impl Evaluator<'_> {
             | Expression::ForExpr(_) => Ok(to_node(self.value(expression, scope)?, &span)),
         }
     }
+}
+
+/// Of several entries with one key the last.
+fn last_of_each(entries: Vec<Entry>) -> Vec<Entry> {
+    let last: BTreeMap<String, usize> =
+        entries.iter().enumerate().map(|(at, entry)| (entry.key.clone(), at)).collect();
+    let is_last = |(at, entry): &(usize, Entry)| last.get(&entry.key) == Some(at);
+    entries.into_iter().enumerate().filter(is_last).map(|(_, entry)| entry).collect()
 }
 
 /// A computed value, all of which stands at one place.

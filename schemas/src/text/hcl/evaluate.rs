@@ -15,6 +15,7 @@ use super::number::Numeric;
 use super::operators;
 use super::template::{Quoting, unescape};
 use super::value::Value;
+use crate::limits::{COMPLAINTS, EVALUATED_BYTES, EVALUATED_VALUES};
 use crate::text::diagnostic::Diagnostic;
 use crate::text::options::Options;
 use crate::text::source::{MAX_BYTES, Source, Span};
@@ -22,12 +23,8 @@ use crate::validate::nearest;
 
 /// How deep evaluation may nest, locals that name locals included.
 const MAX_DEPTH: usize = 128;
-/// How many values one expression may build; `for` loops within loops multiply.
-const MAX_STEPS: usize = 2_000_000;
-/// How many bytes all values of one file may take together: texts that hold themselves twice double with each line.
-const MAX_BUILT_BYTES: usize = 128 * 1024 * 1024;
-/// How long one text may become; a whole job has less.
-pub(super) const MAX_TEXT_BYTES: usize = 4 * MAX_BYTES;
+/// How long one text may become: as long as a whole job.
+pub(super) const MAX_TEXT_BYTES: usize = MAX_BYTES;
 
 pub(crate) type Evaluated = Result<Value, Diagnostic>;
 
@@ -115,22 +112,42 @@ impl<'a> Evaluator<'a> {
         let value = self.dispatch(expression, scope);
         self.depth.set(depth);
         let value = value?;
-        self.built_bytes.set(self.built_bytes.get().saturating_add(value.size_bytes()));
-        if self.built_bytes.get() > MAX_BUILT_BYTES {
-            let message = format!("the values of this file take more than {MAX_BUILT_BYTES} bytes");
-            return Err(self.error(expression, message));
+        self.spend(value.size_bytes(), &self.span(expression))?;
+        if let Value::Text(text) = &value
+            && text.len() > MAX_TEXT_BYTES
+        {
+            return Err(self.error(expression, format!("a text of more than {MAX_TEXT_BYTES} bytes")));
         }
         Ok(value)
+    }
+
+    /// Counts bytes that are built or looked through, and refuses too many.
+    pub(crate) fn spend(&self, bytes: usize, span: &Span) -> Result<(), Diagnostic> {
+        self.built_bytes.set(self.built_bytes.get().saturating_add(bytes));
+        if self.built_bytes.get() > EVALUATED_BYTES {
+            let message = format!("the values of this file take more than {EVALUATED_BYTES} bytes");
+            return Err(self.source.error(span, message));
+        }
+        Ok(())
     }
 
     /// Counts a value about to be built and refuses to build too many.
     pub(crate) fn step(&self, span: &Span) -> Result<(), Diagnostic> {
         let steps = self.steps.get() + 1;
         self.steps.set(steps);
-        if steps > MAX_STEPS {
-            return Err(self.source.error(span, format!("evaluation takes more than {MAX_STEPS} steps")));
+        if steps > EVALUATED_VALUES {
+            let message = format!("evaluation takes more than {EVALUATED_VALUES} steps");
+            return Err(self.source.error(span, message));
+        }
+        if self.is_noise() {
+            return Err(echo());
         }
         Ok(())
+    }
+
+    /// Whether so much is wrong already that looking further only costs time.
+    pub(crate) fn is_noise(&self) -> bool {
+        self.said.borrow().len() >= COMPLAINTS
     }
 
     pub(crate) fn span(&self, expression: &Expression) -> Span {
@@ -294,6 +311,11 @@ impl<'a> Evaluator<'a> {
             }
         }
     }
+}
+
+/// An error that is already said elsewhere; see [`Evaluator::say`].
+pub(super) fn echo() -> Diagnostic {
+    Diagnostic::error(String::new())
 }
 
 /// The names that one round of a loop binds.

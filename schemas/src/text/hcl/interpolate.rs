@@ -12,6 +12,9 @@ use crate::text::diagnostic::Diagnostic;
 impl Evaluator<'_> {
     /// A template. One that is a single interpolation has the value of that expression; all others are text.
     pub(super) fn template(&self, template: &Template, quoting: Quoting, scope: &Scope<'_>) -> Evaluated {
+        let span = template.span().unwrap_or_default();
+        // Its literals are read again for each round of a loop around it, whether they are used or not.
+        self.spend(span.len(), &span)?;
         let literals = literals(self.source, template, quoting)?;
         if let Some(Element::Interpolation(interpolation)) = template.as_single_element() {
             return match self.verbatim(interpolation, scope) {

@@ -14,6 +14,7 @@ mod traversal;
 mod types;
 mod value;
 mod variables;
+mod weigh;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 
-use super::evaluate::{Evaluated, Evaluator, Roots, Scope, Unbound};
+use super::evaluate::{Evaluated, Evaluator, Roots, Scope, Unbound, echo};
 use super::types::TypeConstraint;
 use super::value::Value;
 use crate::text::diagnostic::Diagnostic;
@@ -45,11 +45,6 @@ enum State {
     Running,
     Done(Value),
     Failed,
-}
-
-/// An error that is already said elsewhere; see [`Diagnostic::is_echo`].
-fn echo() -> Diagnostic {
-    Diagnostic::error(String::new())
 }
 
 impl<'b> Module<'b> {
@@ -154,6 +149,9 @@ impl Roots for Module<'_> {
     }
 }
 
+/// With how many names one that is not there is compared.
+const COMPARED: usize = 1_000;
+
 fn missing(source: &Source, what: &str, name: &str, span: &Span, names: &[&str]) -> Diagnostic {
     let declare = if what == "local" {
         format!("declare it: `locals {{ {name} = … }}`")
@@ -163,7 +161,7 @@ fn missing(source: &Source, what: &str, name: &str, span: &Span, names: &[&str])
     source
         .error(span, format!("there is no {what} `{name}`"))
         .allowed(names.iter().take(20).copied())
-        .nearest(name, names.iter().copied())
+        .nearest(name, names.iter().copied().take(COMPARED))
         .hint(declare)
 }
 

@@ -3,12 +3,18 @@
 use hcl_edit::parser::Error;
 use hcl_edit::structure::Body;
 
+use super::weigh;
+use crate::limits::ENTRIES;
 use crate::text::diagnostic::Diagnostic;
 use crate::text::source::{Source, Span};
 
 /// Parses a text. The parser stops at the first error, so there is at most one.
 pub(crate) fn parse(source: &Source) -> Result<Body, Diagnostic> {
     source.check_size()?;
+    if let Some(at) = weigh::overfull(source.text()) {
+        let message = format!("one map or block has more than {ENTRIES} entries");
+        return Err(source.error(&(at..at + 1), message));
+    }
     hcl_edit::parser::parse_body(source.text()).map_err(|error| explain(source, &error))
 }
 
@@ -207,12 +213,19 @@ fn unclosed(text: &str) -> Option<usize> {
     open.pop().map(|(opened, _)| opened)
 }
 
+/// How far back the beginning of a line is looked for: longer lines are not laid out by people.
+const LONGEST_LINE: usize = 256;
+
 /// How far the line of an offset is indented, and whether the offset is its first character.
 fn indent(text: &str, at: usize) -> (usize, bool) {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = &text[start..];
-    let blanks = line.len() - line.trim_start().len();
-    (blanks, start + blanks == at)
+    let before = &text.as_bytes()[at.saturating_sub(LONGEST_LINE)..at];
+    let line = match before.iter().rposition(|byte| *byte == b'\n') {
+        Some(newline) => &before[newline + 1..],
+        None if before.len() == at => before,
+        None => return (usize::MAX, false),
+    };
+    let blanks = line.len() - line.trim_ascii_start().len();
+    (blanks, blanks == line.len())
 }
 
 fn line_end(text: &str, at: usize) -> usize {

@@ -10,6 +10,9 @@ use super::value::Value;
 use crate::text::diagnostic::Diagnostic;
 use crate::text::source::Span;
 
+/// With how many keys one that is not there is compared.
+const COMPARED: usize = 1_000;
+
 type Operators<'t> = &'t [Decorated<TraversalOperator>];
 
 impl Evaluator<'_> {
@@ -40,7 +43,9 @@ impl Evaluator<'_> {
             && let Some(member) =
                 self.roots_member(root, name.as_str(), &(span.start..name_end(name, &span)), scope)
         {
-            return self.follow(member?, &operators[1..], scope);
+            let member = member?;
+            self.spend(member.size_bytes(), &span)?;
+            return self.follow(member, &operators[1..], scope);
         }
         let base = self.value(&traversal.expr, scope)?;
         self.follow(base, operators, scope)
@@ -111,7 +116,7 @@ impl Evaluator<'_> {
         self.source
             .error(span, format!("there is no `{name}` in this map"))
             .allowed(map.keys().take(20).cloned())
-            .nearest(name, map.keys().map(String::as_str))
+            .nearest(name, map.keys().map(String::as_str).take(COMPARED))
     }
 
     /// One element of a list or a map.

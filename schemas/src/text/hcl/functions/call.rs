@@ -22,6 +22,9 @@ const GROUPS: [&[Function]; 9] = [
     time::FUNCTIONS,
 ];
 
+/// What a byte of a regular expression costs, counted in bytes that are built: compiling it takes microseconds.
+const PATTERN_COSTS: usize = 1024;
+
 /// Calls a function by name.
 pub(in crate::text::hcl) fn call(
     evaluator: &Evaluator<'_>,
@@ -45,6 +48,10 @@ pub(in crate::text::hcl) fn call(
     };
     let (values, spans) = arguments(evaluator, call, scope)?;
     let values = accept(evaluator, function, values, &spans, span)?;
+    if let Some(Value::Text(pattern)) = strings::pattern_of(name).and_then(|at| values.get(at)) {
+        // A loop would compile another one each time.
+        evaluator.spend(pattern.len().saturating_mul(PATTERN_COSTS), span)?;
+    }
     (function.run)(&Arguments(values)).map_err(|fault| {
         let at = fault.argument.and_then(|at| spans.get(at)).unwrap_or(span);
         evaluator.source.error(at, format!("{name}: {}", fault.message))

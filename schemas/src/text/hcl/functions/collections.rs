@@ -117,7 +117,12 @@ fn distinct(a: &Arguments) -> Value {
 
 pub(super) fn without_doubles(items: &[Value]) -> Vec<Value> {
     let mut seen = std::collections::BTreeSet::new();
-    items.iter().filter(|item| seen.insert(format!("{item:?}"))).cloned().collect()
+    items.iter().filter(|item| seen.insert(name(item))).cloned().collect()
+}
+
+/// A text that equal values share, and no others.
+pub(super) fn name(value: &Value) -> String {
+    format!("{value:?}")
 }
 
 fn compact(a: &Arguments) -> Outcome {

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::collections::plain;
-use super::function::{Arguments, Function, Kind, Outcome, fault};
+use super::function::{Arguments, Function, Kind, Outcome, bounded, fault};
 use crate::text::hcl::value::Value;
 use crate::text::source::Source;
 
@@ -141,6 +141,8 @@ fn yaml_item(value: &Value, indent: usize, out: &mut String) {
 fn csv_decode(a: &Arguments) -> Outcome {
     let mut rows = csv_rows(a.text(0)).or_else(|message| fault(0, message))?.into_iter();
     let Some(header) = rows.next() else { return fault(0, "a header line is missing") };
+    let header_bytes: usize = header.iter().map(String::len).sum();
+    bounded(0, header_bytes.saturating_mul(rows.len()))?;
     let mut list = Vec::new();
     for (number, row) in rows.enumerate() {
         if row.len() != header.len() {

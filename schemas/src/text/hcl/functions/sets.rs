@@ -1,6 +1,8 @@
 //! Functions over sets. A set is a list without doubles, in the order of its values.
 
-use super::collections::{many, without_doubles};
+use std::collections::BTreeSet;
+
+use super::collections::{many, name, without_doubles};
 use super::function::{Arguments, Function, Kind, Outcome, bounded, fault};
 use crate::text::hcl::value::{Value, unify};
 
@@ -13,12 +15,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     many("setintersection", &[Kind::List], Kind::List, |a| {
         combine(a, |first, others| {
-            first.into_iter().filter(|item| others.iter().all(|other| other.contains(item))).collect()
+            let others: Vec<_> = others.iter().map(|other| names(other)).collect();
+            first.into_iter().filter(|item| others.iter().all(|other| other.contains(&name(item)))).collect()
         })
     }),
     many("setsubtract", &[Kind::List], Kind::List, |a| {
         combine(a, |first, others| {
-            first.into_iter().filter(|item| !others.iter().any(|other| other.contains(item))).collect()
+            let others: Vec<_> = others.iter().map(|other| names(other)).collect();
+            first.into_iter().filter(|item| !others.iter().any(|other| other.contains(&name(item)))).collect()
         })
     }),
     many("setproduct", &[Kind::List], Kind::List, product),
@@ -38,6 +42,10 @@ fn combine(a: &Arguments, choose: fn(Vec<Value>, &[Vec<Value>]) -> Vec<Value>) -
     let mut chosen = without_doubles(&choose(sets.remove(0), &others));
     chosen.sort_by(order);
     Ok(Value::List(chosen))
+}
+
+fn names(items: &[Value]) -> BTreeSet<String> {
+    items.iter().map(name).collect()
 }
 
 fn order(a: &Value, b: &Value) -> std::cmp::Ordering {

@@ -1,6 +1,7 @@
 //! Functions over strings.
 
 use super::function::{Arguments, Function, Kind, Outcome, bounded, fault};
+use crate::pattern;
 use crate::text::hcl::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -88,11 +89,17 @@ fn replace(a: &Arguments) -> Outcome {
     ok(a.text(0).replace(a.text(1), a.text(2)))
 }
 
-fn compiled(a: &Arguments, at: usize) -> Result<regex::Regex, super::function::Fault> {
-    match regex::RegexBuilder::new(a.text(at)).size_limit(1 << 20).build() {
-        Ok(pattern) => Ok(pattern),
-        Err(error) => fault(at, format!("not a regular expression: {error}")),
+/// Which argument of a function is a regular expression.
+pub(super) fn pattern_of(function: &str) -> Option<usize> {
+    match function {
+        "regex" | "regexall" => Some(0),
+        "regex_replace" => Some(1),
+        _ => None,
     }
+}
+
+fn compiled(a: &Arguments, at: usize) -> Result<regex::Regex, super::function::Fault> {
+    pattern::regex(a.text(at)).or_else(|message| fault(at, message))
 }
 
 fn regex_replace(a: &Arguments) -> Outcome {

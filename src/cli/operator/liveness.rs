@@ -1,26 +1,16 @@
-//! `encamp operator`: what keeps a cluster well, and is no job's business.
+//! `encamp operator brake` and `encamp operator heartbeat`: how silence of nodes is judged.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::connection::{Ask, CliError, ROOT};
-use super::print;
-use super::tree::Global;
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub(super) enum OperatorCommand {
-    /// The brake that holds when many nodes fall silent at once.
-    #[command(subcommand)]
-    Brake(BrakeCommand),
-    /// Show or change how long nodes may be silent, and when the brake holds.
-    Heartbeat(HeartbeatArgs),
-}
+use crate::cli::connection::{Ask, CliError, ROOT};
+use crate::cli::print;
+use crate::cli::tree::Global;
 
 /// What can be done with the brake.
 #[derive(Debug, Subcommand)]
-pub(super) enum BrakeCommand {
+pub(in crate::cli) enum BrakeCommand {
     /// Whether it holds, since when, and for which nodes.
     Status(StatusArgs),
     /// Give up all silent nodes at once: their allocations are replaced elsewhere.
@@ -29,7 +19,7 @@ pub(super) enum BrakeCommand {
 
 /// Arguments of `operator brake status`.
 #[derive(Debug, Args)]
-pub(super) struct StatusArgs {
+pub(in crate::cli) struct StatusArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -37,7 +27,7 @@ pub(super) struct StatusArgs {
 
 /// Arguments of `operator brake release`.
 #[derive(Debug, Args)]
-pub(super) struct ReleaseArgs {
+pub(in crate::cli) struct ReleaseArgs {
     /// Who says so, for the record. Default: the name of the user.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
@@ -45,7 +35,7 @@ pub(super) struct ReleaseArgs {
 
 /// Arguments of `operator heartbeat`.
 #[derive(Debug, Args)]
-pub(super) struct HeartbeatArgs {
+pub(in crate::cli) struct HeartbeatArgs {
     /// How long a node may be silent, from 4s to 24h.
     #[arg(long, value_name = "DURATION")]
     grace: Option<String>,
@@ -66,12 +56,11 @@ pub(super) struct HeartbeatArgs {
     brake_one_node_every: Option<String>,
 }
 
-/// Does what was asked.
-pub(super) async fn operator(global: &Global, command: OperatorCommand) -> Result<(), CliError> {
+/// Does what was asked with the brake.
+pub(super) async fn brake(global: &Global, command: BrakeCommand) -> Result<(), CliError> {
     match command {
-        OperatorCommand::Brake(BrakeCommand::Status(args)) => status(global, &args).await,
-        OperatorCommand::Brake(BrakeCommand::Release(args)) => release(global, args).await,
-        OperatorCommand::Heartbeat(args) => heartbeat(global, args).await,
+        BrakeCommand::Status(args) => status(global, &args).await,
+        BrakeCommand::Release(args) => release(global, args).await,
     }
 }
 
@@ -109,7 +98,8 @@ async fn release(global: &Global, args: ReleaseArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn heartbeat(global: &Global, args: HeartbeatArgs) -> Result<(), CliError> {
+/// Shows the settings, changed if anything is said.
+pub(super) async fn heartbeat(global: &Global, args: HeartbeatArgs) -> Result<(), CliError> {
     let HeartbeatArgs { grace, restart_grace, brake, brake_percent, brake_min_nodes, brake_one_node_every } =
         args;
     let brake = said([
