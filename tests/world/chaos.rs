@@ -220,3 +220,27 @@ fn an_agent_that_forgot_stops_nothing_while_the_store_answers_as_of_old() {
     );
     assert!(told.is_ok(), "{}", told.unwrap_err());
 }
+
+/// Another machine takes a name while the one before may still run its tasks: nothing is begun a second time.
+#[test]
+fn a_machine_that_takes_a_name_begins_nothing_that_the_one_before_had() {
+    for seed in 1..=8 {
+        let told = story::told(
+            || Stage::new(seed, (2, 3), Sabotage::None),
+            async |stage| {
+                stage.pass(Duration::from_secs(10)).await?;
+                stage.ask(user::Wish::submit(&user::job("web", "service", 3, 0)));
+                stage.pass(Duration::from_secs(1)).await?;
+                stage.converge(HEALING).await?;
+                let before = stage.nodes[0].machine.alive();
+                stage.nodes[0].recreate();
+                stage.converge(HEALING).await?;
+                let after = stage.nodes[0].machine.alive();
+                let again = before.iter().filter(|task| after.contains(task)).count();
+                assert_eq!(again, 0, "seed {seed}: {}", stage.trace.tail(40));
+                stage.be_silent().await
+            },
+        );
+        assert!(told.is_ok(), "seed {seed}: {}", told.unwrap_err());
+    }
+}
