@@ -141,7 +141,7 @@ impl Beating {
                 match mood {
                     Mood::Heard => tracing::warn!(node, "no server hears this node: {why}"),
                     Mood::Unheard | Mood::Refused(_) => {
-                        tracing::debug!(node, "no server hears this node: {why}")
+                        tracing::debug!(node, "no server hears this node: {why}");
                     }
                 }
                 if mood == Mood::Heard { Mood::Unheard } else { mood }

@@ -36,8 +36,11 @@ pub(super) async fn clear_up(parent: PathBuf) {
 /// Ends everything of a folder, then removes it.
 async fn end(folder: PathBuf, lock: DataLock) {
     let data = folder.join("agent");
-    let Ok(Some(agent)) = lock_of_agent(&data) else {
-        return name(&folder, "is used by an agent, or cannot be locked");
+    let agent = match DataLock::take_over(&data) {
+        Ok(Some(agent)) => Some(agent),
+        // The agent's part may never have come to be.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Ok(None) | Err(_) => return name(&folder, "is used by an agent, or cannot be locked"),
     };
     name(&folder, "is of a `dev` that was killed: ending what it left");
     let (id, node) = Identity::last_of(&data);
@@ -62,15 +65,6 @@ async fn end(folder: PathBuf, lock: DataLock) {
     }
     drop(agent);
     throwaway::remove(&folder, lock);
-}
-
-/// The agent's part may never have come to be.
-fn lock_of_agent(data: &Path) -> std::io::Result<Option<Option<DataLock>>> {
-    match DataLock::take_over(data) {
-        Ok(lock) => Ok(lock.map(Some)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Some(None)),
-        Err(error) => Err(error),
-    }
 }
 
 /// Says what a folder is, and what of it runs.

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
 
+use crate::cluster::Node;
 use crate::faults::{Faults, Sabotage};
 use crate::liveness;
 use crate::machine::Troubles;
@@ -219,4 +220,63 @@ fn an_agent_that_forgot_stops_nothing_while_the_store_answers_as_of_old() {
         },
     );
     assert!(told.is_ok(), "{}", told.unwrap_err());
+}
+
+/// Another machine takes a name while the one before may still run its tasks: nothing is begun a second time.
+#[test]
+fn a_machine_that_takes_a_name_begins_nothing_that_the_one_before_had() {
+    for seed in 1..=8 {
+        let told = story::told(
+            || Stage::new(seed, (2, 3), Sabotage::None),
+            async |stage| {
+                stage.pass(Duration::from_secs(10)).await?;
+                stage.ask(user::Wish::submit(&user::job("web", "service", 3, 0)));
+                stage.pass(Duration::from_secs(1)).await?;
+                stage.converge(HEALING).await?;
+                let before = stage.nodes[0].machine.alive();
+                // While all are silent nobody is given up, so the store still wants there what the first one had.
+                stage.nodes.iter_mut().for_each(Node::switch_off);
+                stage.pass(Duration::from_secs(20)).await?;
+                stage.nodes[0].recreate();
+                stage.pass(Duration::from_secs(20)).await?;
+                let after = stage.nodes[0].machine.alive();
+                let again = before.iter().filter(|task| after.contains(task)).count();
+                assert_eq!(again, 0, "seed {seed}: {}", stage.trace.tail(40));
+                stage.nodes.iter_mut().for_each(Node::switch_on);
+                stage.converge(HEALING).await?;
+                stage.be_silent().await
+            },
+        );
+        assert!(told.is_ok(), "seed {seed}: {}", told.unwrap_err());
+    }
+}
+
+/// Two machines have one name: the second runs nothing while the first lives, and takes its place by itself.
+#[test]
+fn a_second_agent_of_a_name_waits_until_the_first_is_gone() {
+    for seed in 1..=8 {
+        let told = story::told(
+            || Stage::new(seed, (2, 3), Sabotage::None),
+            async |stage| {
+                stage.pass(Duration::from_secs(10)).await?;
+                stage.ask(user::Wish::submit(&user::job("web", "service", 6, 0)));
+                stage.pass(Duration::from_secs(1)).await?;
+                stage.converge(HEALING).await?;
+                let before = stage.nodes[0].machine.alive();
+                let mut twin = stage.nodes[0].twin(stage.world.handle(seed), 1_000 + seed);
+                twin.start();
+                stage.pass(Duration::from_secs(30)).await?;
+                stage.nodes[0].crash_agent();
+                stage.nodes[0].start();
+                stage.pass(Duration::from_secs(30)).await?;
+                assert_eq!(stage.nodes[0].machine.alive(), before, "seed {seed}: {}", stage.trace.tail(40));
+                assert!(twin.machine.alive().is_empty(), "seed {seed}: {}", stage.trace.tail(40));
+                std::mem::swap(&mut stage.nodes[0], &mut twin);
+                twin.switch_off();
+                stage.converge(HEALING).await?;
+                stage.be_silent().await
+            },
+        );
+        assert!(told.is_ok(), "seed {seed}: {}", told.unwrap_err());
+    }
 }

@@ -212,6 +212,13 @@ impl Node {
         self.machine.switch_off();
     }
 
+    /// Another machine of the same name, without an agent yet.
+    pub(crate) fn twin(&self, handle: Handle, seed: u64) -> Node {
+        let mut twin = Node::new(&self.name, handle, Ears::default(), seed);
+        twin.line = Arc::new(self.line.another());
+        twin
+    }
+
     /// Another machine takes the place of this one, under the same name.
     pub(crate) fn recreate(&mut self) {
         self.switch_off();

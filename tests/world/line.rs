@@ -100,6 +100,11 @@ impl Line {
         Line { ears, current: AtomicUsize::new(0), is_cut: AtomicBool::new(false), pause: Pause::default() }
     }
 
+    /// A line of another agent to the same servers.
+    pub(crate) fn another(&self) -> Line {
+        Line::new(self.ears.clone())
+    }
+
     /// Cuts the agent off from the servers alone.
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::Relaxed);

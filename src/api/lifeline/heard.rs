@@ -115,8 +115,9 @@ impl Heard {
         let is_wrong = match &self.said {
             Said::Ours { connected: true, .. } if is_silent => true,
             _ if is_silent || self.last.is_none() => false,
-            Said::Nothing | Said::Ours { connected: false, .. } => self.is_new,
-            Said::Ours { is_called_down: true, .. } => self.is_new,
+            Said::Nothing | Said::Ours { connected: false, .. } | Said::Ours { is_called_down: true, .. } => {
+                self.is_new
+            }
             Said::Ours { session: other, .. } if !session.is_empty() && session != *other => self.is_new,
             Said::Ours { told: was_told, .. } => told && !was_told,
             Said::Another { session: other, count: claimed } => {

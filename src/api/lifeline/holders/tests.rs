@@ -1,3 +1,5 @@
+//! Beats of one name in their order, as one server judges them.
+
 use plan::fixture;
 
 use super::*;
