@@ -30,10 +30,15 @@ pub fn sleepers(name: &str, count: usize, version: u64, mark: &Path) -> Value {
     let task = json!({
         "name": "sleep", "driver": "raw_exec", "env": environment,
         "config": {"command": "/bin/sleep", "args": ["100000"]},
-        "resources": {"cpu": 5, "memory": 10},
+        "resources": {"cpu": 5, "memory": 10}, "logs": {"maxFiles": 1, "maxFileSize": 1},
     });
     let update = json!({"maxParallel": PARALLEL, "minHealthyTime": "200ms", "healthCheck": "task_states"});
-    job(name, &json!({"name": "main", "count": count, "update": update, "tasks": [task]}))
+    // A hundred of the default size would not fit on a small disk.
+    let disk = json!({"size": 10});
+    job(
+        name,
+        &json!({"name": "main", "count": count, "ephemeralDisk": disk, "update": update, "tasks": [task]}),
+    )
 }
 
 /// A job without instances: what counts is that it is there.
