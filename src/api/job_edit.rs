@@ -8,6 +8,8 @@ use plan::{View, Write};
 use schemas::job::{Job, Submission, Version};
 use schemas::key::Key;
 
+use super::scene::Name;
+
 /// How many versions of a job are remembered, besides those that are tagged or still run.
 const REMEMBERED: usize = 6;
 
@@ -107,6 +109,15 @@ pub(super) fn last_known(view: &View, namespace: &str, name: &str) -> Option<Sto
     }
     job.version = last_number(view, &job);
     Some(Stored { value: job, created, modified, version })
+}
+
+/// A job and all its versions: what has to go for a job to be gone.
+pub(super) fn last_documents(view: &View, name: &Name) -> Vec<Key> {
+    let (namespace, name) = (name.namespace.as_str(), name.name.as_str());
+    let of_job = ["versions", namespace, name];
+    let versions = view.versions.under(&of_job).map(|(key, _)| key);
+    let unreadable = view.unreadable.under(&of_job).map(|(key, _)| key);
+    versions.chain(unreadable).cloned().chain([Key::job(namespace, name)]).collect()
 }
 
 /// The versions that need no longer be remembered once `newest` is written.

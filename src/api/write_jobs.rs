@@ -136,8 +136,9 @@ pub(super) async fn delete(
         let last_known = last_known(server, name);
         let stored = stored.or(last_known.as_ref()).ok_or_else(|| no_job(server, name))?;
         let Edit { job, writes } = job_edit::deletion(stored, server.now());
-        // What belongs to a job that is gone is swept away, and its allocations are stopped.
-        let weight = Weight::Deletes(vec![key.clone()]);
+        // A job without a document and without versions is gone: what else belongs to it is swept away, and its
+        // allocations are stopped.
+        let weight = Weight::Deletes(server.look(|scene| job_edit::last_documents(scene.view, name)));
         Ok(Change { document: job, writes, seen: seen.clone(), warnings: Vec::new(), weight })
     })
     .await?;

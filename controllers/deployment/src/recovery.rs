@@ -1,4 +1,5 @@
-//! Recovery of documents of this controller that cannot be read: rosters from placements, rollouts from rosters.
+//! Recovery of documents of this controller that cannot be read or were lost: rosters from placements, rollouts from
+//! rosters.
 //!
 //! What is derived agrees with what exists: no instance is named, stopped or started otherwise than it would have been.
 //! Where the placements do not tell enough (which instances of a batch job are complete) nothing is derived, until
@@ -13,7 +14,7 @@ use plan::{View, Write};
 use schemas::deployment::{Deployment, DeploymentStatus};
 use schemas::group::Group;
 use schemas::job::{Job, Version};
-use schemas::key::Key;
+use schemas::key::{Key, Revision};
 use schemas::placement::Wish;
 use schemas::roster::{EveryNode, Index, Roster, Slot, readings_of_name};
 
@@ -79,7 +80,8 @@ fn earlier_specs<'a>(view: &'a View, job: &'a JobRef, version: u64) -> impl Iter
     all.filter(move |(made, spec)| *made == version && *spec < version).map(|(_, spec)| spec)
 }
 
-/// The roster of a group: as it is, or derived if it cannot be read. The error says why that is not possible.
+/// The roster of a group: as it is, or derived if it cannot be read, or is missing beside instances that are to run:
+/// absence is no wish to stop them. The error says why that is not possible.
 pub(crate) fn roster<'a>(
     view: &'a View,
     job: &JobRef,
@@ -87,7 +89,8 @@ pub(crate) fn roster<'a>(
     group: &Group,
 ) -> Result<Option<Cow<'a, Roster>>, String> {
     let key = Key::roster(&job.namespace, &job.job, &group.name);
-    let Some(unreadable) = view.unreadable.counters(&key) else {
+    let unreadable = view.unreadable.counters(&key).map(|counters| counters.modified);
+    let Some(since) = unreadable.or_else(|| lost_since(view, job, group)) else {
         return Ok(view.rosters.get(&key).map(Cow::Borrowed));
     };
     if target.is_stopped || group.count() == 0 {
@@ -97,7 +100,7 @@ pub(crate) fn roster<'a>(
     let is_per_node = target.spec.job_type.is_per_node();
     let applied = view.counters(&Key::job(&job.namespace, &job.job)).map(|counters| counters.modified);
     let is_whole = !is_per_node && (0..group.count()).all(|index| slots.contains_key(&Index::Number(index)));
-    if target.spec.job_type.is_batch() && !is_whole && applied < Some(unreadable.modified) {
+    if target.spec.job_type.is_batch() && !is_whole && applied < Some(since) {
         return Err(
             "which of its instances are complete is not known; apply the job again to run it anew".into()
         );
@@ -118,6 +121,17 @@ pub(crate) fn roster<'a>(
         }))
     };
     Ok(Some(Cow::Owned(roster)))
+}
+
+/// When the roster was there for certain, if it is missing although instances of the group are to run.
+fn lost_since(view: &View, job: &JobRef, group: &Group) -> Option<Revision> {
+    let key = Key::roster(&job.namespace, &job.job, &group.name);
+    if view.rosters.get(&key).is_some() {
+        return None;
+    }
+    let placed = job.group(&group.name);
+    let placements = view.indexes.placements_of_group(&placed).filter_map(|key| view.placements.stored(key));
+    placements.filter(|row| row.value.wish == Wish::Run).map(|row| row.modified).max()
 }
 
 /// The latest instance of each place, as placements tell.

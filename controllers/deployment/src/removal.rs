@@ -28,8 +28,12 @@ pub(crate) fn remove(view: &View, job: &JobRef) -> Plan<Write> {
     Plan { steps: draft.steps(), ..Plan::nothing(&job.job, "everything has ended") }
 }
 
-/// What is left of a job that is gone.
+/// What is left of a job that is gone. A job that was deleted has no version any more; one whose document alone is
+/// missing was not: nobody wished that.
 pub(crate) fn sweep(view: &View, job: &JobRef) -> Plan<Write> {
+    if under(view, job).any(|key| key.kind() == "versions") {
+        return Plan::nothing(&job.job, "its document is missing, but not its versions: apply it again");
+    }
     let mut draft = Draft::new(view);
     let root = Key::job(&job.namespace, &job.job);
     for key in under(view, job) {

@@ -377,3 +377,19 @@ fn a_job_is_deleted_whatever_of_it_cannot_be_read() {
     let held = decide("node n1 · job web deleted · garbage /placements/n1/default/web.api.0-v1.0", 0);
     assert_snapshot!(held, @"note web: 1 allocations have not ended yet");
 }
+
+#[test]
+fn a_roster_that_is_missing_beside_what_runs_is_derived_from_it() {
+    let job = "node n1 · job web count=2 · deployment web v1 successful api=2/2/2/0";
+    let runs = "place web.api.0-v1.3 on n1 · place web.api.1-v1.0 on n1";
+    assert_snapshot!(decide(&format!("{job} · {runs}"), 10), @"roster web.api 0=v1.3 1=v1.0");
+    let told = "place web.api.0-v1.3 on n1 stop=old";
+    assert_snapshot!(decide(&format!("{job} · {told}"), 10), @"roster web.api 0-1=v1.0");
+}
+
+#[test]
+fn a_job_whose_document_alone_is_missing_was_not_deleted() {
+    let left = "version web v1 · roster web.api 0=v1.0 · place web.api.0-v1.0 on n1";
+    assert_snapshot!(decide(left, 10), @"note web: its document is missing, but not its versions: apply it again");
+    assert_snapshot!(decide("roster web.api 0=v1.0 · place web.api.0-v1.0 on n1", 10), @"delete /rosters/default/web/api");
+}

@@ -65,6 +65,8 @@ fn node(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
     }
     let health = view.health.stored(&Key::health(name)).map(|health| (health.value.state, health.modified));
     match (health, connected) {
+        // Anybody may beat: a name is a node's once an agent has registered, or the cluster gave it something to do.
+        (None, _) if !is_registered(view, name) => Plan::nothing(name, "its agent has not registered yet"),
         (Some((NodeState::Ready, _)), _) | (Some((NodeState::Down, _)), false) => Plan::empty(),
         (Some((NodeState::Initializing, _)) | None, false) => {
             turn(view, name, NodeState::Down, &format!("{server} does not hear it any more"), now)
@@ -80,6 +82,11 @@ fn node(view: &View, name: &str, now: Timestamp) -> Plan<Write> {
             turn(view, name, NodeState::Ready, &format!("{server} hears it"), now)
         }
     }
+}
+
+fn is_registered(view: &View, name: &str) -> bool {
+    view.counters(&Key::fingerprint(name)).is_some()
+        || view.placements.under(&["placements", name]).next().is_some()
 }
 
 /// A node of which no link tells. Whether it is given up is decided for all together.

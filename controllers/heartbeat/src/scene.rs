@@ -1,7 +1,9 @@
 //! A picture of the cluster, seen by a server that listens: what the tests of this crate decide about.
 
 use jiff::SignedDuration;
-use plan::{Controller, View, fixture};
+use plan::{Controller, View, Write, fixture};
+use schemas::key::Key;
+use schemas::node::Fingerprint;
 
 use crate::Heartbeat;
 
@@ -20,6 +22,7 @@ impl Scene {
     /// The servers of the picture were all heard until now, the moment 0, for `fresh` seconds.
     pub(crate) fn fresh(picture: &str, fresh: i64) -> Scene {
         let mut view = fixture::read(picture);
+        register(&mut view);
         view.sight.belongs_to(OWN);
         let mut scene = Scene { view, uptime: 1_000, seconds: 0 };
         let servers: Vec<String> =
@@ -56,6 +59,7 @@ impl Scene {
     /// Documents change.
     pub(crate) fn write(&mut self, picture: &str) {
         fixture::write(&mut self.view, picture);
+        register(&mut self.view);
     }
 
     /// Everything that is decided now, and done.
@@ -75,5 +79,19 @@ impl Scene {
         let told = self.decide();
         let down = told.lines().filter_map(|line| line.strip_prefix("health ")?.split_once(" Down"));
         down.map(|(node, _)| node).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Every node that links tell of has registered, but for strangers.
+fn register(view: &mut View) {
+    let linked: Vec<String> = view.links.iter().map(|(key, _)| key.segment(1).to_owned()).collect();
+    let unknown = linked.iter().filter(|node| !node.starts_with("stranger"));
+    let unknown: Vec<Write> = unknown
+        .map(|node| Key::fingerprint(node))
+        .filter(|key| view.counters(key).is_none())
+        .map(|key| Write::put(key, &Fingerprint::default()))
+        .collect();
+    if !unknown.is_empty() {
+        view.suppose(&unknown);
     }
 }

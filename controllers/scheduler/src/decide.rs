@@ -94,9 +94,7 @@ fn verdict<'v>(
     successors: &mut Option<Successors<'v>>,
 ) -> Verdict {
     let Some(slot) = slot else {
-        let job = Key::job(key.segment(2), &placement.job);
-        let roster = Key::roster(key.segment(2), &placement.job, &placement.group);
-        if view.is_unreadable(&job) && view.rosters.get(&roster).is_none() {
+        if !is_disowned(view, key, placement) {
             return Verdict::Leave;
         }
         return Verdict::stop(without_slot(view, key, placement));
@@ -118,6 +116,28 @@ fn verdict<'v>(
             Verdict::Stop { reason, unfit: true }
         }
         Succession::Hold => Verdict::Hold,
+    }
+}
+
+/// Whether a readable word says that a placement without a slot is not wanted: its roster, or its job. A job that was
+/// deleted has neither, and no version any more; a document that is merely missing says nothing.
+fn is_disowned(view: &View, key: &Key, placement: &Placement) -> bool {
+    let (namespace, job) = (key.segment(2), placement.job.as_str());
+    if view.rosters.get(&Key::roster(namespace, job, &placement.group)).is_some() {
+        return true;
+    }
+    let job_key = Key::job(namespace, job);
+    match view.jobs.get(&job_key) {
+        Some(job) => {
+            let is_leaving = job.metadata.deletion_timestamp.is_some() || job.spec.stop;
+            is_leaving || job.spec.group(&placement.group).is_none()
+        }
+        None => {
+            let of_job = ["versions", namespace, job];
+            let has_versions = view.versions.under(&of_job).next().is_some()
+                || view.unreadable.under(&of_job).next().is_some();
+            !view.is_unreadable(&job_key) && !has_versions
+        }
     }
 }
 

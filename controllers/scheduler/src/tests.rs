@@ -434,3 +434,15 @@ fn a_successor_waits_for_what_cannot_be_read() {
         assert!(!plan.contains("stop"), "{key}: {plan}");
     }
 }
+
+#[test]
+fn a_roster_or_a_job_that_is_missing_stops_nothing() {
+    let runs = "node n1 · job web count=1 · roster web.api 0=v1.0 · place web.api.0-v1.0 on n1";
+    let roster = "delete /rosters/default/web/api";
+    assert_snapshot!(decide(&format!("{runs} · {roster}")), @"");
+    assert_snapshot!(decide(&format!("{runs} · version web v1 · {roster} · delete /jobs/default/web")), @"");
+    assert_snapshot!(decide(&format!("{runs} · delete /jobs/default/web")), @"");
+    let gone = "delete /jobs/default/web · delete /versions/default/web/1";
+    assert_snapshot!(decide(&format!("{runs} · {roster} · {gone}")), @"stop web.api.0-v1.0 on n1: the job is gone");
+    assert_snapshot!(decide(&format!("{runs} · job web stop · {roster}")), @"stop web.api.0-v1.0 on n1: the job is stopped");
+}

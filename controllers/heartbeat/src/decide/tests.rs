@@ -175,3 +175,17 @@ fn an_old_link_is_no_sign_of_life() {
     wake at +6
     ");
 }
+
+#[test]
+fn a_name_that_only_beats_is_no_node() {
+    let beats = "link stranger s1 · beat s1 1";
+    for picture in [beats, "link stranger s1 broken · beat s1 1"] {
+        let told = decide(picture);
+        assert!(told.starts_with("note stranger: its agent has not registered yet\n"), "{told}");
+        assert!(!told.contains("health"), "{told}");
+    }
+    let registered = decide(&format!("{beats} · node stranger unheard"));
+    assert!(registered.contains("health stranger Ready"), "{registered}");
+    let placed = decide(&format!("{beats} · place web.api.0-v1.0 on stranger"));
+    assert!(placed.contains("health stranger Ready"), "it lost its fingerprint: {placed}");
+}
