@@ -195,8 +195,9 @@ impl Stage {
 
     /// I36: nothing but beats is written any more, and no controller wants anything.
     pub(crate) async fn be_silent(&mut self) -> Result<(), Broken> {
-        // Memories, details and answers on their way may still come.
-        self.pass(Duration::from_secs(5)).await?;
+        // Memories, details and answers on their way may still come, and what agents find once a minute, when they
+        // compare all that is stored of them.
+        self.pass(Duration::from_secs(65)).await?;
         let before = self.trace.lines.len();
         self.pass(SILENCE).await?;
         let said = self.trace.lines[before..].to_vec();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt as _, join_all};
+use futures::future::{BoxFuture, FutureExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -14,21 +14,27 @@ use super::attack::connect_many;
 /// What every connection of HTTP/2 begins with, and empty settings.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
-/// Beats of nodes that do not exist leave nothing.
+/// Beats of nodes that do not exist: so many are heard as may be about to register, and none becomes a node.
 pub fn invented_beats(address: String) -> BoxFuture<'static, Result<(), String>> {
     async move {
         let client = reqwest::Client::new();
-        let beat = |number: usize| {
+        let mut heard = 0;
+        for number in 0..400 {
             let url = format!("http://{address}/apis/encamp.dev/v1/nodes/invented-{number}/beat");
-            client.post(url).send()
-        };
-        for answer in join_all((0..100).map(beat)).await {
-            let status = answer.map_err(|error| error.to_string())?.status();
-            if status != 404 {
-                return Err(format!("a beat of nobody was answered with {status}"));
+            let answer = client.post(url).send().await.map_err(|error| error.to_string())?;
+            match answer.status().as_u16() {
+                200 => heard += 1,
+                503 => {}
+                other => return Err(format!("a beat of nobody was answered with {other}")),
             }
         }
-        Ok(())
+        if heard > 256 {
+            return Err(format!("{heard} invented names were heard"));
+        }
+        let nodes = client.get(format!("http://{address}/apis/encamp.dev/v1/nodes")).send().await;
+        let nodes =
+            nodes.map_err(|error| error.to_string())?.text().await.map_err(|error| error.to_string())?;
+        if nodes.contains("invented") { Err("an invented name became a node".to_owned()) } else { Ok(()) }
     }
     .boxed()
 }

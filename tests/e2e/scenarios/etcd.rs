@@ -109,7 +109,7 @@ async fn empty(client: &mut Client) {
 /// Growth ends before the quota: what is new is refused with a reason, stopping goes on, and readiness tells.
 pub async fn growth_ends_before_etcd_is_full(cluster: Cluster) {
     let before = pairs::start(&cluster, 2).await;
-    let (mut client, _) = fill(&cluster, 14).await;
+    let (mut client, _) = fill(&cluster, 13).await;
     wait::until(wait::STEP, "the server to say that its store is full", async || {
         match cluster.api.is_ready().await {
             Err(why) if why.contains("503") && why.contains("the store is full") => Ok(()),
