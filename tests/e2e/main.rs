@@ -138,7 +138,7 @@ async fn a_restored_store_is_followed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_purged_ends_when_its_node_returns() {
-    let cluster = Cluster::start(Shape::Etcd { agents: 1 }).await;
+    let cluster = Cluster::start(Shape::Etcd { agents: 2 }).await;
     scenarios::histories::what_was_purged_ends_when_its_node_returns(cluster).await;
 }
 

@@ -129,16 +129,16 @@ async fn take_back(client: &mut Client, Kept { key, value }: Kept) {
 
 /// The node is heard and the job is whole again.
 pub(super) async fn settled(cluster: &Cluster) -> Result<(), String> {
-    let whole = async {
-        loop {
-            let nodes = cluster.api.ready_nodes().await.unwrap_or_default();
-            let all = cluster.api.allocations("pairs").await.unwrap_or_default();
-            if nodes == ["n0"] && all.iter().filter(|one| one.is_serving()).count() == 2 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(5).min(wait::STEP);
+    loop {
+        let nodes = cluster.api.ready_nodes().await.unwrap_or_default();
+        let all = cluster.api.allocations("pairs").await.unwrap_or_default();
+        if nodes == ["n0"] && all.iter().filter(|one| one.is_serving()).count() == 2 {
+            return Ok(());
         }
-    };
-    let within = Duration::from_secs(5).min(wait::STEP);
-    tokio::time::timeout(within, whole).await.map_err(|_| "the cluster is not as before".to_owned())
+        if tokio::time::Instant::now() > until {
+            return Err(format!("the cluster is not as before: {nodes:?} {all:?}"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

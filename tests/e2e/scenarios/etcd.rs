@@ -87,13 +87,17 @@ pub async fn a_server_lists_again_when_its_watch_is_compacted(mut cluster: Clust
     pairs::until_grown(&cluster, 3, &before).await;
 }
 
+/// In how many pieces a mebibyte is put.
+const PIECES: usize = 16;
+
 /// Fills etcd from outside with what lives, until it refuses or this much is in.
 async fn fill(cluster: &Cluster, mebibytes: usize) -> (Client, usize) {
     let endpoints = cluster.etcd.as_ref().expect("this cluster stores in etcd").endpoints();
     let mut client = Client::connect(endpoints, None).await.expect("etcd answers");
-    for number in 0..mebibytes {
-        if client.put(format!("/ballast/{number}"), vec![7; 1024 * 1024], None).await.is_err() {
-            return (client, number);
+    // In pieces: etcd writes what stands beside a large value again with each of its commits.
+    for number in 0..mebibytes * PIECES {
+        if client.put(format!("/ballast/{number}"), vec![7; 1024 * 1024 / PIECES], None).await.is_err() {
+            return (client, number / PIECES);
         }
     }
     (client, mebibytes)
@@ -109,7 +113,7 @@ async fn empty(client: &mut Client) {
 /// Growth ends before the quota: what is new is refused with a reason, stopping goes on, and readiness tells.
 pub async fn growth_ends_before_etcd_is_full(cluster: Cluster) {
     let before = pairs::start(&cluster, 2).await;
-    let (mut client, _) = fill(&cluster, 13).await;
+    let (mut client, _) = fill(&cluster, 14).await;
     wait::until(wait::STEP, "the server to say that its store is full", async || {
         match cluster.api.is_ready().await {
             Err(why) if why.contains("503") && why.contains("the store is full") => Ok(()),

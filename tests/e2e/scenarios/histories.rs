@@ -72,24 +72,29 @@ pub async fn a_restored_store_is_followed(mut cluster: Cluster) {
     pairs::until_grown(&cluster, 2, &before).await;
 }
 
-/// A job is purged while its node is cut off and given up; the node comes back after all was collected.
+/// A job is purged while its node is cut off and given up; the node comes back after all was collected. What ran of
+/// the job ends, and what others run goes on.
 pub async fn what_was_purged_ends_when_its_node_returns(mut cluster: Cluster) {
-    let before = pairs::start(&cluster, 1).await;
-    cluster.apply("kept", &jobs::pairs("kept", 1, &cluster.witness()));
-    cluster.until_healthy("kept", 1).await;
-    let kept: Vec<Identity> = cluster.tasks().into_iter().filter(|one| !before.contains(one)).collect();
+    cluster.apply("everywhere", &jobs::pairs("everywhere", 2, &cluster.witness()));
+    cluster.until_healthy("everywhere", 2).await;
+    let allocations = cluster.api.allocations("everywhere").await.expect("the API answers");
+    let away = usize::from(allocations[0].node != "n0");
+    let before = cluster.tasks();
     // An agent that is gone is cut off, as far as anybody can tell; its tasks go on.
-    cluster.kill_agent(0);
-    cluster.until_nodes_are_ready(0).await;
-    cluster.run(&["stop", "pairs", "--purge"]);
-    let answer = cluster.try_run(&["get", "job", "pairs"]);
-    assert!(!answer.status.success(), "the job is collected");
-    cluster.assert_alive(&before);
-    cluster.start_agent(0);
+    cluster.kill_agent(away);
     cluster.until_nodes_are_ready(1).await;
-    until_gone(&cluster, &before).await;
-    cluster.until_healthy("kept", 1).await;
-    cluster.assert_alive(&kept);
+    cluster.run(&["stop", "everywhere", "--purge"]);
+    let answer = cluster.try_run(&["get", "job", "everywhere"]);
+    assert!(!answer.status.success(), "the job is collected");
+    let left: Vec<Identity> = cluster.tasks().into_iter().filter(|one| before.contains(one)).collect();
+    assert_eq!(left.len(), 2, "those of the node that is away: {left:?}");
+    cluster.apply("other", &jobs::pairs("other", 1, &cluster.witness()));
+    cluster.until_healthy("other", 1).await;
+    let others: Vec<Identity> = cluster.tasks().into_iter().filter(|one| !left.contains(one)).collect();
+    cluster.start_agent(away);
+    cluster.until_nodes_are_ready(2).await;
+    until_gone(&cluster, &left).await;
+    cluster.assert_alive(&others);
 }
 
 /// A node is purged while it is away; what it ran ends when it comes back after all.
