@@ -14,7 +14,7 @@ use crate::api::refusal::Refusal;
 use crate::cache::Cache;
 use crate::store::Store;
 
-/// The most that a beat may say: four short words.
+/// The most that a beat may say: a few short words, and as many former sessions as are kept.
 const BEAT_BYTES: usize = 4 << 10;
 
 /// How many names may beat that nothing else speaks for: an agent registers a moment after its first beat, so more
