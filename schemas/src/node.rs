@@ -14,6 +14,9 @@ use crate::codec::Document;
 use crate::duration::Duration;
 use crate::meta::ObjectMeta;
 
+mod agent_beat;
+pub use agent_beat::{AgentBeat, BeatAnswer, FORMER_SESSIONS};
+
 /// What the agent found on its machine and was told by its configuration (`/fingerprints/<node>`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -174,44 +177,6 @@ pub struct NodeSpec {
 impl Default for NodeSpec {
     fn default() -> NodeSpec {
         NodeSpec { eligible: true, heartbeat_grace: None }
-    }
-}
-
-/// What an agent says with each beat. An empty body, from an older agent, means the defaults.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AgentBeat {
-    /// All that the agent knows of its allocations is written in its reports. Default: true.
-    pub told: bool,
-    /// The node's id, made once and kept by the agent.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub id: String,
-    /// This life of the agent.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub session: String,
-    /// The life of the agent before this one.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub follows: String,
-    /// Which beat this is in its session, so that beats heard by two servers have an order. 0: nobody counts.
-    pub count: u64,
-}
-impl Default for AgentBeat {
-    fn default() -> AgentBeat {
-        let (id, session, follows) = Default::default();
-        AgentBeat { told: true, id, session, follows, count: 0 }
-    }
-}
-
-/// What a server answers to a beat that counts. An empty body, from an older server, means the defaults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct BeatAnswer {
-    /// The cluster knows that the name is this session's; otherwise it is about to be written. Default: true.
-    pub held: bool,
-}
-impl Default for BeatAnswer {
-    fn default() -> BeatAnswer {
-        BeatAnswer { held: true }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which node this is: an id made once and kept in the data directory, and a session of each agent process.
 //!
 //! The name is a label for people and the key of all documents; the id and the session tell two agents of one name
-//! apart. A new process says which session it follows if it can prove that the former process of this very directory
-//! is gone: it holds the directory's lock, and the directory is the same inode in the same boot of the machine. A
+//! apart. A new process says which sessions it follows if it can prove that the former processes of this very
+//! directory are gone: it holds the directory's lock, and the directory is the same inode in the same boot of the machine. A
 //! copied directory and a cloned machine cannot say so. Where nothing can be written, a kept session is used again.
 //! Whoever can prove nothing is let in once its predecessor counts as silent.
 
@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use schemas::node::AgentBeat;
+use schemas::node::{AgentBeat, FORMER_SESSIONS};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,8 +27,9 @@ pub struct Identity {
     pub id: String,
     /// This process.
     pub session: String,
-    /// The former process of this directory, if it is proved to be gone.
-    pub follows: Option<String>,
+    /// The former processes of this directory that are proved to be gone, the latest first. Not the last one alone:
+    /// it may have died before the cluster knew of it.
+    pub follows: Vec<String>,
     /// How far beats of this session may have been counted already.
     pub counted: u64,
     /// What the directory tells about itself that may explain a refusal; for people.
@@ -64,6 +65,9 @@ struct SessionFile {
     node: String,
     #[serde(default)]
     at: Place,
+    /// The sessions before it at the same place, the latest first.
+    #[serde(default)]
+    before: Vec<Uuid>,
 }
 
 /// Why no agent can run over the directory.
@@ -99,17 +103,17 @@ impl Identity {
             return Err(IdentityError::Renamed { folder: folder.to_owned(), was, is });
         }
         let id = kept_id(folder, &here, &mut remarks);
-        let proved =
-            before.filter(|before| before.node == node && before.at.is(&here)).map(|before| before.session);
-        let file = SessionFile { session: Uuid::new_v4(), node: node.to_owned(), at: here };
+        let proved = before.filter(|before| before.node == node && before.at.is(&here));
+        let gone = proved.iter().flat_map(SessionFile::line).take(FORMER_SESSIONS).collect();
+        let file = SessionFile { session: Uuid::new_v4(), node: node.to_owned(), at: here, before: gone };
         let (session, follows, counted) = match (replace(folder, SESSION_FILE, &file), proved) {
-            (Ok(()), proved) => (file.session, proved, 0),
+            (Ok(()), _) => (file.session, file.before, 0),
             (Err(error), Some(proved)) => {
                 tracing::warn!(
                     "{}: no session can be kept ({error}): the former one is used again",
                     folder.display()
                 );
-                (proved, None, now_ms())
+                (proved.session, proved.before, now_ms())
             }
             (Err(error), None) => {
                 tracing::error!(
@@ -117,10 +121,10 @@ impl Identity {
                      start, until they call it down. Make the directory writable and make room",
                     folder.display()
                 );
-                (file.session, None, 0)
+                (file.session, Vec::new(), 0)
             }
         };
-        let follows = follows.map(|before| before.to_string());
+        let follows = follows.iter().map(Uuid::to_string).collect();
         Ok(Identity { id: id.to_string(), session: session.to_string(), follows, counted, remarks })
     }
 
@@ -143,15 +147,22 @@ impl Identity {
     }
 
     /// Somebody without a directory: for tests and simulations.
-    pub fn named(id: &str, session: &str, follows: Option<&str>) -> Identity {
-        let (id, session, follows) = (id.to_owned(), session.to_owned(), follows.map(str::to_owned));
+    pub fn named(id: &str, session: &str, follows: &[String]) -> Identity {
+        let (id, session, follows) = (id.to_owned(), session.to_owned(), follows.to_owned());
         Identity { id, session, follows, counted: 0, remarks: Vec::new() }
     }
 
     /// What all its beats say.
     pub(crate) fn says(&self) -> AgentBeat {
         let Identity { id, session, follows, counted, remarks: _ } = self.clone();
-        AgentBeat { told: false, id, session, follows: follows.unwrap_or_default(), count: counted }
+        AgentBeat { told: false, id, session, follows, count: counted }
+    }
+}
+
+impl SessionFile {
+    /// All sessions of the place, the latest first.
+    fn line(&self) -> impl Iterator<Item = Uuid> {
+        std::iter::once(self.session).chain(self.before.iter().copied())
     }
 }
 
@@ -269,9 +280,9 @@ mod tests {
     fn an_id_is_made_once_and_each_process_has_a_session_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let first = open(folder.path(), "n1");
-        assert_eq!((first.follows.as_ref(), &first.remarks[..]), (None, &[][..]));
+        assert_eq!((&first.follows[..], &first.remarks[..]), (&[][..], &[][..]));
         let second = open(folder.path(), "n1");
-        assert_eq!((&second.id, second.follows.as_ref()), (&first.id, Some(&first.session)));
+        assert_eq!((&second.id, &second.follows[..]), (&first.id, &[first.session.clone()][..]));
         assert_ne!(second.session, first.session);
         for file in [ID_FILE, SESSION_FILE] {
             let mode = fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
@@ -279,8 +290,27 @@ mod tests {
         }
         Identity::reset(folder.path()).unwrap();
         let third = open(folder.path(), "n1");
-        assert!(third.id != first.id && third.follows.is_none());
+        assert!(third.id != first.id && third.follows.is_empty());
         Identity::reset(&folder.path().join("nowhere")).unwrap();
+    }
+
+    #[test]
+    fn whoever_was_not_heard_of_in_between_breaks_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut line: Vec<String> = Vec::new();
+        for _start in 0..FORMER_SESSIONS + 3 {
+            let next = open(folder.path(), "n1");
+            assert_eq!(next.follows, line[..line.len().min(FORMER_SESSIONS)]);
+            assert_eq!(next.says().follows, next.follows);
+            line.insert(0, next.session);
+        }
+        let renamed = open(folder.path(), "n2");
+        assert_eq!(renamed.follows, [""; 0]);
+        assert_eq!(
+            open(folder.path(), "n2").follows,
+            [renamed.session],
+            "what came before is another node's"
+        );
     }
 
     /// What earlier versions wrote is read for ever.
@@ -297,12 +327,13 @@ mod tests {
         fs::write(folder.path().join(SESSION_FILE), session).unwrap();
         let read = open(folder.path(), "n1");
         assert_eq!(read.id, "6f1f5f3e-8a9b-4d2b-9d2e-0c8f6a1b2c3d");
-        assert_eq!(read.follows.as_deref(), Some("11111111-2222-4333-8444-555555555555"));
+        assert_eq!(read.follows, ["11111111-2222-4333-8444-555555555555"]);
         let place = Place { machine: "m".into(), boot: "b".into(), device: 1, inode: 2 };
         let file = IdFile { id: Uuid::nil(), made: place.clone() };
         insta::assert_snapshot!(serde_json::to_string(&file).unwrap(), @r#"{"id":"00000000-0000-0000-0000-000000000000","made":{"machine":"m","boot":"b","device":1,"inode":2}}"#);
-        let file = SessionFile { session: Uuid::nil(), node: "n1".into(), at: place };
-        insta::assert_snapshot!(serde_json::to_string(&file).unwrap(), @r#"{"session":"00000000-0000-0000-0000-000000000000","node":"n1","at":{"machine":"m","boot":"b","device":1,"inode":2}}"#);
+        let file =
+            SessionFile { session: Uuid::nil(), node: "n1".into(), at: place, before: vec![Uuid::nil()] };
+        insta::assert_snapshot!(serde_json::to_string(&file).unwrap(), @r#"{"session":"00000000-0000-0000-0000-000000000000","node":"n1","at":{"machine":"m","boot":"b","device":1,"inode":2},"before":["00000000-0000-0000-0000-000000000000"]}"#);
     }
 
     #[test]
@@ -313,13 +344,13 @@ mod tests {
             fs::copy(one.path().join(file), other.path().join(file)).unwrap();
         }
         let copy = open(other.path(), "n1");
-        assert_eq!((&copy.id, copy.follows), (&first.id, None));
+        assert_eq!((&copy.id, copy.follows), (&first.id, vec![]));
         assert!(copy.remarks[0].contains("is a copy"), "{:?}", copy.remarks);
 
         let mut file: SessionFile = read(&one.path().join(SESSION_FILE)).unwrap().unwrap();
         file.at.boot = "another".into();
         replace(one.path(), SESSION_FILE, &file).unwrap();
-        assert_eq!(open(one.path(), "n1").follows, None, "the machine was restarted or cloned");
+        assert_eq!(open(one.path(), "n1").follows, [""; 0], "the machine was restarted or cloned");
 
         let mut file: IdFile = read(&one.path().join(ID_FILE)).unwrap().unwrap();
         file.made.machine = "another".into();
@@ -333,11 +364,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = open(folder.path(), "n1");
         let renamed = open(folder.path(), "n2");
-        assert_eq!((&renamed.id, renamed.follows), (&first.id, None), "the same machine, another node");
+        assert_eq!((&renamed.id, renamed.follows), (&first.id, vec![]), "the same machine, another node");
         with_task(folder.path());
         let refused = Identity::open(folder.path(), "n3").unwrap_err().to_string();
         assert!(refused.contains("belongs to the node \"n2\"") && refused.contains("--node n2"), "{refused}");
-        assert_eq!(open(folder.path(), "n2").follows, Some(renamed.session), "a refusal writes nothing");
+        assert_eq!(open(folder.path(), "n2").follows, [renamed.session], "a refusal writes nothing");
         Identity::reset(folder.path()).unwrap();
         assert_ne!(open(folder.path(), "n3").id, first.id);
     }
@@ -346,7 +377,7 @@ mod tests {
     fn the_tasks_of_a_node_that_had_no_id_yet_stay_its_own() {
         let folder = tempfile::tempdir().unwrap();
         with_task(folder.path());
-        assert_eq!(open(folder.path(), "n1").follows, None);
+        assert_eq!(open(folder.path(), "n1").follows, [""; 0]);
     }
 
     #[test]
@@ -371,17 +402,21 @@ mod tests {
         }
         let (first, second) = (open(folder.path(), "n1"), open(folder.path(), "n1"));
         assert!(first.remarks[0].contains("could not be kept"), "{:?}", first.remarks);
-        assert!(first.id != second.id && first.session != second.session && second.follows.is_none());
+        assert!(first.id != second.id && first.session != second.session && second.follows.is_empty());
     }
 
     #[test]
     fn where_nothing_can_be_written_any_more_the_session_that_is_kept_goes_on() {
         let folder = tempfile::tempdir().unwrap();
+        let first = open(folder.path(), "n1");
         let kept = open(folder.path(), "n1");
         fs::create_dir(folder.path().join("session.new")).unwrap();
         for _start in 0..2 {
             let again = open(folder.path(), "n1");
-            assert_eq!((&again.id, &again.session, &again.follows), (&kept.id, &kept.session, &None));
+            assert_eq!(
+                (&again.id, &again.session, &again.follows[..]),
+                (&kept.id, &kept.session, &[first.session.clone()][..])
+            );
             assert!(again.counted > 1_000_000_000_000, "its beats are later than those before");
         }
     }

@@ -18,7 +18,7 @@ use encamp::process::{ControlPlane, Identity};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use schemas::node::Amount;
+use schemas::node::{Amount, FORMER_SESSIONS};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -143,8 +143,9 @@ pub(crate) struct Node {
     id: String,
     /// How many agents have lived on it.
     lives: u32,
-    /// The agent before, as long as its end can be proved: neither the machine nor its files were lost since.
-    former: Option<String>,
+    /// The agents before, the latest first, as long as their end can be proved: neither the machine nor its files
+    /// were lost since.
+    formers: Vec<String>,
     life: Option<AbortHandle>,
     is_on: bool,
 }
@@ -156,8 +157,8 @@ impl Node {
         let machine = Machine::new(clock.clone(), seed);
         let line = Arc::new(Line::new(ears));
         let (disk, id) = (Arc::new(NoDisk::default()), format!("{name}-{seed:x}"));
-        let (name, lives, former, life, is_on) = (name.to_owned(), 0, None, None, true);
-        Node { name, handle, clock, machine, line, disk, id, lives, former, life, is_on }
+        let (name, lives, formers, life, is_on) = (name.to_owned(), 0, Vec::new(), None, true);
+        Node { name, handle, clock, machine, line, disk, id, lives, formers, life, is_on }
     }
 
     /// Starts the agent, unless it runs or the machine is off.
@@ -168,7 +169,9 @@ impl Node {
         let config = AgentConfig { capacity: Some(CAPACITY), ..AgentConfig::new(&self.name, "/none") };
         self.lives += 1;
         let session = format!("{}#{}", self.id, self.lives);
-        let follows = self.former.replace(session.clone());
+        let identity = NodeIdentity::named(&self.id, &session, &self.formers);
+        self.formers.insert(0, session);
+        self.formers.truncate(FORMER_SESSIONS);
         let driver: Arc<dyn Driver> = Arc::new(self.machine.clone());
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let world = AgentWorld {
@@ -179,7 +182,7 @@ impl Node {
             lifeline: self.line.clone(),
             machine: Arc::new(FixedMachine { facts: MachineFacts::default(), ip }),
             prober: Arc::new(Content),
-            identity: NodeIdentity::named(&self.id, &session, follows.as_deref()),
+            identity,
         };
         self.life = Some(tokio::spawn(run(config, world, CancellationToken::new())).abort_handle());
     }
@@ -208,7 +211,7 @@ impl Node {
     pub(crate) fn switch_off(&mut self) {
         self.crash_agent();
         self.is_on = false;
-        self.former = None;
+        self.formers.clear();
         self.machine.switch_off();
     }
 

@@ -173,6 +173,25 @@ fn agents_restart_while_the_store_stands_still() {
     });
 }
 
+/// The second life of the agent ends before anybody hears of it, and a server that lives knows only the first.
+#[test]
+fn an_agent_crashes_twice_while_servers_stand_still() {
+    for paused in [&[0][..], &[1], &[0, 1]] {
+        all_are_kept(async |stage| {
+            stage.nodes[0].crash_agent();
+            paused.iter().for_each(|at| stage.servers[*at].pause());
+            for _life in 0..2 {
+                stage.nodes[0].start();
+                stage.nodes[0].crash_agent();
+            }
+            stage.nodes[0].start();
+            stage.pass(Duration::from_millis(2_600)).await?;
+            paused.iter().for_each(|at| stage.servers[*at].resume());
+            Ok(())
+        });
+    }
+}
+
 #[test]
 fn an_agent_that_cannot_report_beats() {
     all_are_kept(async |stage| {

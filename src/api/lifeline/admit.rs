@@ -43,7 +43,7 @@ pub(super) struct Holder {
 /// Judges a beat of a node whose name a living agent holds.
 pub(super) fn admit(holder: &Holder, beat: &AgentBeat) -> Result<(), Refused> {
     let is_judged = !holder.session.is_empty() && !beat.session.is_empty();
-    let is_successor = beat.session == holder.session || beat.follows == holder.session;
+    let is_successor = beat.session == holder.session || beat.follows.contains(&holder.session);
     let is_same_machine = !beat.id.is_empty() && beat.id == holder.id;
     let is_restarted = is_same_machine && holder.silent_for >= SAME_ID_AFTER;
     if !is_judged || is_successor || is_restarted {
@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// `id session follows` against a holder of id `i1` and session `s1` that has been silent for so long.
+    /// `id session follows`, the last with commas, against a holder of id `i1` and session `s1` that has been silent for so long.
     fn judged(words: &str, silent_seconds: u64) -> &'static str {
         let words: Vec<&str> = words.split(' ').map(|word| if word == "-" { "" } else { word }).collect();
         let [id, session, follows] = words[..] else { panic!("three words") };
@@ -94,7 +94,7 @@ mod tests {
         let beat = AgentBeat {
             id: id.into(),
             session: session.into(),
-            follows: follows.into(),
+            follows: follows.split(',').filter(|word| !word.is_empty()).map(Into::into).collect(),
             ..AgentBeat::default()
         };
         if admit(&holder, &beat).is_ok() { "in" } else { "out" }
@@ -105,6 +105,8 @@ mod tests {
         let cases = [
             ("i1 s1 -", 0, "in", "the holder itself"),
             ("i1 s2 s1", 0, "in", "a restart that can prove it"),
+            ("i1 s3 s2,s1", 0, "in", "the one between died before anybody heard of it"),
+            ("i1 s9 s8,s7,s0", 0, "out", "none of a long line is who lives"),
             ("i1 s2 s0", 0, "out", "what it follows is not who lives"),
             ("i1 s2 -", 0, "out", "a copied directory or a cloned machine"),
             ("i1 s2 -", 4, "out", "one beat may be late"),

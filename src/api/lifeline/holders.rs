@@ -129,8 +129,7 @@ impl Holders {
         let is_held = beat.session.is_empty() || beat.session == link.session;
         // Whoever follows the one that was admitted last, follows the one whose link is still there.
         let follows_admitted = former.is_some_and(|(former, _)| {
-            !beat.follows.is_empty()
-                && beat.follows == former.session
+            beat.follows.contains(&former.session)
                 && named
                     .admitted
                     .as_ref()
@@ -161,7 +160,7 @@ impl Holders {
         let is_admitted = named
             .and_then(|named| named.admitted.as_ref())
             .is_some_and(|(session, over)| *session == wanted.session && over == at);
-        let is_successor = link.session == wanted.session || link.session == beat.follows;
+        let is_successor = link.session == wanted.session || beat.follows.contains(&link.session);
         !is_judged || !link.connected || is_successor || is_admitted || is_called_down
     }
 

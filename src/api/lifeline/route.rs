@@ -14,7 +14,7 @@ use crate::api::refusal::Refusal;
 use crate::cache::Cache;
 use crate::store::Store;
 
-/// The most that a beat may say: four short words.
+/// The most that a beat may say: a few short words, and as many former sessions as are kept.
 const BEAT_BYTES: usize = 4 << 10;
 
 /// How many names may beat that nothing else speaks for: an agent registers a moment after its first beat, so more
@@ -72,6 +72,7 @@ fn read(body: &[u8]) -> Result<AgentBeat, Refusal> {
 mod tests {
     use axum::body::Body;
     use axum::http::Request;
+    use schemas::node::FORMER_SESSIONS;
     use tower::ServiceExt;
 
     use super::*;
@@ -93,9 +94,14 @@ mod tests {
     async fn a_beat_is_no_way_to_write_elsewhere() {
         let (hearing, cache) = ears();
         let long = format!(r#"{{"session": "{}"}}"#, "x".repeat(BEAT_BYTES));
+        let word = "w".repeat(64);
+        let (id, session, follows) = (word.clone(), word.clone(), vec![word; FORMER_SESSIONS]);
+        let full = AgentBeat { id, session, follows, count: u64::MAX, ..AgentBeat::default() };
+        let full = serde_json::to_string(&full).unwrap();
         for (name, body, expected) in [
             ("n1", "", 200),
             ("n1", r#"{"told": false, "session": "a", "count": 3, "newer": 1}"#, 200),
+            ("n2", &full, 200),
             ("n1", "not a beat", 400),
             ("n1", &long, 413),
             ("a%2Fb", "", 400),
@@ -105,7 +111,7 @@ mod tests {
         ] {
             assert_eq!(status(&hearing, &cache, name, body).await, expected, "{name} {body}");
         }
-        assert_eq!(hearing.heard(), ["n1"]);
+        assert_eq!(hearing.heard(), ["n1", "n2"]);
     }
 
     #[tokio::test]

@@ -7,8 +7,8 @@ use super::*;
 fn beat(words: &str) -> AgentBeat {
     let words: Vec<&str> = words.split(' ').collect();
     let [id, session] = words[..2] else { panic!("an id and a session") };
-    let follows = words.get(2).copied().unwrap_or_default();
-    AgentBeat { id: id.into(), session: session.into(), follows: follows.into(), ..AgentBeat::default() }
+    let follows = words[2..].iter().map(|word| (*word).to_owned()).collect();
+    AgentBeat { id: id.into(), session: session.into(), follows, ..AgentBeat::default() }
 }
 
 fn link(server: &str, session: &str) -> Link {
@@ -75,6 +75,27 @@ fn a_restart_follows_and_what_follows_it_too() {
     server.holders.wrote("n1", &link("own", "c"), Revision(9));
     assert_eq!(server.hears(3, "i1 c b"), "held");
     assert_eq!(server.hears(4, "i1 a"), "refused");
+}
+
+#[test]
+fn a_restart_is_let_in_though_nobody_heard_the_one_between() {
+    for server in ["own", "other"] {
+        let mut server = Server::with_link(server, "a");
+        let found = server.holders.nodes["n1"].link.clone().unwrap();
+        assert_eq!(server.hears(0, "i1 c b"), "refused", "it proves nothing about who holds the name");
+        assert_eq!(server.hears(0, "i1 c b a"), "noted");
+        let says = beat("i1 c b a");
+        let moved = (link("third", "a"), Revision(6));
+        for found in [&found, &moved] {
+            assert!(server.holders.may_write("n1", &link("own", "c"), &says, found), "{found:?}");
+        }
+        let strange = (link("third", "d"), Revision(6));
+        assert!(!server.holders.may_write("n1", &link("own", "c"), &says, &strange));
+        assert_eq!(server.hears(1, "i1 e d c b a"), "noted", "and so on");
+        server.holders.wrote("n1", &link("own", "e"), Revision(9));
+        assert_eq!(server.hears(2, "i1 c b a"), "refused", "a late beat of one that is gone");
+        assert_eq!(server.hears(2, "i1 e d c b a"), "held");
+    }
 }
 
 #[test]
