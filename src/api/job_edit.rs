@@ -100,8 +100,8 @@ fn last_number(view: &View, job: &Job) -> u64 {
 pub(super) fn last_known(view: &View, namespace: &str, name: &str) -> Option<Stored<Job>> {
     let Counters { created, modified, version } = view.unreadable.counters(&Key::job(namespace, name))?;
     let mut job = Job::default();
-    job.metadata.namespace = namespace.to_owned();
-    job.metadata.name = name.to_owned();
+    namespace.clone_into(&mut job.metadata.namespace);
+    name.clone_into(&mut job.metadata.name);
     let versions = view.versions.under(&["versions", namespace, name]);
     if let Some((_, last)) = versions.max_by_key(|(_, stored)| stored.value.number) {
         job.spec = last.value.spec.clone();

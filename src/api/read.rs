@@ -143,9 +143,12 @@ pub(super) async fn list_or_watch(
     listed: &Listed,
     query: &ReadQuery,
 ) -> Result<Response, Refusal> {
-    let answer = || match is_set(query.watch.as_ref()) {
-        true => watch::stream(server, listed.clone(), query),
-        false => list(server, listed, query),
+    let answer = || {
+        if is_set(query.watch.as_ref()) {
+            watch::stream(server, listed.clone(), query)
+        } else {
+            list(server, listed, query)
+        }
     };
     server.show(answer).await?
 }

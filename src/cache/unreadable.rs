@@ -37,12 +37,11 @@ pub(super) fn tell(view: &mut View, changes: &[Change], before: &Before) {
         }
         has_changed = true;
         view.sight.found(key, is);
-        match view.unreadable.get(key) {
-            Some(why) => {
-                let Unreadable { owner, meanwhile, mended } = Unreadable::of(key);
-                tracing::error!(%key, owner, meanwhile, mended, "a document cannot be read: {why}");
-            }
-            None => tracing::info!(%key, "a document that could not be read is mended or gone"),
+        if let Some(why) = view.unreadable.get(key) {
+            let Unreadable { owner, meanwhile, mended } = Unreadable::of(key);
+            tracing::error!(%key, owner, meanwhile, mended, "a document cannot be read: {why}");
+        } else {
+            tracing::info!(%key, "a document that could not be read is mended or gone");
         }
     }
     if has_changed || before.unknown != view.unknown.len() {

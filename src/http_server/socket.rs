@@ -101,7 +101,7 @@ mod tests {
         let slow = tokio::spawn(async move {
             let mut byte = [0];
             for _ in 0..8 {
-                tokio::time::sleep(STALL - Duration::from_secs(1)).await;
+                tokio::time::sleep(STALL.saturating_sub(Duration::from_secs(1))).await;
                 theirs.read_exact(&mut byte).await.unwrap();
             }
             theirs

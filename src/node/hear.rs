@@ -154,7 +154,8 @@ impl<S: Store> Agent<S> {
                 // It may have been placed again under the same name.
                 self.dirty.insert(id);
             }
-            Done::Stopped { answer: Ok(()), .. } | Done::Sealed => {}
+            // Details that were not read are read again with the next listing.
+            Done::Stopped { answer: Ok(()), .. } | Done::Sealed | Done::DetailsRead(Err(_)) => {}
             Done::Stopped { id, answer: Err(error) } => {
                 tracing::warn!(task = %id, "was not stopped: {error}");
                 asked_to_stop(&mut self.local.tasks, &id, None);
@@ -177,8 +178,6 @@ impl<S: Store> Agent<S> {
             }
             Done::ReportsRead(Err(_)) => self.pause(AGAIN, Pause::ReadReports),
             Done::DetailsRead(Ok(keys)) => self.on_details_read(&keys),
-            // They are read again with the next listing.
-            Done::DetailsRead(Err(_)) => {}
             Done::Saved => self.pause(SAVE_GAP, Pause::Save),
             Done::Detailed(Ok(_)) => self.details.landed(),
             Done::Detailed(Err(error)) => {

@@ -41,7 +41,7 @@ impl<S: Store> Agent<S> {
         match act {
             Act::Remember(id, Some(memory)) => {
                 self.details.touch(&id);
-                self.local.memory.insert(id, memory);
+                self.local.memory.insert(id, *memory);
                 self.save();
             }
             Act::Remember(id, None) => {

@@ -55,12 +55,13 @@ impl<S: Store> ControlPlane<S> {
     pub fn parts(&self, stop: &CancellationToken) -> Vec<(Lane, Part)> {
         let ControlPlane { store, cache, clock: _, identity, hearing } = self.clone();
         cache.belongs_to(&identity.name);
-        let mut parts: Vec<(Lane, Part)> = Vec::new();
-        parts.push((Lane::Life, beat(hearing.clone(), store.clone(), identity, stop.clone()).boxed()));
-        parts.push((Lane::Life, hearing.clone().run(stop.clone()).boxed()));
-        parts.push((Lane::Plans, hearing.follow(cache.clone(), stop.clone()).boxed()));
-        parts.push((Lane::Plans, watch_brake(cache.clone(), stop.clone()).boxed()));
-        parts.push((Lane::Plans, watch_strays(cache.clone(), stop.clone()).boxed()));
+        let mut parts: Vec<(Lane, Part)> = vec![
+            (Lane::Life, beat(hearing.clone(), store.clone(), identity, stop.clone()).boxed()),
+            (Lane::Life, hearing.clone().run(stop.clone()).boxed()),
+            (Lane::Plans, hearing.follow(cache.clone(), stop.clone()).boxed()),
+            (Lane::Plans, watch_brake(cache.clone(), stop.clone()).boxed()),
+            (Lane::Plans, watch_strays(cache.clone(), stop.clone()).boxed()),
+        ];
         let leading = controllers().into_iter().map(|controller| self.leading(controller, stop));
         parts.extend(leading.map(|part| (Lane::Plans, part)));
         let stop = stop.clone();

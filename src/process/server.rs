@@ -142,10 +142,7 @@ pub(super) async fn serve(
     let lifeline = api::lifeline::router(hearing, cache.clone());
     let face = api::store_face::router(Cached::new(store, cache), allow, stop.clone());
     let router = server.router().merge(lifeline).merge(face);
-    {
-        let server = server.clone();
-        tasks.spawn(async move { server.run().await });
-    }
+    tasks.spawn(async move { server.run().await });
     let listener = listener.into_std().map_err(|error| CliError::failed(error.to_string()))?;
     let (router, limits) = (api::hand_over(router, Handle::current()), settings.limits);
     let stopped = stop.clone();

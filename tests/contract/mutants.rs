@@ -90,11 +90,8 @@ fn mutant(origin: &Origin, seed: u64, number: u64) -> (&'static str, Image) {
             "flipped bits"
         }
         2 => {
-            let at = if dice.random() {
-                dice.random_range(0..pages) * PAGE
-            } else {
-                dice.random_range(0..pages * PAGE)
-            };
+            let unit = if dice.random() { PAGE } else { 1 };
+            let at = dice.random_range(0..pages * PAGE / unit) * unit;
             image.file.truncate(at);
             "cut"
         }
@@ -131,16 +128,20 @@ fn mutant(origin: &Origin, seed: u64, number: u64) -> (&'static str, Image) {
             "garbage"
         }
         _ => {
-            let at = dice.random_range(0..image.mark.len());
-            if dice.random() {
-                image.mark[at] ^= 1 << dice.random_range(0..8)
-            } else {
-                image.mark.truncate(at)
-            }
+            spoil(&mut image.mark, &mut dice);
             "a bad mark"
         }
     };
     (kind, image)
+}
+
+fn spoil(mark: &mut Vec<u8>, dice: &mut StdRng) {
+    let at = dice.random_range(0..mark.len());
+    if dice.random() {
+        mark[at] ^= 1 << dice.random_range(0..8);
+    } else {
+        mark.truncate(at);
+    }
 }
 
 /// What became of a mutant.
@@ -215,6 +216,7 @@ fn number_from(variable: &str, default: u64) -> u64 {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "a campaign says what became of its mutants")]
 async fn a_changed_file_is_refused_or_right() {
     let (mutants, seed) = (number_from("MUTANTS", FEW), number_from("SEED", 1));
     let origin = origin().await;

@@ -83,7 +83,9 @@ async fn refusal(server: &Server, options: &Options) -> String {
         OpenError::Unusable { what, why } => (what, why.clone()),
         // What may pass by itself is waited for.
         OpenError::Away { what, why } => (what, format!("{why}; later, perhaps")),
-        other => panic!("the place is at fault: {other}"),
+        other @ (OpenError::InUse(_) | OpenError::Damaged { .. } | OpenError::Address { .. }) => {
+            panic!("the place is at fault: {other}")
+        }
     };
     assert_eq!(*what, format!("etcd at {}", server.endpoint()));
     assert!(!format!("{refused} {refused:?} {options:?}").contains("correct"), "a password is printed");

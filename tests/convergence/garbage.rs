@@ -66,7 +66,7 @@ fn keys(view: &View) -> Vec<Key> {
         "/jobs/a",
         "/moods/x",
     ];
-    keys.extend(more.map(|key| Key::new(key).unwrap()));
+    keys.extend(more.map(|key| Key::new(key).expect("a key")));
     keys
 }
 

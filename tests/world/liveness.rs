@@ -10,6 +10,7 @@ use schemas::key::Key;
 use schemas::node::NodeState;
 use tokio::time::Instant;
 
+use crate::cluster::{Node, Server};
 use crate::faults::Sabotage;
 use crate::stage::{Broken, Stage};
 use crate::story;
@@ -22,11 +23,11 @@ const SOON: Duration = Duration::from_secs(120);
 
 /// Everything but the store stands still: servers and agents.
 pub(crate) async fn all_pause(stage: &mut Stage, time: Duration) -> Result<(), Broken> {
-    stage.servers.iter().for_each(|server| server.pause());
-    stage.nodes.iter().for_each(|node| node.pause());
+    stage.servers.iter().for_each(Server::pause);
+    stage.nodes.iter().for_each(Node::pause);
     let told = stage.pass(time).await;
-    stage.servers.iter().for_each(|server| server.resume());
-    stage.nodes.iter().for_each(|node| node.resume());
+    stage.servers.iter().for_each(Server::resume);
+    stage.nodes.iter().for_each(Node::resume);
     told
 }
 
@@ -52,7 +53,7 @@ async fn twelve(stage: &mut Stage) -> Result<(), Broken> {
 }
 
 /// Tells a story after which the very same twelve tasks run.
-fn all_are_kept(happen: impl AsyncFn(&mut Stage) -> Result<(), Broken>) {
+fn all_are_kept(happen: &impl AsyncFn(&mut Stage) -> Result<(), Broken>) {
     for seed in 0..SEEDS {
         let told = story::told(
             || Stage::new(seed, (2, 4), Sabotage::None),
@@ -78,13 +79,13 @@ const fn seconds(seconds: u64) -> Duration {
 #[test]
 fn a_server_stands_still() {
     for (at, time) in [(0, 2_600), (1, 2_600), (0, 8_000), (0, 20_000), (1, 20_000)] {
-        all_are_kept(async |stage| servers_pause(stage, &[at], Duration::from_millis(time)).await);
+        all_are_kept(&async |stage| servers_pause(stage, &[at], Duration::from_millis(time)).await);
     }
 }
 
 #[test]
 fn servers_stand_still_one_after_the_other() {
-    all_are_kept(async |stage| {
+    all_are_kept(&async |stage| {
         for _round in 0..4 {
             for at in [0, 1] {
                 servers_pause(stage, &[at], Duration::from_millis(2_600)).await?;
@@ -98,39 +99,39 @@ fn servers_stand_still_one_after_the_other() {
 #[test]
 fn both_servers_stand_still() {
     for time in [4, 8, 20] {
-        all_are_kept(async |stage| servers_pause(stage, &[0, 1], seconds(time)).await);
+        all_are_kept(&async |stage| servers_pause(stage, &[0, 1], seconds(time)).await);
     }
 }
 
 #[test]
 fn everything_stands_still() {
     for time in [3, 10, 60] {
-        all_are_kept(async |stage| all_pause(stage, seconds(time)).await);
+        all_are_kept(&async |stage| all_pause(stage, seconds(time)).await);
     }
 }
 
 #[test]
 fn agents_come_back_after_the_servers() {
-    all_are_kept(async |stage| {
-        stage.servers.iter_mut().for_each(|server| server.crash());
-        stage.nodes.iter_mut().for_each(|node| node.crash_agent());
+    all_are_kept(&async |stage| {
+        stage.servers.iter_mut().for_each(Server::crash);
+        stage.nodes.iter_mut().for_each(Node::crash_agent);
         stage.pass(seconds(3)).await?;
-        stage.servers.iter_mut().for_each(|server| server.start());
+        stage.servers.iter_mut().for_each(Server::start);
         stage.pass(seconds(12)).await?;
-        stage.nodes.iter_mut().for_each(|node| node.start());
+        stage.nodes.iter_mut().for_each(Node::start);
         Ok(())
     });
 }
 
 #[test]
 fn one_server_of_two_comes_back_and_agents_later() {
-    all_are_kept(async |stage| {
-        stage.servers.iter_mut().for_each(|server| server.crash());
-        stage.nodes.iter_mut().for_each(|node| node.crash_agent());
+    all_are_kept(&async |stage| {
+        stage.servers.iter_mut().for_each(Server::crash);
+        stage.nodes.iter_mut().for_each(Node::crash_agent);
         stage.pass(seconds(3)).await?;
         stage.servers[1].start();
         stage.pass(seconds(12)).await?;
-        stage.nodes.iter_mut().for_each(|node| node.start());
+        stage.nodes.iter_mut().for_each(Node::start);
         stage.pass(seconds(20)).await?;
         stage.servers[0].start();
         Ok(())
@@ -139,12 +140,12 @@ fn one_server_of_two_comes_back_and_agents_later() {
 
 #[test]
 fn servers_come_back_after_the_agents() {
-    all_are_kept(async |stage| {
-        stage.servers.iter_mut().for_each(|server| server.crash());
-        stage.nodes.iter_mut().for_each(|node| node.crash_agent());
-        stage.nodes.iter_mut().for_each(|node| node.start());
+    all_are_kept(&async |stage| {
+        stage.servers.iter_mut().for_each(Server::crash);
+        stage.nodes.iter_mut().for_each(Node::crash_agent);
+        stage.nodes.iter_mut().for_each(Node::start);
         stage.pass(seconds(40)).await?;
-        stage.servers.iter_mut().for_each(|server| server.start());
+        stage.servers.iter_mut().for_each(Server::start);
         Ok(())
     });
 }
@@ -152,7 +153,7 @@ fn servers_come_back_after_the_agents() {
 #[test]
 fn the_store_stands_still() {
     for time in [2, 4, 8, 30] {
-        all_are_kept(async |stage| {
+        all_are_kept(&async |stage| {
             stage.world.stall.begin();
             stage.pass(seconds(time)).await?;
             stage.world.stall.end();
@@ -163,10 +164,10 @@ fn the_store_stands_still() {
 
 #[test]
 fn agents_restart_while_the_store_stands_still() {
-    all_are_kept(async |stage| {
+    all_are_kept(&async |stage| {
         stage.world.stall.begin();
-        stage.nodes.iter_mut().for_each(|node| node.crash_agent());
-        stage.nodes.iter_mut().for_each(|node| node.start());
+        stage.nodes.iter_mut().for_each(Node::crash_agent);
+        stage.nodes.iter_mut().for_each(Node::start);
         stage.pass(seconds(10)).await?;
         stage.world.stall.end();
         Ok(())
@@ -194,7 +195,7 @@ fn an_agent_crashes_twice_while_servers_stand_still() {
 
 #[test]
 fn an_agent_that_cannot_report_beats() {
-    all_are_kept(async |stage| {
+    all_are_kept(&async |stage| {
         stage.nodes[0].crash_agent();
         stage.nodes[0].handle.cut();
         stage.nodes[0].start();
@@ -207,7 +208,7 @@ fn an_agent_that_cannot_report_beats() {
 #[test]
 fn a_server_loses_the_store() {
     for at in [0, 1] {
-        all_are_kept(async |stage| {
+        all_are_kept(&async |stage| {
             stage.servers[at].handle.cut();
             stage.pass(seconds(15)).await?;
             stage.servers[at].handle.mend();
@@ -218,7 +219,7 @@ fn a_server_loses_the_store() {
 
 #[test]
 fn a_leader_dies_after_the_store_stood_still() {
-    all_are_kept(async |stage| {
+    all_are_kept(&async |stage| {
         stage.world.stall.begin();
         stage.pass(seconds(4)).await?;
         stage.world.stall.end();
@@ -231,7 +232,7 @@ fn a_leader_dies_after_the_store_stood_still() {
 
 #[test]
 fn the_machines_of_the_servers_sleep() {
-    all_are_kept(async |stage| {
+    all_are_kept(&async |stage| {
         stage.pass(seconds(1)).await?;
         stage.servers.iter().for_each(|server| server.clock.sleep(seconds(600)));
         Ok(())

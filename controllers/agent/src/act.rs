@@ -11,7 +11,7 @@ use crate::memory::{AllocationMemory, Kill};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Keep this for the next decision; nothing: forget it.
-    Remember(AllocationId, Option<AllocationMemory>),
+    Remember(AllocationId, Option<Box<AllocationMemory>>),
     /// Make the folders and start a task.
     Start {
         /// Of which allocation.

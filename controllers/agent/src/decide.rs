@@ -220,7 +220,7 @@ impl<'a> Doings<'a> {
             self.acts.push(Act::Report(self.id.clone(), Some(report)));
         }
         if remembered != Some(&memory) {
-            self.acts.insert(0, Act::Remember(self.id.clone(), Some(memory)));
+            self.acts.insert(0, Act::Remember(self.id.clone(), Some(Box::new(memory))));
         }
         self.plan()
     }

@@ -68,15 +68,16 @@ fn slowly(
     let since = brake.since.or(Some(now));
     if survey.silent() >= survey.all {
         // Once the first is back, the others get time to follow: the next moment is not known yet.
-        return hold(view, brake, Brake { since, next: None, waiting }).note("brake", "all nodes are silent");
+        return hold(view, brake, &Brake { since, next: None, waiting })
+            .note("brake", "all nodes are silent");
     }
     let Some(next) = brake.next.filter(|_| brake.since.is_some()) else {
-        return hold(view, brake, Brake { since, next: later, waiting }).wake(later);
+        return hold(view, brake, &Brake { since, next: later, waiting }).wake(later);
     };
     let Some((node, due)) = survey.due.first_key_value().filter(|_| now >= next) else {
         // A moment that is past, with nobody to give up, is no reason to be asked again.
         let ahead = Some(next).filter(|next| *next > now);
-        return hold(view, brake, Brake { since, next: Some(next), waiting }).wake(ahead);
+        return hold(view, brake, &Brake { since, next: Some(next), waiting }).wake(ahead);
     };
     let mut left = waiting;
     left.remove(*node);
@@ -90,22 +91,22 @@ fn slowly(
 }
 
 /// Nobody is given up; whoever asks is told who waits.
-fn hold(view: &View, old: &Brake, new: Brake) -> Plan<Write> {
+fn hold(view: &View, old: &Brake, new: &Brake) -> Plan<Write> {
     let told = format!("the brake holds, {} nodes wait", new.waiting.len());
     write(view, old, new).note("brake", told)
 }
 
 /// Nobody is silent any more.
 fn lift(view: &View, brake: &Brake) -> Plan<Write> {
-    write(view, brake, Brake::default())
+    write(view, brake, &Brake::default())
 }
 
-fn write(view: &View, old: &Brake, new: Brake) -> Plan<Write> {
-    if *old == new && !view.is_unreadable(&Key::brake()) {
+fn write(view: &View, old: &Brake, new: &Brake) -> Plan<Write> {
+    if old == new && !view.is_unreadable(&Key::brake()) {
         return Plan::empty();
     }
     let mut draft = Draft::new(view);
-    draft.add(&[], [Write::put(Key::brake(), &new)]);
+    draft.add(&[], [Write::put(Key::brake(), new)]);
     Plan { steps: draft.steps(), ..Plan::empty() }
 }
 

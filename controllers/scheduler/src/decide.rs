@@ -27,7 +27,7 @@ pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
     let orphaned = orphans::answer(view, &mut draft, &mut notes);
     let settled = settle_strays(view, &mut draft);
     let mending = recovery::mend(view, &mut draft, now);
-    let settled = Settled { orphaned, mending, ..settled };
+    let settled = Settled { mending, orphaned, ..settled };
     history::forget(view, &mut draft);
     // A place may be filled again only after its last instance was told to stop.
     draft.close();

@@ -233,7 +233,7 @@ impl<S: Store> Hearing<S> {
             } else if now >= silent_from && !heard.is_ours() {
                 silent.push(node.clone());
             } else if now < silent_from {
-                next = next.min(silent_from - now);
+                next = next.min(silent_from.saturating_sub(now));
             }
         }
         // Those that another server hears, or nobody, need not be remembered.

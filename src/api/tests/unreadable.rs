@@ -90,7 +90,7 @@ async fn it_happens_to_somebody() {
     assert_eq!((&event["involvedObject"]["name"], &event["type"]), (&json!("n1"), &json!("Warning")));
 }
 
-async fn stored(world: &World) -> Job {
+fn stored(world: &World) -> Job {
     let view = world.cache.view();
     view.jobs.get(&Key::job("default", "web")).cloned().expect("it can be read")
 }
@@ -111,14 +111,14 @@ async fn a_job_that_cannot_be_read_is_applied_again_as_its_next_version_or_delet
             _ => world.merge(WEB, merge.clone()).await,
         };
         assert!(status.is_success(), "{how}: {status} {answer}");
-        let job = stored(&world).await;
+        let job = stored(&world);
         assert_eq!((job.version, job.spec.groups.len()), (2, 1), "{how}");
     }
     let world = running().await;
     world.write(vec![garbage(Key::job("default", "web"))]).await;
     let (status, _) = world.json("DELETE", WEB, &json!({})).await;
     assert_eq!(status, StatusCode::OK);
-    let job = stored(&world).await;
+    let job = stored(&world);
     assert!(job.metadata.deletion_timestamp.is_some());
     assert_eq!((job.version, job.metadata.name.as_str()), (1, "web"));
 }

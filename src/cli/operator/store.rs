@@ -52,12 +52,13 @@ impl PlaceArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RestoredArgs {
     /// embedded:PATH, for a copy that was put back while no server runs. Default: the store of the server that answers.
-    #[arg(value_parser = place)]
     place: Option<PlaceArgs>,
 }
 
-fn place(text: &str) -> Result<PlaceArgs, String> {
-    Ok(PlaceArgs { place: text.to_owned() })
+impl From<String> for PlaceArgs {
+    fn from(place: String) -> PlaceArgs {
+        PlaceArgs { place }
+    }
 }
 
 /// Arguments of `get`.

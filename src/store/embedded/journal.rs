@@ -189,10 +189,9 @@ fn missing(witness: Witness) -> String {
 fn contradiction(survey: &Survey, witness: Option<Witness>) -> Option<String> {
     let (Some(found), Some(witness)) = (survey.standing, witness) else { return None };
     if survey.format == Some(FORMAT) && found.identity != witness.identity {
-        return Some(format!(
-            "it is another store than the one that was here; if it was put here on purpose: encamp operator store \
-             restored embedded:PATH"
-        ));
+        let why = "it is another store than the one that was here; if it was put here on purpose: encamp operator \
+                   store restored embedded:PATH";
+        return Some(why.to_owned());
     }
     (found.revision < witness.revision).then(|| {
         format!(

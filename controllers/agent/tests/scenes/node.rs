@@ -208,7 +208,7 @@ impl Node {
     fn act(&mut self, act: Act) {
         let now = self.now;
         match act {
-            Act::Remember(id, Some(memory)) => drop(self.local.memory.insert(id, memory)),
+            Act::Remember(id, Some(memory)) => drop(self.local.memory.insert(id, *memory)),
             Act::Remember(id, None) => drop(self.local.memory.remove(&id)),
             Act::Report(id, Some(report)) => drop(self.local.reports.insert(id, report)),
             Act::Report(id, None) => drop(self.local.reports.remove(&id)),

@@ -69,7 +69,7 @@ fn what_is_done_while_it_holds_is_one_step() {
         .iter()
         .map(|guard| match guard {
             Guard::At(key, _) | Guard::Absent(key) => key.to_string(),
-            other => format!("{other:?}"),
+            other @ (Guard::Unchanged { .. } | Guard::Term { .. }) => format!("{other:?}"),
         })
         .collect();
     assert_eq!(

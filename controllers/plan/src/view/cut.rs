@@ -241,7 +241,7 @@ impl View {
             "beats" => drop(self.beats.delete(key)),
             "health" => drop(self.health.delete(key)),
             "tombstones" => {
-                drop(self.tombstones.delete(key));
+                self.tombstones.delete(key);
                 self.refold_tombstone(key.segment(1));
             }
             "settings" => drop(self.settings.delete(key)),

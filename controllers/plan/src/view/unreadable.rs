@@ -7,6 +7,9 @@
 
 use schemas::key::{Key, Shape};
 
+/// What is done with a node of which too little is known.
+const NOTHING_NEW: &str = "what runs on the node goes on, and nothing new is placed there";
+
 /// How an unreadable document of one kind is dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable {
@@ -54,27 +57,17 @@ impl Unreadable {
                 "the agent writes it anew",
             ),
             "details" => ("the node's agent", "events and checks are not shown", "the agent writes it anew"),
-            "fingerprints" => (
-                "the node's agent",
-                "what runs on the node goes on, and nothing new is placed there",
-                "the agent writes it anew",
-            ),
-            "nodes" => (
-                "users",
-                "what runs on the node goes on, and nothing new is placed there",
-                "change the node: `encamp node eligibility` or a patch",
-            ),
+            "fingerprints" => ("the node's agent", NOTHING_NEW, "the agent writes it anew"),
+            "nodes" => ("users", NOTHING_NEW, "change the node: `encamp node eligibility` or a patch"),
             "links" => (
                 "the server that hears the node",
                 "the node keeps its health for a grace",
                 "the server writes it anew with the node's next beat",
             ),
             "beats" => ("the server", "its last sign of life counts", "the server's next beat replaces it"),
-            "health" => (
-                "the heartbeat controller",
-                "what runs on the node goes on, and nothing new is placed there",
-                "it is written anew as the node's link says",
-            ),
+            "health" => {
+                ("the heartbeat controller", NOTHING_NEW, "it is written anew as the node's link says")
+            }
             "settings" => ("users", "the defaults count", "set them again: `encamp operator heartbeat`"),
             "brakes" => ("the heartbeat controller", "nobody waits", "the controller writes it anew"),
             "releases" => ("users", "nothing is released", "release again: `encamp operator brake release`"),

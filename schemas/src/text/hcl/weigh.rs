@@ -117,8 +117,12 @@ impl Scan<'_> {
 mod tests {
     use super::*;
 
+    fn entry(n: usize) -> String {
+        format!("k{n} = 1\n")
+    }
+
     fn entries(count: usize) -> String {
-        (0..count).map(|n| format!("k{n} = 1\n")).collect()
+        (0..count).map(entry).collect()
     }
 
     #[test]
@@ -141,7 +145,7 @@ mod tests {
             format!("a = \"{}\"", many.replace('\n', "\\n")),
             format!("a = <<E\n{many}\nE\nb = 1"),
             format!("/* {many} */"),
-            many.lines().map(|line| format!("// {line}\n")).collect(),
+            format!("// {}\n", many.trim_end().replace('\n', "\n// ")),
             format!("a = \"$${{ {}\"", many.replace('\n', " ")),
             "\"".to_owned(),
             "<<".to_owned(),

@@ -19,8 +19,10 @@ impl Ear {
     }
 
     fn pass(&mut self, seconds: f32) {
-        for _look in 0..(seconds * 2.0) as u32 {
-            self.now += Duration::from_millis(500);
+        let (mut left, look) = (Duration::from_secs_f32(seconds), Duration::from_millis(500));
+        while let Some(rest) = left.checked_sub(look) {
+            left = rest;
+            self.now += look;
             self.listening.look(self.now);
         }
     }

@@ -47,8 +47,8 @@ impl Server {
         }
     }
 
-    fn may_write(&self, session: &str, found: (Link, Revision)) -> bool {
-        self.holders.may_write("n1", &link("own", session), &beat(&format!("i {session}")), &found)
+    fn may_write(&self, session: &str, found: &(Link, Revision)) -> bool {
+        self.holders.may_write("n1", &link("own", session), &beat(&format!("i {session}")), found)
     }
 }
 
@@ -71,7 +71,7 @@ fn a_restart_follows_and_what_follows_it_too() {
     assert_eq!(server.hears(0, "i1 a"), "held");
     assert_eq!(server.hears(1, "i1 b a"), "noted");
     assert_eq!(server.hears(2, "i1 c b"), "noted", "the store stalls: the first link is still there");
-    assert!(server.may_write("c", (link("own", "a"), Revision(5))));
+    assert!(server.may_write("c", &(link("own", "a"), Revision(5))));
     server.holders.wrote("n1", &link("own", "c"), Revision(9));
     assert_eq!(server.hears(3, "i1 c b"), "held");
     assert_eq!(server.hears(4, "i1 a"), "refused");
@@ -143,10 +143,10 @@ fn while_another_server_lives_the_link_is_its_word() {
 fn nobody_writes_over_a_later_link_than_it_was_admitted_over() {
     let mut server = Server::with_link("own", "a");
     assert_eq!(server.hears(7, "i1 b"), "noted");
-    assert!(server.may_write("b", (link("own", "a"), Revision(5))));
-    assert!(!server.may_write("b", (link("other", "a"), Revision(6))), "it has gone to another server");
-    assert!(!server.may_write("b", (link("other", "c"), Revision(6))));
-    assert!(server.may_write("b", (Link { connected: false, ..link("other", "c") }, Revision(6))));
-    assert!(server.may_write("b", (link("other", ""), Revision(6))), "an older agent's");
-    assert!(server.may_write("b", (link("other", "b"), Revision(6))), "its own, at another server");
+    assert!(server.may_write("b", &(link("own", "a"), Revision(5))));
+    assert!(!server.may_write("b", &(link("other", "a"), Revision(6))), "it has gone to another server");
+    assert!(!server.may_write("b", &(link("other", "c"), Revision(6))));
+    assert!(server.may_write("b", &(Link { connected: false, ..link("other", "c") }, Revision(6))));
+    assert!(server.may_write("b", &(link("other", ""), Revision(6))), "an older agent's");
+    assert!(server.may_write("b", &(link("other", "b"), Revision(6))), "its own, at another server");
 }
