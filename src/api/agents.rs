@@ -59,11 +59,27 @@ fn writes(view: &View, txn: &Txn) -> Result<(), String> {
             Write::Delete { key } if key.kind() == "fingerprints" => {
                 return Err("a fingerprint is not deleted".to_owned());
             }
+            Write::Delete { key } if speaks_of_life(view, key) => {
+                return Err(format!("{key} speaks of what is placed and has not ended"));
+            }
             Write::Delete { .. } => {}
         }
     }
     txn.guards.iter().try_for_each(|guard| guards(node, guard))?;
     is_bounded(view, node, txn)
+}
+
+/// Whether a report says of something that is placed that it lives: an agent takes a report away once all of it ended.
+fn speaks_of_life(view: &View, key: &Key) -> bool {
+    let of = |name: &str| {
+        let (namespace, allocation) = name.split_once('/')?;
+        Some(Key::placement(key.segment(1), namespace, allocation))
+    };
+    view.reports.get(key).is_some_and(|report| {
+        report.allocations.iter().any(|(name, told)| {
+            !told.state.is_terminal() && of(name).is_some_and(|placed| view.counters(&placed).is_some())
+        })
+    })
 }
 
 fn put(view: &View, (key, node): (&Key, &str), value: &[u8]) -> Result<(), String> {
@@ -154,6 +170,20 @@ mod tests {
 
     fn verdict(view: &View, guards: Vec<Guard>, writes: Vec<Write>) -> Result<(), String> {
         super::writes(view, &Txn { guards, writes })
+    }
+
+    #[test]
+    fn a_report_of_what_lives_is_not_taken_away() {
+        let placed = "node n1 · job web · place web.api.0-v1.0 on n1";
+        let gone = || vec![Write::Delete { key: Key::report("n1", 0) }];
+        for (told, may) in [("running", false), ("pending", false), ("complete", true), ("failed", true)] {
+            let view = fixture::read(&format!("{placed} · report web.api.0-v1.0 {told}"));
+            assert_eq!(verdict(&view, vec![], gone()).is_ok(), may, "{told}");
+        }
+        let purged = format!(
+            "{placed} · report web.api.0-v1.0 running · delete /placements/n1/default/web.api.0-v1.0"
+        );
+        assert_eq!(verdict(&fixture::read(&purged), vec![], gone()), Ok(()));
     }
 
     #[test]

@@ -65,9 +65,7 @@ fn store_face() -> Vec<Row> {
         ("a report is of too many", commit(bodies::put("/reports/n0/1", &bodies::report(10_000)))),
         ("a report of nobody", commit(bodies::put("/reports/nobody/0", &bodies::report(1)))),
         ("a report far away", commit(bodies::put("/reports/n0/4000000000", &bodies::report(1)))),
-        ("the reports are deleted", {
-            Answered(Method::POST, "/store/v1/commit".to_owned(), JSON, bodies::delete("/reports/n0/0"))
-        }),
+        ("the reports are deleted", commit(bodies::delete("/reports/n0/0"))),
         ("details are huge", {
             commit(bodies::put("/details/n0/default/a.b.0-v0.0", &b" ".repeat(900_000)))
         }),

@@ -130,7 +130,7 @@ pub async fn growth_ends_before_etcd_is_full(cluster: Cluster) {
 
     empty(&mut client).await;
     wait::until(wait::STEP, "etcd to have room", async || cluster.api.is_ready().await).await;
-    apply_large(&cluster, 2).expect("there is room again");
+    wait::until(wait::STEP, "room for a large job", async || apply_large(&cluster, 2)).await;
 }
 
 /// An etcd that has raised its alarm: deleting a job succeeds, harms no other, and once there is room its tasks end.
