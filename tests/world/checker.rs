@@ -30,6 +30,8 @@ pub(crate) struct Checker {
     rollouts: BTreeMap<Key, DeploymentStatus>,
     /// By node and task: the incarnation that began last, and the revision that was seen then.
     began: BTreeMap<(String, TaskId), (u32, Revision)>,
+    /// What the story itself took away, for no reason of the cluster's.
+    pub(crate) vandalised: BTreeSet<Key>,
     /// Every broken rule found, with the revision.
     pub(crate) breaches: Vec<String>,
 }
@@ -55,7 +57,12 @@ impl Checker {
             let key = change.key();
             match change {
                 Change::Delete { .. } => {
-                    self.identities.remove(key);
+                    let has_ended = key.kind() != "placements" || self.view.indexes.is_gone(key);
+                    if has_ended {
+                        self.identities.remove(key);
+                    } else if self.view.placements.get(key).is_some() && !self.vandalised.contains(key) {
+                        self.breaches.push(format!("A1: {key} was deleted, and nobody had said that it ended"));
+                    }
                     self.ended.remove(key);
                     self.rollouts.remove(key);
                 }

@@ -19,7 +19,7 @@ use crate::user::{Wish, job};
 /// How many seeds tell each story: a pause falls anywhere between two beats.
 const SEEDS: u64 = 6;
 /// I35: how long a cluster may take to come right.
-const SOON: Duration = Duration::from_secs(120);
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 /// Everything but the store stands still: servers and agents.
 pub(crate) async fn all_pause(stage: &mut Stage, time: Duration) -> Result<(), Broken> {
@@ -38,12 +38,12 @@ async fn servers_pause(stage: &mut Stage, at: &[usize], time: Duration) -> Resul
     Ok(())
 }
 
-fn running(stage: &Stage) -> BTreeMap<String, Vec<TaskId>> {
+pub(crate) fn running(stage: &Stage) -> BTreeMap<String, Vec<TaskId>> {
     stage.nodes.iter().map(|node| (node.name.clone(), node.machine.alive())).collect()
 }
 
 /// A cluster with twelve instances of a job.
-async fn twelve(stage: &mut Stage) -> Result<(), Broken> {
+pub(crate) async fn twelve(stage: &mut Stage) -> Result<(), Broken> {
     stage.pass(Duration::from_secs(45)).await?;
     stage.ask(Wish::submit(&job("web", "service", 12, 0)));
     stage.pass(Duration::from_secs(1)).await?;
@@ -178,7 +178,7 @@ fn agents_restart_while_the_store_stands_still() {
 #[test]
 fn an_agent_crashes_twice_while_servers_stand_still() {
     for paused in [&[0][..], &[1], &[0, 1]] {
-        all_are_kept(async |stage| {
+        all_are_kept(async |stage: &mut Stage| {
             stage.nodes[0].crash_agent();
             paused.iter().for_each(|at| stage.servers[*at].pause());
             for _life in 0..2 {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
 
+mod absence;
 mod alive;
 mod broken;
 mod calm;

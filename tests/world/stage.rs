@@ -52,7 +52,7 @@ pub(crate) struct Stage {
     pub(crate) trace: Trace,
     /// What people were told meanwhile.
     answers: Arc<Mutex<Vec<String>>>,
-    truth: Memory,
+    pub(crate) truth: Memory,
     watch: Option<Watch>,
     seen: Revision,
     /// How far the picture of each server has come, by the server's life.
