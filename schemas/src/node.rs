@@ -205,7 +205,6 @@ impl Default for Link {
 }
 
 /// Whether a number can be left out.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero<N: Copy + Into<u64>>(number: &N) -> bool {
     (*number).into() == 0
 }
