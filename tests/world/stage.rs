@@ -52,6 +52,7 @@ pub(crate) struct Stage {
     pub(crate) trace: Trace,
     /// What people were told meanwhile.
     answers: Arc<Mutex<Vec<String>>>,
+    /// The store without its faults.
     pub(crate) truth: Memory,
     watch: Option<Watch>,
     seen: Revision,
