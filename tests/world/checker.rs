@@ -61,7 +61,8 @@ impl Checker {
                     if has_ended {
                         self.identities.remove(key);
                     } else if self.view.placements.get(key).is_some() && !self.vandalised.contains(key) {
-                        self.breaches.push(format!("A1: {key} was deleted, and nobody had said that it ended"));
+                        self.breaches
+                            .push(format!("A1: {key} was deleted, and nobody had said that it ended"));
                     }
                     self.ended.remove(key);
                     self.rollouts.remove(key);

@@ -178,7 +178,7 @@ fn agents_restart_while_the_store_stands_still() {
 #[test]
 fn an_agent_crashes_twice_while_servers_stand_still() {
     for paused in [&[0][..], &[1], &[0, 1]] {
-        all_are_kept(async |stage: &mut Stage| {
+        all_are_kept(&async |stage| {
             stage.nodes[0].crash_agent();
             paused.iter().for_each(|at| stage.servers[*at].pause());
             for _life in 0..2 {
