@@ -127,17 +127,14 @@ fn is_disowned(view: &View, key: &Key, placement: &Placement) -> bool {
         return true;
     }
     let job_key = Key::job(namespace, job);
-    match view.jobs.get(&job_key) {
-        Some(job) => {
-            let is_leaving = job.metadata.deletion_timestamp.is_some() || job.spec.stop;
-            is_leaving || job.spec.group(&placement.group).is_none()
-        }
-        None => {
-            let of_job = ["versions", namespace, job];
-            let has_versions = view.versions.under(&of_job).next().is_some()
-                || view.unreadable.under(&of_job).next().is_some();
-            !view.is_unreadable(&job_key) && !has_versions
-        }
+    if let Some(job) = view.jobs.get(&job_key) {
+        let is_leaving = job.metadata.deletion_timestamp.is_some() || job.spec.stop;
+        is_leaving || job.spec.group(&placement.group).is_none()
+    } else {
+        let of_job = ["versions", namespace, job];
+        let has_versions =
+            view.versions.under(&of_job).next().is_some() || view.unreadable.under(&of_job).next().is_some();
+        !view.is_unreadable(&job_key) && !has_versions
     }
 }
 
