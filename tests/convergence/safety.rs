@@ -81,6 +81,9 @@ fn rollouts(view: &View) -> Result<(), String> {
 pub(crate) fn between(before: &View, after: &View) -> Result<(), String> {
     for (key, row) in after.placements.iter() {
         let Some(old) = before.placements.get(key) else {
+            if before.is_unreadable(key) {
+                continue; // It was born before.
+            }
             let job = after.jobs.get(&Key::job(key.segment(2), &row.value.job));
             if job.is_none_or(|job| job.spec.stop || job.metadata.deletion_timestamp.is_some()) {
                 return Err(format!("{key} was placed although its job is stopped"));
