@@ -22,6 +22,8 @@ pub(crate) struct Survey<'a> {
     pub(crate) late: usize,
     /// Given up in the present silence.
     pub(crate) gone: usize,
+    /// How many each server hears, by its links.
+    heard: BTreeMap<&'a str, usize>,
     /// All that were there when the present silence began.
     pub(crate) all: usize,
     /// All that are known, those lost long ago included.
@@ -92,7 +94,8 @@ impl<'a> Survey<'a> {
     }
 
     /// How many nodes have missed a beat, as the servers that are heard say, without those that are due already: a
-    /// beat of a server may be older than what it wrote about a node.
+    /// beat of a server may be older than what it wrote about a node. A server also counts names that are no nodes,
+    /// so no more are believed than there are nodes that it hears.
     fn late_by_server(&self, view: &View) -> usize {
         let mut due: BTreeMap<&str, usize> = BTreeMap::new();
         for one in self.due.values().filter(|due| !due.is_server_silent) {
@@ -102,6 +105,7 @@ impl<'a> Survey<'a> {
         let beats = view.beats.iter().filter(|(key, _)| is_heard(key.segment(1)));
         let late = beats.map(|(key, beat)| {
             let late = usize::try_from(beat.value.late).unwrap_or(usize::MAX);
+            let late = late.min(self.heard.get(key.segment(1)).copied().unwrap_or_default());
             late.saturating_sub(due.get(key.segment(1)).copied().unwrap_or_default())
         });
         late.sum()
@@ -111,6 +115,9 @@ impl<'a> Survey<'a> {
         self.all += 1;
         let key = Key::link(node);
         let link = view.links.get(&key);
+        if let Some(link) = link.filter(|link| link.connected) {
+            *self.heard.entry(&link.server).or_default() += 1;
+        }
         let standing = match link {
             Some(link) => standing(view, settings, node, link),
             None if view.is_unreadable(&key) => unread(view, settings, node),

@@ -174,3 +174,18 @@ fn while_the_brake_holds_it_is_asked_again_later_never_at_once() {
     let plan = plan(&scene.view, fixture::at(0));
     assert!(plan.wake_at.is_some_and(|at| at > fixture::at(0)), "{plan:?}");
 }
+
+#[test]
+fn names_that_are_no_nodes_do_not_hold_the_brake() {
+    let nodes = "node n1 · node n2 · node n3 · node n4 · link n1 s1 · link n2 s1 · link n3 s1 · link n4 s2";
+    let silent = "health n4 ready · link n4 s2 broken";
+    let late = |late: u32| {
+        let told = Scene::steady(&format!("{nodes} · beat s1 1 late={late} · beat s2 1 · {silent}")).decide();
+        told.contains("health n4 Down")
+    };
+    assert!(late(0), "one of four is given up at once");
+    assert!(!late(2), "three of four are silent: the brake holds");
+    let strangers = format!("node n4 · link n4 s2 · beat s1 1 late=250 · beat s2 1 · {silent}");
+    let far = "node n1 · node n2 · node n3 · link n1 s2 · link n2 s2 · link n3 s2";
+    assert!(Scene::steady(&format!("{far} · {strangers}")).decide().contains("health n4 Down"));
+}
