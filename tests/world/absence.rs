@@ -79,6 +79,8 @@ fn documents_of_one_kind_vanish() {
     }
 }
 
+/// Not among them, for it does not hold yet: placements with reports. Until the agents repair their reports nobody but
+/// they knows what runs, and the slots are filled again.
 #[test]
 fn several_kinds_vanish_at_once() {
     for places in
