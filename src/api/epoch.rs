@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::kind::GROUP_VERSION;
 use super::refusal::Refusal;
+use super::request::{Asked, WriteQuery};
 use super::scene::part;
 use super::server::Server;
 use crate::store::{CommitError, Txn};
@@ -72,17 +73,32 @@ fn document(view: &View, epoch: &Epoch) -> Value {
 }
 
 /// The store was restored from a backup: it goes on under a new name, after the one that it had.
-async fn restored(State(server): State<Server>, body: String) -> Result<Json<Value>, Refusal> {
+async fn restored(
+    State(server): State<Server>,
+    Asked(query): Asked<WriteQuery>,
+    body: String,
+) -> Result<Json<Value>, Refusal> {
+    let is_dry = query.is_dry_run()?;
     let Word { by, epoch } = word(&body)?;
     if epoch.is_some() {
         return Err(Refusal::bad_request("epoch: only `accept` takes one; a restored store follows its own"));
     }
     let at = server.now();
-    change(&server, |current| Ok(current.restored(uuid::Uuid::new_v4().to_string(), (at, by.clone())))).await
+    change(
+        &server,
+        is_dry,
+        |current| Ok(current.restored(uuid::Uuid::new_v4().to_string(), (at, by.clone()))),
+    )
+    .await
 }
 
 /// Nodes that follow other stores are to follow this one.
-async fn accept(State(server): State<Server>, body: String) -> Result<Json<Value>, Refusal> {
+async fn accept(
+    State(server): State<Server>,
+    Asked(query): Asked<WriteQuery>,
+    body: String,
+) -> Result<Json<Value>, Refusal> {
+    let is_dry = query.is_dry_run()?;
     let Word { by, epoch } = word(&body)?;
     let accepted: BTreeSet<String> = match epoch {
         Some(epoch) => BTreeSet::from([epoch]),
@@ -94,7 +110,7 @@ async fn accept(State(server): State<Server>, body: String) -> Result<Json<Value
         ));
     }
     let at = server.now();
-    change(&server, |current| {
+    change(&server, is_dry, |current| {
         if current.id.is_empty() {
             return Err(Refusal::unavailable(
                 "the store has no name yet; a server gives it one when it starts",
@@ -124,9 +140,10 @@ fn word(body: &str) -> Result<Word, Refusal> {
     Ok(word)
 }
 
-/// Rewrites the epoch, if nobody else does at the same time.
+/// Rewrites the epoch, if nobody else does at the same time; a dry run only tells what it would be.
 async fn change(
     server: &Server,
+    is_dry: bool,
     make: impl Fn(Epoch) -> Result<Epoch, Refusal>,
 ) -> Result<Json<Value>, Refusal> {
     let key = Key::epoch();
@@ -139,6 +156,9 @@ async fn change(
         None => Epoch::default(),
     };
     let next = make(current)?;
+    if is_dry {
+        return Ok(Json(server.look(|scene| document(scene.view, &next))));
+    }
     let guard = stored.map_or(Guard::Absent(key.clone()), |entry| Guard::At(key.clone(), entry.modified));
     let txn = Txn { guards: vec![guard], writes: vec![Write::put(key, &next)] };
     match server.commit(txn).await {

@@ -136,6 +136,9 @@ async fn release(
     let Some(silence) = brake.and_then(|brake| brake.since) else {
         return Err(Refusal::not_now("the brake does not hold: there is nothing to release"));
     };
+    if query.is_dry_run()? {
+        return Ok(Json(server.look(|scene| brake_of(scene.view))).into_response());
+    }
     let key = Key::brake_release();
     let (guard, _) = read::<BrakeRelease>(&server, &key).await?;
     let release = BrakeRelease { silence: Some(silence), by, at: Some(server.now()) };

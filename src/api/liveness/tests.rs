@@ -57,6 +57,13 @@ async fn the_brake_is_shown_and_released_once() {
     let health = Health { state: NodeState::Ready, ..Health::default() };
     let found = Write::put(Key::fingerprint("n1"), &schemas::node::Fingerprint::default());
     world.write(vec![found, Write::put(Key::health("n1"), &health), Write::put(Key::brake(), &brake)]).await;
+    let (status, tried) = world.json("POST", &format!("{RELEASE}?dryRun=All"), &json!({"by": "ann"})).await;
+    assert_eq!(
+        (status, &tried["status"]["holds"]),
+        (StatusCode::OK, &json!(true)),
+        "a dry run releases nothing"
+    );
+    assert_eq!(world.get(BRAKE).await["status"]["holds"], json!(true));
     let status = world.get(BRAKE).await["status"].clone();
     assert_eq!((&status["holds"], &status["waiting"]), (&json!(true), &json!(["n1"])));
     let node = world.get(NODE).await;
