@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use plan::{Guard, View, Write};
@@ -15,15 +16,14 @@ use schemas::key::Key;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::body::Sent;
 use super::kind::GROUP_VERSION;
 use super::refusal::Refusal;
-use super::request::{Asked, WriteQuery};
+use super::request::{Asked, WordQuery};
 use super::scene::part;
 use super::server::Server;
+use super::word;
 use crate::store::{CommitError, Txn};
-
-/// The longest name of whoever speaks; it is kept with the epoch.
-const BY_BYTES: usize = 128;
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {
@@ -75,11 +75,13 @@ fn document(view: &View, epoch: &Epoch) -> Value {
 /// The store was restored from a backup: it goes on under a new name, after the one that it had.
 async fn restored(
     State(server): State<Server>,
-    Asked(query): Asked<WriteQuery>,
-    body: String,
+    headers: HeaderMap,
+    Asked(query): Asked<WordQuery>,
+    sent: Sent,
 ) -> Result<Json<Value>, Refusal> {
     let is_dry = query.is_dry_run()?;
-    let Word { by, epoch } = word(&body)?;
+    let Word { by, epoch } = word::read(&sent)?;
+    let by = word::speaker(&by, &headers)?;
     if epoch.is_some() {
         return Err(Refusal::bad_request("epoch: only `accept` takes one; a restored store follows its own"));
     }
@@ -95,13 +97,18 @@ async fn restored(
 /// Nodes that follow other stores are to follow this one.
 async fn accept(
     State(server): State<Server>,
-    Asked(query): Asked<WriteQuery>,
-    body: String,
+    headers: HeaderMap,
+    Asked(query): Asked<WordQuery>,
+    sent: Sent,
 ) -> Result<Json<Value>, Refusal> {
     let is_dry = query.is_dry_run()?;
-    let Word { by, epoch } = word(&body)?;
+    let Word { by, epoch } = word::read(&sent)?;
+    let by = word::speaker(&by, &headers)?;
     let accepted: BTreeSet<String> = match epoch {
-        Some(epoch) => BTreeSet::from([epoch]),
+        Some(epoch) if epoch.is_empty() => {
+            return Err(Refusal::bad_request("epoch: the name of a history, as `waiting` shows it"));
+        }
+        Some(epoch) => BTreeSet::from([word::text("epoch", &epoch)?.to_owned()]),
         None => server.look(|scene| abroad(scene.view).map(|abroad| abroad.follows.to_owned()).collect()),
     };
     if accepted.is_empty() {
@@ -121,23 +128,6 @@ async fn accept(
         Ok(ancestors.fold(current.clone(), Epoch::with))
     })
     .await
-}
-
-fn word(body: &str) -> Result<Word, Refusal> {
-    let body = if body.trim().is_empty() { "{}" } else { body };
-    let word: Word =
-        serde_json::from_str(body).map_err(|error| Refusal::bad_request(format!("the body: {error}")))?;
-    let is_wrong = |text: &str| text.len() > BY_BYTES || text.chars().any(char::is_control);
-    let epoch = word.epoch.as_deref().unwrap_or("-");
-    let wrong = [("by", word.by.as_str()), ("epoch", epoch)].into_iter().find(|(_, text)| is_wrong(text));
-    if let Some((name, _)) = wrong {
-        let why = format!("{name}: at most {BY_BYTES} bytes without control characters");
-        return Err(Refusal::bad_request(why));
-    }
-    if epoch.is_empty() {
-        return Err(Refusal::bad_request("epoch: the name of a history, as `waiting` shows it"));
-    }
-    Ok(word)
 }
 
 /// Rewrites the epoch, if nobody else does at the same time; a dry run only tells what it would be.
@@ -173,3 +163,6 @@ async fn change(
         Err(error) => Err(Refusal::unavailable(format!("the store's epoch was not changed: {error}"))),
     }
 }
+
+#[cfg(test)]
+mod tests;

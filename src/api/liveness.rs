@@ -20,9 +20,10 @@ use super::body::Sent;
 use super::kind::GROUP_VERSION;
 use super::patch;
 use super::refusal::Refusal;
-use super::request::{Asked, WriteQuery};
+use super::request::{Asked, WordQuery};
 use super::scene::part;
 use super::server::Server;
+use super::word;
 use crate::store::{CommitError, Txn};
 
 const SETTINGS: &str = "/apis/encamp.dev/v1/settings/heartbeat";
@@ -52,7 +53,7 @@ fn shown(settings: &HeartbeatSettings) -> Value {
 
 async fn replace(
     State(server): State<Server>,
-    Asked(query): Asked<WriteQuery>,
+    Asked(query): Asked<WordQuery>,
     sent: Sent,
 ) -> Result<Json<Value>, Refusal> {
     let wanted = sent.document()?;
@@ -61,7 +62,7 @@ async fn replace(
 
 async fn change(
     State(server): State<Server>,
-    Asked(query): Asked<WriteQuery>,
+    Asked(query): Asked<WordQuery>,
     sent: Sent,
 ) -> Result<Json<Value>, Refusal> {
     let wanted = sent.document()?;
@@ -120,18 +121,11 @@ struct Word {
 async fn release(
     State(server): State<Server>,
     headers: HeaderMap,
-    Asked(query): Asked<WriteQuery>,
+    Asked(query): Asked<WordQuery>,
     sent: Sent,
 ) -> Result<Response, Refusal> {
-    let word: Word = if sent.bytes.is_empty() {
-        Word::default()
-    } else {
-        serde_json::from_value(sent.document()?).map_err(|error| Refusal::bad_request(error.to_string()))?
-    };
-    let by = if word.by.is_empty() { query.manager(&headers)? } else { word.by };
-    if by.len() > 256 {
-        return Err(Refusal::bad_request("by: more than 256 bytes"));
-    }
+    let Word { by } = word::read(&sent)?;
+    let by = word::speaker(&by, &headers)?;
     let (_, brake) = read::<Brake>(&server, &Key::brake()).await?;
     let Some(silence) = brake.and_then(|brake| brake.since) else {
         return Err(Refusal::not_now("the brake does not hold: there is nothing to release"));

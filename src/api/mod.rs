@@ -47,6 +47,7 @@ mod unreadable;
 mod unsaid;
 mod waiting;
 mod watch;
+mod word;
 mod work;
 mod write;
 mod write_jobs;

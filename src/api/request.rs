@@ -52,6 +52,20 @@ pub(super) struct WriteQuery {
     pub force: Option<String>,
 }
 
+/// The query of a write whose body is no document that people own: other parameters would mean nothing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(super) struct WordQuery {
+    dry_run: Option<String>,
+}
+
+impl WordQuery {
+    /// Whether nothing is to be written.
+    pub(super) fn is_dry_run(&self) -> Result<bool, Refusal> {
+        is_dry_run(self.dry_run.as_deref())
+    }
+}
+
 /// What is done about fields that are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldValidation {
@@ -68,14 +82,25 @@ pub(super) fn is_set(flag: Option<&String>) -> bool {
     flag.is_some_and(|flag| matches!(flag.as_str(), "" | "1" | "true" | "True"))
 }
 
+fn is_dry_run(asked: Option<&str>) -> Result<bool, Refusal> {
+    match asked {
+        None | Some("") => Ok(false),
+        Some("All") => Ok(true),
+        Some(other) => Err(Refusal::bad_request(format!("dryRun: {other:?} is not supported; use All"))),
+    }
+}
+
+/// The program that sends a request, as it names itself.
+pub(super) fn program(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let program = agent.split(['/', ' ']).next().filter(|word| !word.is_empty());
+    program.unwrap_or("unknown").chars().take(MANAGER_BYTES).collect()
+}
+
 impl WriteQuery {
     /// Whether nothing is to be written.
     pub(super) fn is_dry_run(&self) -> Result<bool, Refusal> {
-        match self.dry_run.as_deref() {
-            None | Some("") => Ok(false),
-            Some("All") => Ok(true),
-            Some(other) => Err(Refusal::bad_request(format!("dryRun: {other:?} is not supported; use All"))),
-        }
+        is_dry_run(self.dry_run.as_deref())
     }
 
     /// What is done about fields that are not known; they are dropped with a warning unless asked otherwise.
@@ -104,9 +129,7 @@ impl WriteQuery {
             }
             return Ok(manager.clone());
         }
-        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let program = agent.split(['/', ' ']).next().filter(|word| !word.is_empty());
-        Ok(program.unwrap_or("unknown").chars().take(MANAGER_BYTES).collect())
+        Ok(program(headers))
     }
 }
 

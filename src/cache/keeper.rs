@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::difference::{Known, difference, learn};
 use super::digest::Digest;
-use super::unreadable;
+use super::{losses, unreadable};
 use crate::clock::Clock;
 use crate::store::{Batch, Store, WatchError};
 
@@ -202,9 +202,10 @@ impl Cache {
         {
             let uptime = self.uptime();
             let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
-            let before = unreadable::among(&view, &changes);
+            let (before, lost) = (unreadable::among(&view, &changes), losses::among(&view, &changes));
             view.apply(revision, &changes);
             unreadable::tell(&mut view, &changes, &before);
+            losses::tell(&mut view, &changes, &lost);
             let leader = view.leaders.get(&Key::leader(JUDGE)).map(|leader| leader.server.clone());
             leader.iter().for_each(|leader| view.sight.led_by(leader));
             let beats = changes.iter().map(Change::key).filter(|key| key.kind() == "beats");

@@ -8,6 +8,7 @@ mod cached;
 mod difference;
 mod digest;
 mod keeper;
+mod losses;
 mod unreadable;
 
 pub use cached::Cached;

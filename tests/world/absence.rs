@@ -79,13 +79,14 @@ fn documents_of_one_kind_vanish() {
     }
 }
 
-/// Not among them, for it does not hold yet: placements with reports. Until the agents repair their reports nobody but
-/// they knows what runs, and the slots are filled again.
 #[test]
 fn several_kinds_vanish_at_once() {
-    for places in
-        [["/placements/", "/fingerprints/"], ["/fingerprints/", "/health/"], ["/rosters/", "/deployments/"]]
-    {
+    for places in [
+        ["/placements/", "/fingerprints/"],
+        ["/placements/", "/reports/"],
+        ["/fingerprints/", "/health/"],
+        ["/rosters/", "/deployments/"],
+    ] {
         nothing_is_touched(&async |stage: &mut Stage| {
             vandalise(stage, &places);
             Ok(())
@@ -93,10 +94,32 @@ fn several_kinds_vanish_at_once() {
     }
 }
 
+/// Whoever leads next has seen it too.
+#[test]
+fn the_server_that_leads_dies_with_what_vanishes() {
+    nothing_is_touched(&async |stage: &mut Stage| {
+        vandalise(stage, &["/placements/", "/reports/"]);
+        for at in 0..2 {
+            stage.servers[at].crash();
+            stage.pass(Duration::from_secs(20)).await?;
+            stage.servers[at].start();
+            stage.pass(Duration::from_secs(5)).await?;
+        }
+        Ok(())
+    });
+}
+
 #[test]
 fn they_vanish_again_and_again() {
     nothing_is_touched(&async |stage: &mut Stage| {
-        for place in ["/placements/n1/", "/fingerprints/n1", "/placements/n1/", "/placements/"] {
+        for place in [
+            "/placements/n1/",
+            "/fingerprints/n1",
+            "/reports/n1/",
+            "/placements/n1/",
+            "/reports/",
+            "/placements/",
+        ] {
             vandalise(stage, &[place]);
             stage.pass(Duration::from_secs(3)).await?;
         }

@@ -24,7 +24,7 @@ use crate::successor::{Succession, Successors};
 pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
     let mut draft = Draft::new(view);
     let mut notes = Vec::new();
-    let orphaned = orphans::answer(view, &mut draft, &mut notes);
+    let orphaned = orphans::answer(view, &mut draft, &mut notes, now);
     let settled = settle_strays(view, &mut draft);
     let mending = recovery::mend(view, &mut draft, now);
     let settled = Settled { mending, orphaned, ..settled };
@@ -32,7 +32,7 @@ pub(crate) fn decide(view: &View, now: Timestamp) -> Plan<Write> {
     // A place may be filled again only after its last instance was told to stop.
     draft.close();
     notes.extend(pending::place(view, &settled, &mut draft, now));
-    Plan { steps: draft.steps(), wake_at: None, notes }
+    Plan { steps: draft.steps(), wake_at: settled.orphaned.until, notes }
 }
 
 /// What became of placements that no slot wants as they are.

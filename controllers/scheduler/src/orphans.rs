@@ -4,10 +4,12 @@
 //! with the placement it remembers. Each gets a readable word here: where its slot still means it, the placement is
 //! written again and adopts what runs; where a roster or a job says otherwise, it is told to stop. A job of which
 //! the store knows nothing says neither: its orphans go on, unless operators said of this store, after the orphan was
-//! placed, that it is the one to believe.
+//! placed, that it is the one to believe. Where the report vanished together with the placement, the name is kept for
+//! as long as it takes the agent to tell.
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use plan::view::GroupRef;
 use plan::{Draft, Note, View, Write};
 use schemas::key::Key;
@@ -16,19 +18,35 @@ use schemas::placement::{Placement, Wish};
 use schemas::report::AllocationReport;
 use schemas::roster::{SlotState, allocation_name};
 
-/// Names for which no instance may be placed now, by namespace and allocation.
-pub(crate) type Held = BTreeSet<(String, String)>;
+/// Names for which no instance may be placed now.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// By namespace and allocation.
+    names: BTreeSet<(String, String)>,
+    /// When some of them are free whatever anybody says.
+    pub(crate) until: Option<Timestamp>,
+}
 
-/// Answers every orphan that can be answered; tells which names must wait.
-pub(crate) fn answer(view: &View, draft: &mut Draft, notes: &mut Vec<Note>) -> Held {
-    let mut held = Held::new();
+impl Held {
+    fn add(&mut self, placement: &Key) {
+        self.names.insert((placement.segment(2).to_owned(), placement.segment(3).to_owned()));
+    }
+
+    pub(crate) fn holds(&self, namespace: &str, allocation: String) -> bool {
+        self.names.contains(&(namespace.to_owned(), allocation))
+    }
+}
+
+/// Answers every orphan that can be answered; tells which names must wait, and when to look at them again.
+pub(crate) fn answer(view: &View, draft: &mut Draft, notes: &mut Vec<Note>, now: Timestamp) -> Held {
+    let mut held = untold(view, notes, now);
     for (key, report) in view.indexes.orphans() {
         if view.is_unreadable(key) {
             continue;
         }
         let (node, namespace, allocation) = (key.segment(1), key.segment(2), key.segment(3));
         if let Some(lost) = placement_of(key, report) {
-            held.insert((namespace.to_owned(), allocation.to_owned()));
+            held.add(key);
             let roster_key = Key::roster(namespace, &lost.job, &lost.group);
             let job_key = Key::job(namespace, &lost.job);
             match verdict(view, key, lost) {
@@ -42,10 +60,30 @@ pub(crate) fn answer(view: &View, draft: &mut Draft, notes: &mut Vec<Note>) -> H
             }
         } else if !is_down(view, node) {
             // Its agent will say what it was placed as, or that it has ended.
-            held.insert((namespace.to_owned(), allocation.to_owned()));
+            held.add(key);
             let text = format!("on {node}: its placement is missing and its agent has not said what it was");
             notes.push(Note { about: allocation.to_owned(), text });
         }
+    }
+    held
+}
+
+/// Placements that vanished a moment ago and of which no report is left either: their agents, as long as they live, are
+/// about to tell what they run.
+fn untold(view: &View, notes: &mut Vec<Note>, now: Timestamp) -> Held {
+    let mut held = Held::default();
+    for (key, left) in view.sight.losses() {
+        let node = key.segment(1);
+        let is_purged = view.tombstones.get(&Key::tombstone(node)).is_some() && !view.knows_node(node);
+        if is_down(view, node) || is_purged || view.indexes.report(key).is_some() {
+            continue;
+        }
+        held.add(key);
+        let again = now.saturating_add(left).unwrap_or(Timestamp::MAX);
+        held.until = Some(held.until.map_or(again, |until| until.min(again)));
+        let text =
+            format!("on {node}: its placement vanished, and its agent has not said yet whether it runs");
+        notes.push(Note { about: key.segment(3).to_owned(), text });
     }
     held
 }

@@ -98,7 +98,7 @@ impl<'v> Round<'v> {
         for index in self.view.open.pending_of(group) {
             let Some(slot) = roster.slot_at(index) else { continue };
             let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
-            if self.settled.orphaned.contains(&(group.namespace.clone(), name)) {
+            if self.settled.orphaned.holds(&group.namespace, name) {
                 continue;
             }
             by_version.entry(slot.spec).or_default().push(Waiting {

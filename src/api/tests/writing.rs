@@ -1,6 +1,5 @@
 //! Writes: what was seen, what is the same, what may be sent, what a plan foresees.
 
-use axum::http::StatusCode;
 use schemas::codec;
 use schemas::key::{Key, Prefix};
 use serde_json::json;
@@ -152,15 +151,4 @@ async fn a_wrong_word_about_a_node_is_blamed_on_the_node() {
     world.write(node("n1")).await;
     let (_, refused) = world.merge(NODE, json!({"spec": {"eligible": "maybe"}})).await;
     assert!(refused["message"].as_str().unwrap().starts_with("Node \"n1\" is invalid"), "{refused}");
-}
-
-#[tokio::test]
-async fn a_dry_run_of_a_word_about_the_store_leaves_its_epoch() {
-    const STORE: &str = "/apis/encamp.dev/v1/store";
-    let world = World::new().await;
-    let before = world.get(STORE).await;
-    let (status, tried) = world.json("POST", &format!("{STORE}/restored?dryRun=All"), &json!({})).await;
-    assert_eq!(status, StatusCode::OK, "{tried}");
-    assert_ne!(tried["epoch"], before["epoch"], "it tells what would be");
-    assert_eq!(world.get(STORE).await, before);
 }

@@ -1,5 +1,5 @@
-//! When this process last heard from each server, and for how long it has been listening itself: the one thing in a
-//! view that the store does not hold.
+//! What this process saw itself, the one thing in a view that the store does not hold: when it last heard from each
+//! server, for how long it has been listening, and what vanished before its eyes.
 //!
 //! All times are this process's own uptime, which goes on while the machine sleeps; what clocks show never matters.
 //! Silence of the observer is not silence of the observed: after a pause of this process, and after a time in which
@@ -17,6 +17,8 @@ const PAUSED_AFTER: SignedDuration = SignedDuration::from_millis(1_500);
 const BLIND_AFTER: SignedDuration = SignedDuration::from_secs(3);
 /// After a pause of more than this one knows as little as after a start: it is the usual grace.
 const LONG_PAUSE: SignedDuration = SignedDuration::from_secs(6);
+/// How long a loss is remembered: longer than it takes an agent that lives to compare what is stored of it, a minute.
+const LOSS_LASTS: SignedDuration = SignedDuration::from_secs(75);
 
 /// What was heard, and since when there was anything to hear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub struct Sight {
     heard: BTreeMap<String, SignedDuration>,
     leader: Option<String>,
     unreadable: BTreeMap<Key, SignedDuration>,
+    lost: BTreeMap<Key, SignedDuration>,
 }
 
 impl Sight {
@@ -47,6 +50,10 @@ impl Sight {
             self.begin_anew(uptime, gap);
         }
         self.now = uptime.max(self.now);
+        if !self.lost.is_empty() && self.is_seeing() {
+            let (now, steady) = (self.now, self.steady);
+            self.lost.retain(|_, lost| now.saturating_sub((*lost).max(steady)) < LOSS_LASTS);
+        }
     }
 
     /// A server's beat has changed.
@@ -80,6 +87,24 @@ impl Sight {
         } else {
             self.unreadable.remove(key);
         }
+    }
+
+    /// A placement vanished although nobody had said that its allocation ended, or is there again.
+    pub fn missed(&mut self, placement: &Key, is_missing: bool) {
+        if is_missing {
+            self.lost.entry(placement.clone()).or_insert(self.now);
+        } else {
+            self.lost.remove(placement);
+        }
+    }
+
+    /// Placements that vanished a short while ago, and how long it may take until their agents have told what they run.
+    pub fn losses(&self) -> impl Iterator<Item = (&Key, SignedDuration)> {
+        let is_seeing = self.is_seeing();
+        self.lost.iter().map(move |(key, lost)| {
+            let since = self.now.saturating_sub((*lost).max(self.steady));
+            (key, if is_seeing { LOSS_LASTS.saturating_sub(since) } else { LOSS_LASTS })
+        })
     }
 
     /// For how long a document has been unreadable and servers could be heard to mend it, as far as this process can
@@ -168,6 +193,24 @@ mod tests {
         hear(&mut sight, 146..=147, &["s2"]);
         assert_eq!(sight.silence("s1"), Some(at(1_000)), "counted since the stall was over");
         assert_eq!(sight.freshness(), at(47_000));
+    }
+
+    #[test]
+    fn a_loss_is_remembered_until_it_is_made_good_or_every_agent_had_its_say() {
+        let (mut sight, key) = (sight(), Key::placement("n1", "default", "web.api.0-v1.0"));
+        let left = |sight: &Sight| sight.losses().next().map(|(_, left)| left.as_secs());
+        sight.missed(&key, true);
+        assert_eq!(left(&sight), Some(75));
+        sight.missed(&key, false);
+        assert_eq!(left(&sight), None, "it is there again");
+        sight.missed(&key, true);
+        hear(&mut sight, 141..=200, &[]);
+        sight.missed(&key, true);
+        assert_eq!(left(&sight), Some(15), "the first loss counts");
+        hear(&mut sight, 230..=230, &[]);
+        assert_eq!(left(&sight), Some(75), "agents may not have been heard during a pause");
+        hear(&mut sight, 231..=306, &[]);
+        assert_eq!(left(&sight), None);
     }
 
     #[test]

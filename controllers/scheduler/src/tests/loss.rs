@@ -44,6 +44,26 @@ fn an_orphan_whose_agent_has_not_said_what_it_was_keeps_its_name() {
 }
 
 #[test]
+fn a_name_that_vanished_with_its_report_waits_until_its_agent_can_have_spoken() {
+    let lost = |then: &str| {
+        let key = Key::placement("n1", "default", "web.api.0-v1.0");
+        let mut view = read(&format!("{RUNS} · delete {key} · delete /reports/n1/0{then}"));
+        view.sight.missed(&key, true);
+        view
+    };
+    let (view, now) = (lost(""), at(9));
+    assert_snapshot!(effects(&view, &plan(&view, now)), @"
+    wake at +84
+    note web.api.0-v1.0: on n1: its placement vanished, and its agent has not said yet whether it runs
+    ");
+    // An agent that says what it runs is answered, and one that is dead is not waited for.
+    let mut view = lost(" · health n1 down");
+    assert_snapshot!(effects(&view, &plan(&view, now)), @"+ web.api.0-v1.0 on n2");
+    view = lost(" · purge n1");
+    assert_snapshot!(effects(&view, &plan(&view, now)), @"+ web.api.0-v1.0 on n2");
+}
+
+#[test]
 fn an_orphan_that_a_readable_document_disowns_is_told_to_stop() {
     for (word, then) in [
         ("roster web.api 0=v2.0", "version web v2"),
