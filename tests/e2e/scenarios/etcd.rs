@@ -1,5 +1,7 @@
 //! What a cluster has to bear from its etcd, and etcd from the cluster.
 
+use std::time::Instant;
+
 use etcd_client::Client;
 
 use crate::{
@@ -134,6 +136,7 @@ pub async fn growth_ends_before_etcd_is_full(cluster: Cluster) {
 }
 
 /// An etcd that has raised its alarm: deleting a job succeeds, harms no other, and once there is room its tasks end.
+#[expect(clippy::print_stderr, reason = "how long it took is told, not judged")]
 pub async fn a_full_etcd_is_opened_again(cluster: Cluster) {
     let before = pairs::start(&cluster, 2).await;
     let (mut client, filled) = fill(&cluster, 64).await;
@@ -144,7 +147,9 @@ pub async fn a_full_etcd_is_opened_again(cluster: Cluster) {
     cluster.run(&["stop", "--purge", "--detach", "pairs"]);
 
     empty(&mut client).await;
+    let emptied = Instant::now();
     wait::until(wait::STEP, "etcd to take writes again", async || apply_large(&cluster, 1_000)).await;
+    eprintln!("a full etcd took writes {:.1} s after room returned", emptied.elapsed().as_secs_f64());
     wait::until(wait::STEP, "the tasks of the deleted job to end", async || match cluster.tasks() {
         left if left.is_empty() => Ok(()),
         left => Err(format!("{left:?}")),
