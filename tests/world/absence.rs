@@ -11,6 +11,7 @@ use crate::faults::Sabotage;
 use crate::liveness::{SOON, running, twelve};
 use crate::stage::{Broken, Stage};
 use crate::story;
+use crate::user::Wish;
 
 /// How many seeds tell each story.
 const SEEDS: u64 = 4;
@@ -29,9 +30,33 @@ fn vandalise(stage: &mut Stage, places: &[&str]) {
         .collect();
     assert!(!keys.is_empty(), "there is something below {places:?}");
     stage.checker.vandalised.extend(keys.iter().cloned());
-    let writes = keys.into_iter().map(|key| Write::Delete { key }).collect();
-    let gone = stage.truth.commit(Txn { guards: vec![], writes }).now_or_never();
-    gone.expect("memory answers at once").expect("nothing is in the way");
+    commit(stage, keys.into_iter().map(|key| Write::Delete { key }).collect());
+}
+
+/// Somebody writes over all documents below these what nobody can read. Gives what they were.
+fn garble(stage: &mut Stage, places: &[&str]) -> Vec<Write> {
+    let were: Vec<Write> = places
+        .iter()
+        .flat_map(|place| {
+            let listing = stage.truth.list(&Prefix::under(place)).now_or_never();
+            listing.expect("memory answers at once").expect("it is there").entries
+        })
+        .map(|entry| Write::Put { key: entry.key, value: entry.value })
+        .collect();
+    assert!(!were.is_empty(), "there is something below {places:?}");
+    litter(stage, were.iter().map(|write| write.key().clone()).collect());
+    were
+}
+
+/// Somebody writes to these keys what nobody can read.
+fn litter(stage: &mut Stage, keys: Vec<Key>) {
+    stage.checker.vandalised.extend(keys.iter().cloned());
+    commit(stage, keys.into_iter().map(|key| Write::Put { key, value: "no document".into() }).collect());
+}
+
+fn commit(stage: &Stage, writes: Vec<Write>) {
+    let done = stage.truth.commit(Txn { guards: vec![], writes }).now_or_never();
+    done.expect("memory answers at once").expect("nothing is in the way");
 }
 
 /// Nothing of twelve tasks is stopped, ended or begun while this happens.
@@ -137,4 +162,42 @@ fn they_vanish_while_the_agents_are_away() {
         stage.nodes.iter_mut().for_each(crate::cluster::Node::start);
         Ok(())
     });
+}
+
+/// As long as the version cannot be read either, nobody writes the placements anew.
+#[test]
+fn documents_that_cannot_be_read_stop_nothing() {
+    nothing_is_touched(&async |stage: &mut Stage| {
+        let (were, said) = (garble(stage, &["/placements/n1/", "/versions/"]), stage.trace.lines.len());
+        stage.pass(NOTICED).await?;
+        stage.nodes[0].crash_agent();
+        stage.nodes[0].start();
+        stage.pass(NOTICED).await?;
+        let orphan = stage.trace.lines[said..].iter().find(|line| line.contains("is not in the store"));
+        assert_eq!(orphan, None, "what is there is not missing\n{}", stage.trace.tail(60));
+        commit(stage, were);
+        Ok(())
+    });
+}
+
+#[test]
+fn what_cannot_be_read_is_in_nobody_elses_way() {
+    for seed in 0..SEEDS {
+        let told = story::told(
+            || Stage::new(seed, (2, 4), Sabotage::None),
+            async |stage: &mut Stage| {
+                twelve(stage).await?;
+                // Nobody can tell what these were meant to be, so they stay.
+                let keys = ["/placements/n1/default/aaa", "/jobs/default/aaa", "/rosters/default/aaa/g"];
+                litter(stage, keys.iter().map(|key| Key::new(*key).unwrap()).collect());
+                stage.nodes[0].crash_agent();
+                stage.ask(Wish::scale("web", 24));
+                stage.pass(Duration::from_secs(2)).await?;
+                stage.nodes[0].start();
+                stage.converge(SOON).await?;
+                stage.be_silent().await
+            },
+        );
+        assert!(told.is_ok(), "seed {seed}: {}", told.unwrap_err());
+    }
 }

@@ -75,6 +75,7 @@ impl Checker {
         }
         self.view.apply(batch.revision, &batch.changes);
         let mut found = rules::broken(&self.view);
+        found.extend(rules::unreadable(&self.view, &self.vandalised));
         found.extend(made.iter().flat_map(|key| rules::unfounded(&self.view, key)));
         found.extend(self.identity(batch));
         found.extend(self.ends());

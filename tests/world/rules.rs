@@ -15,8 +15,13 @@ pub(crate) fn broken(view: &View) -> Vec<String> {
     found.extend(promises(view));
     found.extend(references(view));
     found.extend(rollouts(view));
-    found.extend(view.unreadable.iter().map(|(key, row)| format!("unreadable {key}: {}", row.value)));
     found
+}
+
+/// What nobody can read, but for what the story itself wrote over.
+pub(crate) fn unreadable(view: &View, vandalised: &BTreeSet<Key>) -> Vec<String> {
+    let found = view.unreadable.iter().filter(|(key, _)| !vandalised.contains(*key));
+    found.map(|(key, row)| format!("unreadable {key}: {}", row.value)).collect()
 }
 
 /// I3: each place of a group has at most one placement that is wanted and has not ended.
@@ -52,7 +57,7 @@ fn promises(view: &View) -> Vec<String> {
 fn references(view: &View) -> Vec<String> {
     let missing = wanted(view).filter(|(key, placement)| {
         let version = Key::version(key.segment(2), &placement.job, placement.spec);
-        view.versions.get(&version).is_none()
+        view.versions.get(&version).is_none() && !view.is_unreadable(&version)
     });
     missing
         .map(|(key, placement)| format!("I20: {key} runs version {}, which is unknown", placement.spec))
