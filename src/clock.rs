@@ -76,6 +76,34 @@ impl Clock {
 mod tests {
     use super::*;
 
+    /// A namespace of time in which the machine has slept for a day shows what no test can wait for.
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
+    fn uptime_goes_on_while_the_machine_sleeps() {
+        const DAY: u64 = 24 * 60 * 60;
+        const BEFORE: &str = "UPTIME_BEFORE_THE_SLEEP";
+        let uptime = Clock::system().uptime();
+        if let Ok(before) = std::env::var(BEFORE) {
+            let before: u64 = before.parse().expect("a number");
+            assert!(uptime.as_secs() >= before + DAY, "{uptime:?} after {before} s and a day of sleep");
+            return;
+        }
+        let (day, tests) = (DAY.to_string(), std::env::current_exe().unwrap());
+        let asleep = |program: &std::path::Path| {
+            let mut asleep = std::process::Command::new("unshare");
+            asleep.args(["--time", "--boottime", &day]).arg(program);
+            asleep
+        };
+        if !asleep("true".as_ref()).output().is_ok_and(|tried| tried.status.success()) {
+            eprintln!("skipped: no namespaces of time can be made here");
+            return;
+        }
+        let mut told = asleep(&tests);
+        told.args(["--exact", "clock::tests::uptime_goes_on_while_the_machine_sleeps"]);
+        let told = told.env(BEFORE, uptime.as_secs().to_string()).output().unwrap();
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stdout));
+    }
+
     #[test]
     fn uptime_goes_on() {
         let clock = Clock::system();

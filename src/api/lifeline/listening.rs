@@ -68,3 +68,37 @@ impl Listening {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It looks twice a second, and its own beat comes through every second if `is_stored`.
+    fn listen(listening: &mut Listening, seconds: std::ops::Range<u64>, is_stored: bool) {
+        for second in seconds {
+            listening.look(Duration::from_secs(second));
+            if is_stored {
+                listening.reached_store(Duration::from_secs(second));
+            }
+            listening.look(Duration::from_millis(second * 1_000 + 500));
+        }
+    }
+
+    #[test]
+    fn a_stall_of_the_store_is_its_own_silence() {
+        let at = Duration::from_secs;
+        let mut listening = Listening::begin(at(100));
+        listen(&mut listening, 100..110, true);
+        listen(&mut listening, 110..112, false);
+        assert!(!listening.is_deaf(at(111)), "one beat may be late");
+        assert!(listening.is_deaf(at(112)), "it cannot say what it hears");
+        listen(&mut listening, 112..114, false);
+        assert_eq!(listening.steady, at(100), "it is not known yet how long the stall is");
+        listen(&mut listening, 114..120, true);
+        assert!(!listening.is_deaf(at(120)));
+        assert_eq!((listening.steady, listening.fresh), (at(114), at(100)), "silence is counted anew");
+        listen(&mut listening, 120..130, false);
+        listen(&mut listening, 130..131, true);
+        assert_eq!((listening.steady, listening.fresh), (at(130), at(130)), "a long one is like a start");
+    }
+}

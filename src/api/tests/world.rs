@@ -39,7 +39,17 @@ impl Drop for World {
 
 impl World {
     pub(in crate::api) async fn new() -> World {
-        let (store, stop) = (Memory::new(Limits::default()), CancellationToken::new());
+        let memory = Memory::new(Limits::default());
+        World::serving(memory.clone(), memory).await
+    }
+
+    /// Another server over the same memory, which reaches it through `store`.
+    pub(in crate::api) async fn over(&self, store: impl Store) -> World {
+        World::serving(self.store.clone(), store).await
+    }
+
+    async fn serving(memory: Memory, store: impl Store) -> World {
+        let stop = CancellationToken::new();
         let cache = Cache::new(Duration::from_mins(1), Clock::system());
         let server = Server::new("s1", store.clone(), cache.clone(), Clock::system(), stop.clone());
         let router = server.router();
@@ -49,7 +59,7 @@ impl World {
         });
         tokio::spawn(async move { server.run().await });
         cache.reached(schemas::key::Revision(1)).await;
-        World { store, cache, router, stop }
+        World { store: memory, cache, router, stop }
     }
 
     pub(in crate::api) async fn write(&self, writes: Vec<Write>) {

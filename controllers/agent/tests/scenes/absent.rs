@@ -26,6 +26,14 @@ fn what_runs_without_a_placement_goes_on_and_asks() {
 }
 
 #[test]
+fn a_placement_that_cannot_be_read_changes_nothing() {
+    let node = running().garble().wait(3600);
+    assert_eq!(node.log, "", "what it says is not known");
+    assert!(node.local.tasks[&id()]["server"].fact.is_alive());
+    assert_eq!(node.forget_silently().wait(60).log, "", "nor is it without the memory");
+}
+
+#[test]
 fn a_placement_that_adopts_it_changes_nothing_that_runs() {
     let node = running().unplace().hush().adopt(Wish::Run).wait(60);
     assert_snapshot!(node.log, @"

@@ -108,6 +108,13 @@ impl Node {
         self.settle("unplace")
     }
 
+    /// The placement is there and cannot be read.
+    pub(crate) fn garble(mut self) -> Node {
+        self.local.wishes.clear();
+        self.local.unreadable.insert(id());
+        self.settle("garbled")
+    }
+
     /// The store wrote the placement again, for what runs of the one that was lost, or to have it stopped.
     pub(crate) fn adopt(mut self, wish: Wish) -> Node {
         let report = &self.local.reports[&id()];

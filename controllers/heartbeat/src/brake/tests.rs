@@ -53,6 +53,22 @@ fn half_of_all_nodes_are_given_up_slowly() {
 }
 
 #[test]
+fn three_nodes_are_a_cluster() {
+    let mut scene = cluster(3);
+    scene.write(&breaks([1, 2]));
+    assert_eq!(given_up(&mut scene, 60), ["n1 at 10", "n2 at 20"]);
+}
+
+#[test]
+fn those_who_were_just_given_up_count() {
+    let mut scene = cluster(6);
+    scene.write(&breaks([1, 2]));
+    assert_eq!(given_up(&mut scene, 3), ["n1 n2 at 0"], "a third is no half");
+    scene.write(&breaks([3]));
+    assert_eq!(given_up(&mut scene, 60), ["n3 at 13"], "with them it is, within one grace");
+}
+
+#[test]
 fn what_is_done_while_it_holds_is_one_step() {
     let mut scene = cluster(4);
     scene.write(&breaks([1, 2]));

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 use plan::fixture;
 use schemas::codec;
+use schemas::liveness::HeartbeatSettings;
 
 use super::*;
 use crate::scene::Scene;
@@ -93,15 +94,22 @@ fn a_silent_server_takes_its_nodes_down_after_the_grace() {
 
 #[test]
 fn the_grace_is_the_clusters_or_the_nodes_own() {
-    let picture = "node n1 grace=20s · node n2 · link n1 s1 · link n2 s1 · beat s1 1";
-    let mut scene = Scene::steady(picture);
-    let mut given_up = Vec::new();
-    for second in 1..=25 {
-        scene.hear(1, &[]);
-        let nodes = scene.given_up();
-        given_up.extend((!nodes.is_empty()).then(|| format!("{nodes} after {second}")));
-    }
-    assert_eq!(given_up, ["n2 after 6", "n1 after 20"]);
+    let given_up = |settings: HeartbeatSettings| {
+        let picture = "node n1 grace=20s · node n2 · link n1 s1 · link n2 s1 · beat s1 1";
+        let mut scene = Scene::steady(picture);
+        scene.view.suppose(&[Write::put(Key::heartbeat_settings(), &settings)]);
+        let mut told = Vec::new();
+        for second in 1..=25 {
+            scene.hear(1, &[]);
+            let nodes = scene.given_up();
+            told.extend((!nodes.is_empty()).then(|| format!("{nodes} after {second}")));
+        }
+        told
+    };
+    let usual = HeartbeatSettings::default();
+    assert_eq!(given_up(usual), ["n2 after 6", "n1 after 20"]);
+    let grace = schemas::duration::Duration::from_seconds(12);
+    assert_eq!(given_up(HeartbeatSettings { grace, ..usual }), ["n2 after 12", "n1 after 20"]);
 }
 
 #[test]

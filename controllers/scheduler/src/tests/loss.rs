@@ -93,3 +93,27 @@ fn nothing_is_placed_on_a_node_that_follows_another_store() {
     assert_snapshot!(decide(&format!("epoch b · node n1 follows=a · {wants}")), @"note web.api: 1 wait: considered 1 nodes: 1 not ready");
     assert_snapshot!(decide(&format!("epoch b a@+6 · node n1 follows=a · {wants}")), @"+ web.api.0-v1.0 on n1");
 }
+
+#[test]
+fn what_was_placed_after_a_purge_is_kept() {
+    let placed = "job web count=1 · roster web.api 0=v1.1 · place web.api.0-v1.0 on n1 stop=old";
+    let after = decide(&format!("node n1 · purge n1 · node n1 · {placed}"));
+    assert!(!after.contains("forget"), "the purge is not about it: {after}");
+    let before = decide(&format!("node n1 · {placed} · purge n1 · node n1"));
+    assert!(before.contains("forget web.api.0-v1.0"), "{before}");
+}
+
+#[test]
+fn an_orphan_waits_for_what_cannot_be_read() {
+    let lost = format!("epoch b a@+6 · {RUNS} · lose web.api.0-v1.0");
+    for key in ["/jobs/default/web", "/rosters/default/web/api"] {
+        let told = decide(&format!("{lost} · garbage {key}"));
+        assert_eq!(told, "note web.api.0-v1.0: on n1: what should be of its job cannot be read\n", "{key}");
+    }
+}
+
+#[test]
+fn an_orphan_waits_for_what_is_missing() {
+    let lost = format!("{RUNS} · lose web.api.0-v1.0");
+    assert_snapshot!(decide(&format!("{lost} · delete /rosters/default/web/api")), @"note web.api.0-v1.0: on n1: its job has no roster yet");
+}
