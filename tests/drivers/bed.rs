@@ -20,6 +20,7 @@ use encamp::node::{
         exec::{Exec, ExecOptions},
         process::{HostOptions, cgroup::Cgroups, record::StateFolder},
         raw_exec::RawExec,
+        user::UserPolicy,
     },
 };
 use futures::{StreamExt as _, stream::BoxStream};
@@ -31,6 +32,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) enum Kind {
     RawExec,
     Exec,
+    /// The same where the operator lets tasks run as root.
+    ExecForRoot,
     Docker,
 }
 
@@ -93,7 +96,8 @@ impl Bed {
 
     /// The driver as an agent has it that may make no control groups.
     pub(crate) async fn driver_without_groups(&self) -> impl Driver {
-        RawExec::open(HostOptions { cgroups: None, ..host(self.root.path()) }).await.unwrap()
+        let options = HostOptions { cgroups: None, ..host(self.root.path()) };
+        RawExec::open(options).await.unwrap()
     }
 
     pub(crate) fn folders(&self, task: &str) -> AllocDir {
@@ -190,7 +194,7 @@ impl Bed {
     pub(crate) fn seen_shared(&self, task: &str) -> String {
         match self.kind {
             Kind::RawExec => self.folders(task).shared().display().to_string(),
-            Kind::Exec | Kind::Docker => "/alloc".to_owned(),
+            Kind::Exec | Kind::ExecForRoot | Kind::Docker => "/alloc".to_owned(),
         }
     }
 
@@ -293,6 +297,10 @@ async fn open(kind: Kind, root: &Path, daemon: Option<&Arc<Mutex<Dockerd>>>) -> 
     match kind {
         Kind::RawExec => Arc::new(RawExec::open(host(root)).await.unwrap()),
         Kind::Exec => Arc::new(Exec::open(host(root), ExecOptions::default()).await.unwrap()),
+        Kind::ExecForRoot => {
+            let options = ExecOptions { users: UserPolicy::open(), ..ExecOptions::default() };
+            Arc::new(Exec::open(host(root), options).await.unwrap())
+        }
         Kind::Docker => {
             let mut options = DockerOptions::new(&root.to_string_lossy(), root.join("docker"));
             options.socket = daemon.expect("docker has a daemon").lock().unwrap().socket();

@@ -17,3 +17,4 @@ mod contract;
 mod docker;
 mod processes;
 mod walls;
+mod walls_as_root;

@@ -115,6 +115,12 @@ async fn what_the_operator_forbids_is_refused_by_name() {
         (serde_json::json!({"pid_mode": "host"}), None, "pid_mode"),
         (serde_json::json!({"ipc_mode": "host"}), None, "ipc_mode"),
         (serde_json::json!({}), Some("root"), "user \"root\""),
+        (serde_json::json!({}), Some("0:0"), "user \"0:0\": it is root"),
+        (serde_json::json!({}), Some("00"), "it is root"),
+        (serde_json::json!({}), Some("+0"), "it is root"),
+        (serde_json::json!({}), Some("root:nogroup"), "it is root"),
+        (serde_json::json!({}), Some("nobody:root"), "in the group of root"),
+        (serde_json::json!({}), Some("65534:0"), "in the group of root"),
         (serde_json::json!({}), Some("no-such-user"), "no user \"no-such-user\""),
     ];
     for (more, user, words) in table {

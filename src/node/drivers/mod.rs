@@ -13,6 +13,7 @@ pub mod signal;
 pub mod supervisor;
 pub mod task_id;
 mod turns;
+pub mod user;
 
 pub use contract::{Driver, Launch};
 pub use open::{docker_options, open_all, open_process_drivers};

@@ -11,6 +11,7 @@ use super::exec::{Exec, ExecOptions};
 use super::process::HostOptions;
 use super::process::cgroup::Cgroups;
 use super::raw_exec::RawExec;
+use super::user::UserPolicy;
 use crate::node::AgentConfig;
 
 /// Below this control group all tasks of all agents of the machine live.
@@ -42,16 +43,34 @@ fn keep(drivers: &mut BTreeMap<String, Arc<dyn Driver>>, name: &str, opened: io:
 }
 
 async fn raw_exec(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
-    Ok(Arc::new(RawExec::open(host(config, "raw_exec")?).await?))
+    Ok(Arc::new(RawExec::open_for(host(config, "raw_exec")?, users(config, "raw_exec")).await?))
 }
 
 async fn exec(config: &AgentConfig) -> io::Result<Arc<dyn Driver>> {
-    Ok(Arc::new(Exec::open(host(config, "exec")?, ExecOptions::default()).await?))
+    let options = ExecOptions { users: users(config, "exec"), ..ExecOptions::default() };
+    Ok(Arc::new(Exec::open(host(config, "exec")?, options).await?))
 }
 
 fn docker(config: &AgentConfig, node_id: &str) -> io::Result<Arc<dyn Driver>> {
     let options = DockerOptions { node_id: node_id.to_owned(), ..docker_options(config) };
     Ok(Arc::new(Docker::open(options)?))
+}
+
+/// The drivers whose users are judged, and whom they deny, unless the operator says otherwise: Nomad's defaults.
+const CHECKED_DRIVERS: &str = "exec,java,qemu";
+const DENIED_USERS: &str = "root,Administrator";
+
+/// Nomad's options `user.checked_drivers` and `user.denylist` decide as whom tasks of a driver may not run.
+fn users(config: &AgentConfig, driver: &str) -> UserPolicy {
+    let words = |name: &str, usual: &str| -> Vec<String> {
+        let text = config.options.get(name).map_or(usual, String::as_str);
+        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    if words("user.checked_drivers", CHECKED_DRIVERS).iter().any(|checked| checked == driver) {
+        UserPolicy::denying(words("user.denylist", DENIED_USERS))
+    } else {
+        UserPolicy::open()
+    }
 }
 
 /// Nomad's option names decide what jobs may ask of the daemon.
@@ -60,6 +79,7 @@ pub fn docker_options(config: &AgentConfig) -> DockerOptions {
     let is_on = |name: &str| config.options.get(name).is_some_and(|word| word == "true" || word == "1");
     options.allow_volumes = is_on("docker.volumes.enabled");
     options.allow_privileged = is_on("docker.privileged.enabled");
+    options.users = users(config, "docker");
     let named = config.options.get("docker.endpoint").cloned().or_else(|| std::env::var("DOCKER_HOST").ok());
     if let Some(socket) = named.as_deref().and_then(|address| address.strip_prefix("unix://")) {
         options.socket = socket.into();
@@ -73,4 +93,23 @@ fn host(config: &AgentConfig, driver: &str) -> io::Result<HostOptions> {
         program: std::env::current_exe()?,
         cgroups: Cgroups::detect(Path::new("/sys/fs/cgroup"), CGROUP_PARENT),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_tasks_may_not_run_as_is_said_by_options() {
+        let policies = |options: &[(&str, &str)]| {
+            let mut config = AgentConfig::new("n1", "/data");
+            config.options = options.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+            ["exec", "raw_exec", "docker"].map(|driver| users(&config, driver))
+        };
+        let (open, usual) = (UserPolicy::open, || UserPolicy::denying(["root", "Administrator"]));
+        assert_eq!(policies(&[]), [usual(), open(), open()]);
+        assert_eq!(policies(&[("user.checked_drivers", "docker, raw_exec")]), [open(), usual(), usual()]);
+        let named = || UserPolicy::denying(["postgres"]);
+        assert_eq!(policies(&[("user.denylist", "postgres")]), [named(), open(), open()]);
+    }
 }

@@ -17,6 +17,7 @@ use crate::node::{
         TaskId,
         contract::{Launch, PortMap, StartError},
         task_id::digest,
+        user::admit_in_image,
     },
     logs::LogPlan,
 };
@@ -52,6 +53,7 @@ pub(super) fn of(
     options: &DockerOptions,
 ) -> Result<ContainerCreateBody, StartError> {
     check(config, options)?;
+    admit_in_image(launch.user.as_deref(), &config.group_add, &options.users)?;
     let (port_bindings, exposed) = ports(launch, config)?;
     let command: Vec<String> = config.command.iter().chain(&config.args).cloned().collect();
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());

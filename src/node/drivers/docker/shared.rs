@@ -14,7 +14,7 @@ use super::{
     answer::{Known, Life, is_missing, life, unavailable},
     body,
 };
-use crate::node::drivers::{TaskId, contract::SignalFailure, events::Events, turns::Turns};
+use crate::node::drivers::{TaskId, contract::SignalFailure, events::Events, turns::Turns, user::UserPolicy};
 
 /// What one answer of the daemon may take: long enough for a busy disk, short enough to call it gone.
 const ANSWER_SECONDS: u64 = 60;
@@ -52,6 +52,8 @@ pub struct DockerOptions {
     pub allow_privileged: bool,
     /// Capabilities that jobs may add.
     pub allowed_capabilities: Vec<String>,
+    /// Whom no job may name. Images whose own user is root are run all the same.
+    pub users: UserPolicy,
 }
 
 impl DockerOptions {
@@ -65,6 +67,7 @@ impl DockerOptions {
             allow_volumes: false,
             allow_privileged: false,
             allowed_capabilities: USUAL_CAPABILITIES.map(str::to_owned).to_vec(),
+            users: UserPolicy::open(),
         }
     }
 }

@@ -10,14 +10,12 @@ use std::{
 
 use nix::sched::{CloneFlags, unshare};
 
-use super::{
-    jail::{FromInit, Inmate, Jail, ToInit},
-    user::{find_user, own_user},
-};
+use super::jail::{FromInit, Inmate, Jail, ToInit};
 use crate::node::drivers::{
     contract::Ending,
     process::wire::{Failure, ProcessLaunch},
     signal::Signal,
+    user::own_user,
 };
 
 /// Building the walls takes milliseconds.
@@ -46,7 +44,7 @@ pub fn prepare(jail: &Jail) -> Result<(Control, Command), Failure> {
 impl Control {
     /// Hands the task over and waits until it runs.
     pub fn launch(&mut self, launch: &ProcessLaunch, jail: &Jail) -> Result<(), Failure> {
-        let user = launch.user.as_deref().map_or_else(|| Ok(own_user()), find_user)?;
+        let user = launch.user.clone().unwrap_or_else(own_user);
         let inmate = Inmate {
             argv: launch.argv.clone(),
             env: launch.env.clone(),

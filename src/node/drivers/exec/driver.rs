@@ -1,6 +1,6 @@
 //! `exec` over the shared process host.
 
-use std::{collections::BTreeMap, io, path::PathBuf};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 use super::jail::{Bind, Jail};
 use crate::node::{
@@ -11,6 +11,7 @@ use crate::node::{
             HostOptions, ProcessDriver, ProcessHost, ProcessKind, cgroup::CgroupLimits, enter::Walls,
             wire::ProcessLaunch,
         },
+        user::{HostNames, UserPolicy, admit},
     },
     logs::LogPlan,
 };
@@ -32,18 +33,14 @@ pub struct ExecOptions {
     pub binds: Vec<Bind>,
     /// Capabilities that a job may ask for with `cap_add`; none is given unasked.
     pub allowed_capabilities: Vec<String>,
-    /// Users that no job may name.
-    pub denied_users: Vec<String>,
+    /// Whom no task may run as.
+    pub users: UserPolicy,
 }
 
 impl Default for ExecOptions {
     fn default() -> Self {
         let allowed_capabilities = vec!["NET_BIND_SERVICE".to_owned()];
-        Self {
-            binds: Bind::usual(),
-            allowed_capabilities,
-            denied_users: vec!["root".to_owned(), "0".to_owned()],
-        }
+        Self { binds: Bind::usual(), allowed_capabilities, users: UserPolicy::denying(["root"]) }
     }
 }
 
@@ -71,10 +68,10 @@ struct Config {
 impl Exec {
     /// Opens the driver and attaches to the tasks of its predecessors.
     pub async fn open(host: HostOptions, options: ExecOptions) -> io::Result<ProcessDriver> {
-        ProcessDriver::open(host, Box::new(Self { options })).await
+        ProcessDriver::open(host, Arc::new(Self { options })).await
     }
 
-    fn check(&self, config: &Config, user: Option<&str>) -> Result<(), StartError> {
+    fn check(&self, config: &Config) -> Result<(), StartError> {
         if config.command.is_empty() {
             return Err(fatal("exec config: `command` is missing"));
         }
@@ -90,12 +87,7 @@ impl Exec {
             let text = format!("exec config: this node does not allow the capability {name:?}");
             return Err(StartError::Fatal(text));
         }
-        match user {
-            Some(name) if self.options.denied_users.iter().any(|denied| denied == name) => {
-                Err(StartError::Fatal(format!("exec: this node does not allow the user {name:?}")))
-            }
-            Some(_) | None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -120,7 +112,8 @@ impl ProcessKind for Exec {
 
     fn plan(&self, launch: Launch, host: &ProcessHost) -> Result<ProcessLaunch, StartError> {
         let config: Config = config::read("exec", &launch.config, KEYS, &[])?;
-        self.check(&config, launch.user.as_deref())?;
+        self.check(&config)?;
+        let user = admit(launch.user.as_deref().unwrap_or(USUAL_USER), &HostNames, &self.options.users)?;
         let limits = CgroupLimits {
             cpu_shares: (launch.limits.cpu_mhz > 0).then_some(launch.limits.cpu_mhz),
             cores: launch.limits.cores.clone(),
@@ -147,7 +140,7 @@ impl ProcessKind for Exec {
             argv,
             env: config::with_path(launch.env),
             work_dir: config.work_dir.unwrap_or_else(|| "/".into()),
-            user: Some(launch.user.unwrap_or_else(|| USUAL_USER.to_owned())),
+            user: Some(user),
             cgroup: Some((cgroup, limits)),
             oom_score_adj: config.oom_score_adj,
             jail: Some(jail),

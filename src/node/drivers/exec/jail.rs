@@ -100,7 +100,7 @@ pub(super) struct Inmate {
     pub(super) env: std::collections::BTreeMap<String, String>,
     /// Inside.
     pub(super) work_dir: PathBuf,
-    pub(super) user: super::user::TaskUser,
+    pub(super) user: crate::node::drivers::user::TaskUser,
     pub(super) jail: Jail,
 }
 

@@ -2,7 +2,8 @@
 //! read-only system folders and the task's three; `nobody`, no capability, no new privileges; processor, memory and
 //! process limits.
 //!
-//! Not claimed: the network is the host's, there is no user namespace, no system call filter and no disk quota.
+//! Not claimed: the network is the host's, there is no user namespace around a task (nor can it make one inside), and
+//! system calls are not filtered otherwise.
 
 mod control;
 mod driver;
@@ -10,11 +11,10 @@ mod init;
 mod jail;
 mod privileges;
 mod root;
-mod user;
+mod system_calls;
 
 pub use control::{Control, prepare};
 pub use driver::{Exec, ExecOptions};
 pub use init::main;
 pub use jail::{Bind, Jail};
 pub use privileges::{become_user, switch_user};
-pub use user::{TaskUser, find_user};

@@ -9,8 +9,8 @@ use rustix::{
     },
 };
 
-use super::user::TaskUser;
-use crate::node::drivers::process::wire::Failure;
+use super::system_calls::forbid_user_namespaces;
+use crate::node::drivers::{process::wire::Failure, user::TaskUser};
 
 /// Becomes the user with only the named capabilities left.
 pub(super) fn give_up(user: &TaskUser, kept: &[String]) -> Result<(), Failure> {
@@ -34,7 +34,8 @@ fn become_numbers(user: &TaskUser) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Becomes the user with exactly these capabilities, for good: children can never have more.
+/// Becomes the user with exactly these capabilities, for good: children can never have more, not even in a user
+/// namespace, for they can make none.
 pub fn become_user(user: &TaskUser, kept: CapabilitySet) -> std::io::Result<()> {
     for number in 0..u64::BITS {
         let one = CapabilitySet::from_bits_retain(1 << number);
@@ -56,6 +57,7 @@ pub fn become_user(user: &TaskUser, kept: CapabilitySet) -> std::io::Result<()> 
         configure_capability_in_ambient_set(one, true)?;
     }
     set_no_new_privs(true)?;
+    forbid_user_namespaces()?;
     // The task has the same user as this process and must not be able to read or trace it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())

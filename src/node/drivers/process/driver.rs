@@ -1,6 +1,6 @@
 //! The contract, kept by the process host; its kinds differ only in how a launch becomes a process.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture, stream::BoxStream};
 
@@ -20,7 +20,7 @@ use crate::node::drivers::{
 /// A driver of supervised processes.
 pub struct ProcessDriver {
     host: ProcessHost,
-    kind: Box<dyn ProcessKind>,
+    kind: Arc<dyn ProcessKind>,
 }
 
 /// What tells one such driver from another.
@@ -29,13 +29,13 @@ pub trait ProcessKind: Send + Sync + 'static {
     fn walls(&self) -> Walls;
     /// Whether it works on this machine.
     fn fingerprint(&self, host: &ProcessHost) -> Fingerprint;
-    /// A launch reduced to what the kernel needs, or what is wrong with it.
+    /// A launch reduced to what the kernel needs, or what is wrong with it. May block for a moment.
     fn plan(&self, launch: Launch, host: &ProcessHost) -> Result<ProcessLaunch, StartError>;
 }
 
 impl ProcessDriver {
     /// Opens the driver and attaches to the tasks of its predecessors.
-    pub async fn open(options: HostOptions, kind: Box<dyn ProcessKind>) -> io::Result<Self> {
+    pub async fn open(options: HostOptions, kind: Arc<dyn ProcessKind>) -> io::Result<Self> {
         Ok(Self { host: ProcessHost::open(options).await?, kind })
     }
 }
@@ -50,7 +50,14 @@ impl Driver for ProcessDriver {
     }
 
     fn start(&self, launch: Launch) -> BoxFuture<'_, Result<Started, StartError>> {
-        async { self.host.start(self.kind.plan(launch, &self.host)?).await }.boxed()
+        async {
+            // Whoever knows the names of users may be far away, so nobody else waits for it.
+            let (kind, host) = (self.kind.clone(), self.host.clone());
+            let planned = tokio::task::spawn_blocking(move || kind.plan(launch, &host)).await;
+            let planned = planned.map_err(|error| StartError::Recoverable(error.to_string()))?;
+            self.host.start(planned?).await
+        }
+        .boxed()
     }
 
     fn signal<'a>(&'a self, id: &'a TaskId, signal: Signal) -> BoxFuture<'a, Result<(), SignalFailure>> {

@@ -8,7 +8,10 @@ use super::{
     cgroup::{Cgroup, CgroupLimits},
     record::{ExitRecord, Record},
 };
-use crate::node::{drivers::TaskId, drivers::exec::Jail, logs::LogPlan};
+use crate::node::{
+    drivers::{TaskId, exec::Jail, user::TaskUser},
+    logs::LogPlan,
+};
 
 /// From the agent. Each is answered by one [`Notice`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,7 +73,7 @@ pub struct ProcessLaunch {
     /// Where it begins.
     pub work_dir: PathBuf,
     /// As whom; as the agent's user if absent.
-    pub user: Option<String>,
+    pub user: Option<TaskUser>,
     /// Where output goes; nowhere if absent.
     pub log: Option<LogPlan>,
     /// The group to make for it.

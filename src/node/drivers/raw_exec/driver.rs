@@ -1,6 +1,6 @@
 //! `raw_exec` over the shared process host.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
 
 use crate::node::{
     drivers::{
@@ -10,12 +10,15 @@ use crate::node::{
             HostOptions, ProcessDriver, ProcessHost, ProcessKind, cgroup::CgroupLimits, enter::Walls,
             wire::ProcessLaunch,
         },
+        user::{HostNames, UserPolicy, admit, admit_own},
     },
     logs::LogPlan,
 };
 
 /// Plain processes.
-pub struct RawExec;
+pub struct RawExec {
+    users: UserPolicy,
+}
 
 /// The keys of `config`.
 const KEYS: &[&str] = &["command", "args", "work_dir", "oom_score_adj", "denied_envvars"];
@@ -34,9 +37,14 @@ struct Config {
 }
 
 impl RawExec {
-    /// Opens the driver and attaches to the tasks of its predecessors.
+    /// Opens the driver and attaches to the tasks of its predecessors; tasks run as anybody.
     pub async fn open(options: HostOptions) -> io::Result<ProcessDriver> {
-        ProcessDriver::open(options, Box::new(Self)).await
+        Self::open_for(options, UserPolicy::open()).await
+    }
+
+    /// The same where tasks may not run as some.
+    pub async fn open_for(options: HostOptions, users: UserPolicy) -> io::Result<ProcessDriver> {
+        ProcessDriver::open(options, Arc::new(Self { users })).await
     }
 }
 
@@ -55,6 +63,10 @@ impl ProcessKind for RawExec {
         if config.command.is_empty() {
             return Err(StartError::Fatal("raw_exec config: `command` is missing".into()));
         }
+        let user = match &launch.user {
+            Some(name) => Some(admit(name, &HostNames, &self.users)?),
+            None => admit_own(&self.users).map(|()| None)?,
+        };
         let mut env = launch.env;
         env.retain(|name, _| !config.denied_envvars.iter().any(|pattern| matches(pattern, name)));
         let limits = CgroupLimits::default();
@@ -71,7 +83,7 @@ impl ProcessKind for RawExec {
             work_dir: config
                 .work_dir
                 .map_or(launch.dirs.root.clone(), |folder| launch.dirs.root.join(folder)),
-            user: launch.user,
+            user,
             cgroup: cgroup.map(|cgroup| (cgroup, limits)),
             oom_score_adj: config.oom_score_adj,
             jail: None,

@@ -114,8 +114,7 @@ fn plain(launch: &ProcessLaunch) -> Result<Command, Failure> {
         launch.argv.split_first().ok_or_else(|| fatal("there is no command".into()))?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(&launch.env).current_dir(&launch.work_dir).process_group(0);
-    if let Some(name) = &launch.user {
-        let user = exec::find_user(name)?;
+    if let Some(user) = &launch.user {
         command.uid(user.uid).gid(user.gid);
     }
     Ok(command)

@@ -123,21 +123,22 @@ impl Cgroup {
         (back, self.folder(controller).join("tasks"))
     }
 
-    /// Every process in the group.
+    /// Every process in the group, and in those that a task with the rights for it has made inside.
     pub fn processes(&self) -> Vec<i32> {
-        let list = fs::read_to_string(self.folder("freezer").join("cgroup.procs")).unwrap_or_default();
-        list.lines().filter_map(|line| line.parse().ok()).collect()
+        let lists = tree(&self.folder("freezer")).into_iter();
+        let lists = lists.filter_map(|folder| fs::read_to_string(folder.join("cgroup.procs")).ok());
+        lists.flat_map(|list| list.lines().filter_map(|line| line.parse().ok()).collect::<Vec<_>>()).collect()
     }
 
-    /// Kills every process in the group; forks cannot outrun it.
+    /// Kills every process in the group and below it; forks cannot outrun it, and who was frozen is thawed to die.
     pub fn kill(&self) -> io::Result<()> {
         let folder = self.folder("freezer");
         if !folder.exists() {
             return Ok(());
         }
         match self.within.layout {
-            Layout::V1 => v1::kill(&folder, || self.signal_all()),
-            Layout::V2 => v2::kill(&folder, || self.signal_all()),
+            Layout::V1 => v1::kill(&tree(&folder), || self.signal_all()),
+            Layout::V2 => v2::kill(&tree(&folder), || self.signal_all()),
         }
     }
 
@@ -165,13 +166,13 @@ impl Cgroup {
         self.remove()
     }
 
-    /// Removes the empty group.
+    /// Removes the empty group and the empty ones inside.
     pub fn remove(&self) -> io::Result<()> {
         let folders: Vec<PathBuf> = match self.within.layout {
             Layout::V1 => self.controllers.iter().map(|name| self.folder(name)).collect(),
             Layout::V2 => vec![self.folder("")],
         };
-        for folder in folders {
+        for folder in folders.iter().flat_map(|folder| tree(folder).into_iter().rev()) {
             match fs::remove_dir(&folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}
@@ -230,6 +231,31 @@ impl Drop for Homeward {
             tracing::warn!(%error, "could not leave a task's control group");
         }
     }
+}
+
+/// A group and all groups below it, those above before those inside. What vanishes meanwhile is left out.
+fn tree(top: &Path) -> Vec<PathBuf> {
+    let mut all = vec![top.to_owned()];
+    let mut next = 0;
+    while let Some(folder) = all.get(next) {
+        let inside = fs::read_dir(folder).into_iter().flatten().flatten();
+        let inside = inside.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let inside: Vec<PathBuf> = inside.map(|entry| entry.path()).collect();
+        all.extend(inside);
+        next += 1;
+    }
+    all
+}
+
+/// Writes a word into a file of each group; one that was removed meanwhile needs none.
+pub(super) fn write_each(groups: &[PathBuf], file: &str, word: &str) -> io::Result<()> {
+    for group in groups {
+        match fs::write(group.join(file), word) {
+            Err(error) if group.exists() => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The number behind a name in the kernel's `name number` lists.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::handle::{CgroupLimits, number_in};
+use super::handle::{CgroupLimits, number_in, write_each};
 use crate::node::drivers::contract::Usage;
 
 /// The trees a task stands in: `freezer` lists and stops it, two measure, the others only if they limit.
@@ -74,12 +74,12 @@ fn write_if(path: &Path, value: Option<u64>) -> io::Result<()> {
     value.map_or(Ok(()), |value| fs::write(path, value.to_string()))
 }
 
-/// Frozen processes neither fork nor exit, so the list is complete; they die when thawed.
-pub(super) fn kill(folder: &Path, signal_all: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    let state = folder.join("freezer.state");
-    fs::write(&state, "FROZEN")?;
+/// Frozen processes neither fork nor exit, so the list is complete; they die when thawed. A group inside may have been
+/// frozen by itself and stays so until it is told; `groups` begins with the one that freezes all.
+pub(super) fn kill(groups: &[PathBuf], signal_all: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    write_each(groups.get(..1).unwrap_or_default(), "freezer.state", "FROZEN")?;
     let signalled = signal_all();
-    fs::write(&state, "THAWED")?;
+    write_each(groups, "freezer.state", "THAWED")?;
     signalled
 }
 

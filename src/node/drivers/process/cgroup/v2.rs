@@ -1,8 +1,11 @@
 //! The newer layout: one tree, controllers switched on level by level.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
-use super::handle::{CgroupLimits, counter, number_in};
+use super::handle::{CgroupLimits, counter, number_in, write_each};
 use crate::node::drivers::contract::Usage;
 
 /// Makes the group above all tasks and hands it the controllers, each alone: one that is missing stops no other.
@@ -55,16 +58,17 @@ fn weight(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
 }
 
-/// One write on kernels since 5.14; freezing first on older ones.
-pub(super) fn kill(folder: &Path, signal_all: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    let at_once = folder.join("cgroup.kill");
+/// One write on kernels since 5.14, which reaches the groups inside and the frozen; freezing first on older ones.
+/// `groups` begins with the one above all others.
+pub(super) fn kill(groups: &[PathBuf], signal_all: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    let Some(top) = groups.first() else { return Ok(()) };
+    let at_once = top.join("cgroup.kill");
     if at_once.exists() {
         return fs::write(at_once, "1");
     }
-    let freeze = folder.join("cgroup.freeze");
-    fs::write(&freeze, "1")?;
+    write_each(&groups[..1], "cgroup.freeze", "1")?;
     let signalled = signal_all();
-    fs::write(&freeze, "0")?;
+    write_each(groups, "cgroup.freeze", "0")?;
     signalled
 }
 
@@ -123,6 +127,14 @@ mod tests {
         let folder = root.path().join("encamp/t");
         group.kill().unwrap();
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap(), "0", "thawed again");
+        // What a task froze by itself is thawed, too, or it would outlive the signal.
+        let inside = folder.join("own/deep");
+        fs::create_dir_all(&inside).unwrap();
+        fs::write(inside.join("cgroup.freeze"), "1").unwrap();
+        fs::write(inside.join("cgroup.procs"), "2147483646\n").unwrap();
+        assert_eq!(group.processes(), [2_147_483_646]);
+        group.kill().unwrap();
+        assert_eq!(fs::read_to_string(inside.join("cgroup.freeze")).unwrap(), "0");
         fs::write(folder.join("cgroup.kill"), "").unwrap();
         group.kill().unwrap();
         assert_eq!(fs::read_to_string(folder.join("cgroup.kill")).unwrap(), "1");
