@@ -91,10 +91,10 @@ fn explained(scene: &Scene<'_>, name: &Name) -> Result<Value, Refusal> {
         .groups
         .iter()
         .map(|group| {
-            let pending = counts::of_group(scene.view, job, group).unplaced;
+            let counts = counts::of_group(scene.view, job, group);
             let told = scheduler::explain(scene.view, &reference(name, &group.name), &job.spec);
             let why = json!({
-                "pending": pending, "considered": told.considered, "fitting": told.fitting,
+                "desired": counts.desired, "pending": counts.unplaced, "considered": told.considered, "fitting": told.fitting,
                 "filtered": told.filtered, "exhausted": told.exhausted, "sentences": told.nearest,
             });
             (group.name.as_str(), why)

@@ -208,7 +208,7 @@ fn standing(job: &Value) -> Standing {
         let why = rollout["description"].as_str().unwrap_or("it failed");
         return Standing::Bad(format!("the rollout failed: {why}"));
     }
-    if status["phase"] == "dead" && !is("Complete", "True") {
+    if status["phase"] == "dead" && !is("Complete", "True") && !is("Available", "True") {
         return Standing::Bad(message("Complete"));
     }
     if is("Complete", "True") {

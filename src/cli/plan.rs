@@ -87,8 +87,12 @@ fn placement(answer: &Value) {
         .flatten()
         .filter_map(|(name, group)| Some(format!("  {name}: {}", group["placement"].as_str()?)))
         .collect();
+    let counts = ["create", "inPlace", "destructive", "ignore"];
+    let of_group = |group: &Value| counts.iter().filter_map(|count| group[*count].as_u64()).sum::<u64>();
+    let wanted: u64 = groups.into_iter().flatten().map(|(_, group)| of_group(group)).sum();
     if stuck.is_empty() {
-        print::out("  every instance would be placed");
+        let is_any = wanted > 0;
+        print::out(if is_any { "  every instance would be placed" } else { "  nothing would run" });
     }
     stuck.iter().for_each(|line| print::out(line));
     let warnings = answer["warnings"].as_array().into_iter().flatten();

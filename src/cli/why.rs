@@ -46,7 +46,7 @@ pub(super) async fn why(global: &Global, args: &WhyArgs) -> Result<(), CliError>
     let troubles = trouble::of_allocations(&connection, &namespace, job).await?;
     troubles.iter().for_each(|sentence| print::out(sentence));
     for (group, why) in answer["groups"].as_object().into_iter().flatten() {
-        explain(group, why);
+        explain(group, why, wants_instances(&document, group));
     }
     Ok(())
 }
@@ -88,14 +88,25 @@ fn tell_allocation(allocation: &Value) {
     }
 }
 
-fn explain(group: &str, why: &Value) {
-    let pending = why["pending"].as_u64().unwrap_or_default();
-    if pending == 0 {
-        print::out(&format!("group {group:?}: every instance has a node"));
-        return;
+/// Whether a job should have any instance of a group.
+fn wants_instances(job: &Value, group: &str) -> bool {
+    let groups = job["spec"]["groups"].as_array().into_iter().flatten();
+    let count = groups.filter(|one| one["name"] == group).filter_map(|one| one["count"].as_u64()).next();
+    let is_over = job["spec"]["stop"] == true || !job["metadata"]["deletionTimestamp"].is_null();
+    !is_over && count != Some(0)
+}
+
+fn explain(group: &str, why: &Value, is_wanted: bool) {
+    let number = |field: &str| why[field].as_u64().unwrap_or_default();
+    let (desired, pending, considered) = (number("desired"), number("pending"), number("considered"));
+    match (pending, desired, is_wanted) {
+        (0, 0, false) => return print::out(&format!("group {group:?}: no instance is wanted")),
+        (0, 0, true) => print::out(&format!("group {group:?}: no node fits; {considered} nodes considered")),
+        (0, _, _) => return print::out(&format!("group {group:?}: every instance has a node")),
+        (..) => print::out(&format!(
+            "group {group:?}: {pending} waiting for a node; {considered} nodes considered"
+        )),
     }
-    let considered = why["considered"].as_u64().unwrap_or_default();
-    print::out(&format!("group {group:?}: {pending} waiting for a node; {considered} nodes considered"));
     for (word, part) in [("ruled out", "filtered"), ("without room", "exhausted")] {
         for (reason, number) in why[part].as_object().into_iter().flatten() {
             print::out(&format!("  {number} {word}: {reason}"));

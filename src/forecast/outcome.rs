@@ -104,7 +104,17 @@ fn outcome(
         outcome.unplaced = u32::try_from(told.len()).unwrap_or(u32::MAX);
     }
     outcome.why = (outcome.unplaced > 0).then(|| told.join("; "));
+    // All nodes of none that fit: nothing is unplaced, and nothing runs.
+    if outcome.unplaced == 0 && roster.is_some_and(|roster| roster.every_node.is_some()) && has.is_empty() {
+        outcome.why = nowhere(after, group);
+    }
     outcome
+}
+
+/// Why no node has an instance of a group that should be on every node that fits.
+fn nowhere(after: &View, group: &GroupRef) -> Option<String> {
+    let job = after.jobs.get(&Key::job(&group.namespace, &group.job))?;
+    Some(format!("no node fits: {}", scheduler::explain(after, group, &job.spec)))
 }
 
 /// What runs at each place. Of what a silent node has, nothing is said.

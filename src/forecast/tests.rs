@@ -74,6 +74,15 @@ fn what_finds_no_node_is_told_in_the_schedulers_words() {
 }
 
 #[test]
+fn rules_about_neighbours_are_told_as_the_moves_that_they_are() {
+    assert_snapshot!(foresee(RUNNING, "job web v2 count=3 distinct_hosts max_parallel=1"), @r"
+        api: 2 in place, 1 destructive, 1 unplaced, 1 wait: considered 2 nodes: 2 distinct_hosts
+        ");
+    let third = format!("{RUNNING} · node n3");
+    assert_snapshot!(foresee(&third, "job web v2 count=3 distinct_hosts max_parallel=1"), @"api: 2 in place, 1 destructive");
+}
+
+#[test]
 fn a_job_on_every_node_is_counted_by_the_nodes_that_take_it() {
     let nodes = "node n1 meta.zone=a · node n2 meta.zone=b · node n3 meta.zone=b memory=50";
     let in_b = r#"job logs v1 type=system memory=100 constraint="${meta.zone} = b""#;
@@ -85,6 +94,9 @@ fn a_job_on_every_node_is_counted_by_the_nodes_that_take_it() {
         deployment logs v1 successful api=2/2/2/0
         place logs.api.n1-v1.0 on n1 · report logs.api.n1-v1.0 running healthy
         place logs.api.n2-v1.0 on n2 · report logs.api.n2-v1.0 running healthy";
+    let nowhere = r#"job logs v1 type=system constraint="${meta.zone} = c""#;
+    assert_snapshot!(foresee(nodes, nowhere), @"api: no node fits: considered 3 nodes: 3 constraint `${meta.zone} = c`");
+    assert_snapshot!(foresee(nodes, "job logs v1 type=system count=0"), @"api: ");
     let only_b = r#"job logs v2 type=system constraint="${meta.zone} = b""#;
     assert_snapshot!(foresee(running, only_b), @r"api: 1 in place, 1 stop");
 }

@@ -1,18 +1,20 @@
 //! Roots and the shape of a plan.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plan::view::JobRef;
 use plan::{Controller, Draft, Plan, View, Write};
 use schemas::deployment::Deployment;
+use schemas::group::Group;
 use schemas::job::Job;
 use schemas::key::{Key, Shape};
 use schemas::roster::Roster;
 
 use crate::fate::Fates;
 use crate::target::Target;
-use crate::{counted, every_node, recovery, removal, rollout};
+use crate::{counted, every_node, misplaced, recovery, removal, rollout};
 
 /// Decides what must exist of every job.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +35,7 @@ impl Controller for Deployer {
             }
             "placements" => of_placement(view, changed),
             "reports" => of_report(view, changed),
-            "health" | "fingerprints" | "tombstones" => of_node(view, changed.segment(1)),
+            "health" | "fingerprints" | "nodes" | "tombstones" => of_node(view, changed.segment(1)),
             _ => Vec::new(),
         }
     }
@@ -120,21 +122,26 @@ fn wanted(
     now: Timestamp,
 ) -> Wanted {
     let mut wanted = Wanted { rosters: BTreeMap::new(), unknown: BTreeSet::new(), plan: Plan::empty() };
+    let mut known: Vec<(&Group, Option<Cow<'_, Roster>>)> = Vec::new();
     for group in target.groups() {
-        let fates = Fates::of(view, job, &group.name);
-        let roster = match recovery::roster(view, job, target, group) {
-            Ok(roster) => roster,
+        match recovery::roster(view, job, target, group) {
+            Ok(roster) => known.push((group, roster)),
             Err(why) => {
                 wanted.unknown.insert(group.name.clone());
                 let why = format!("the roster of group {:?} cannot be read: {why}", group.name);
                 wanted.plan = wanted.plan.note(&job.job, why);
-                continue;
             }
-        };
+        }
+    }
+    let rosters = known.iter().filter_map(|(group, roster)| Some((group.name.as_str(), roster.as_deref()?)));
+    let misplaced = misplaced::misplaced(view, job, target, &rosters.collect());
+    for (group, roster) in &known {
+        let fates = Fates::of(view, job, &group.name);
         let answer = if target.spec.job_type.is_per_node() {
             every_node::group(target, group, roster.as_deref(), &fates, rollout)
         } else {
-            counted::group(target, group, roster.as_deref(), &fates, &counted::Moment { rollout, now })
+            let moment = counted::Moment { rollout, misplaced: &misplaced, now };
+            counted::group(target, group, roster.as_deref(), &fates, &moment)
         };
         wanted.plan = wanted.plan.wake(answer.wake_at);
         wanted.rosters.insert(group.name.clone(), answer.roster);
@@ -174,9 +181,11 @@ fn of_report(view: &View, key: &Key) -> Vec<Key> {
     jobs.into_iter().collect()
 }
 
+/// The jobs that have something on a node, and those that run on every node that fits.
 fn of_node(view: &View, node: &str) -> Vec<Key> {
     let placements = view.placements.under(&["placements", node]);
-    let jobs: BTreeSet<Key> =
-        placements.map(|(key, stored)| Key::job(key.segment(2), &stored.value.job)).collect();
+    let placed = placements.map(|(key, stored)| Key::job(key.segment(2), &stored.value.job));
+    let every = view.indexes.every_node().map(|roster| Key::job(roster.segment(1), roster.segment(2)));
+    let jobs: BTreeSet<Key> = placed.chain(every).collect();
     jobs.into_iter().collect()
 }

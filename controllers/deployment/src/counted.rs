@@ -8,14 +8,17 @@ use schemas::group::Group;
 use schemas::roster::{Index, Roster, Slot, SlotState};
 
 use crate::fate::{Fate, Fates};
+use crate::misplaced::Misplaced;
 use crate::reschedule;
 use crate::rolling::{Member, replaced};
 use crate::target::{TakingOver, Target};
 
-/// When the question is asked.
+/// When the question is asked, and what is known of the job beyond the group.
 pub(crate) struct Moment<'a> {
     /// The rollout of the job's version, if it has begun.
     pub(crate) rollout: Option<&'a Deployment>,
+    /// The slots that must not take the target over where they are.
+    pub(crate) misplaced: &'a Misplaced,
     /// Now.
     pub(crate) now: Timestamp,
 }
@@ -37,13 +40,15 @@ pub(crate) fn group(
 ) -> Answer {
     let count = if target.is_stopped { 0 } else { group.count() };
     let mut taking_over = TakingOver::new(target, group);
+    let misplaced = moment.misplaced.get(&group.name);
     let mut members = BTreeMap::new();
     for (number, slot) in roster.into_iter().flat_map(Roster::numbered).filter(|(number, _)| *number < count)
     {
         let index = Index::Number(number);
         let fate = fates.fate(&index, slot);
         let slot = moved_on(target, group, slot, fate, moment.now);
-        let (slot, is_old) = taking_over.slot(slot);
+        let must_move = misplaced.is_some_and(|misplaced| misplaced.contains(&number));
+        let (slot, is_old) = if must_move { (slot, true) } else { taking_over.slot(slot) };
         let fate = fates.fate(&index, &slot);
         members.insert(index, Member { slot, fate, is_old });
     }

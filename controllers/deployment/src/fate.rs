@@ -84,6 +84,12 @@ impl<'a> Fates<'a> {
         }
     }
 
+    /// The node of a slot, if it has one.
+    pub(crate) fn node(&self, index: &Index, slot: &Slot) -> Option<&str> {
+        let placed = self.placed.get(&(index.clone(), slot.version, slot.attempt));
+        placed.map(|(key, _)| key.segment(1))
+    }
+
     /// The nodes that have a wanted placement, with what became of it.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &str> {
         let wanted = self.placed.values().filter(|(_, wish)| *wish == Wish::Run);

@@ -19,6 +19,7 @@ mod controller;
 mod counted;
 mod every_node;
 mod fate;
+mod misplaced;
 mod recovery;
 mod removal;
 mod reschedule;

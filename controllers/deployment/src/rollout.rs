@@ -160,14 +160,23 @@ fn outcome(
         return is(DeploymentStatus::Cancelled, "the job was stopped");
     }
     let is_unfinished = |group: &Group| {
-        let is_per_node = target.spec.job_type.is_per_node();
         deployment.groups.get(&group.name).is_some_and(|progress| {
-            // How many nodes fit a per-node group is not known here, but none is not all of them.
-            progress.healthy < progress.desired || (is_per_node && progress.desired == 0)
+            // That no node has an instance of a per-node group yet is no end, as long as one may get it.
+            progress.healthy < progress.desired || (progress.desired == 0 && target.awaits_a_node(group))
         }) || rosters.get(&group.name).is_some_and(|roster| !is_all_new(roster, target.version))
     };
     if !target.groups().any(is_unfinished) {
-        return is(DeploymentStatus::Successful, "every instance is healthy");
+        let is_empty = deployment.groups.values().all(|group| group.desired == 0);
+        let is_per_node = target.spec.job_type.is_per_node();
+        let is_wanted = target.groups().any(|group| group.count() > 0);
+        return is(
+            DeploymentStatus::Successful,
+            match (is_empty, is_per_node && is_wanted) {
+                (false, _) => "every instance is healthy",
+                (true, false) => "no instance is wanted",
+                (true, true) => "no node fits; those that will get the instance as they join",
+            },
+        );
     }
     let Some((group, why)) =
         target.groups().find_map(|group| Some((group, lost(deployment, group, rosters, now)?)))
@@ -210,11 +219,18 @@ fn is_all_new(roster: &Roster, version: u64) -> bool {
     roster.slots.iter().map(|run| &run.slot).chain(every).all(|slot| slot.spec == version)
 }
 
-/// The latest earlier version whose rollout succeeded and that is still known.
+/// Whether a rollout had no instance: it succeeded and proved nothing.
+fn is_unproved(rollout: &Deployment) -> bool {
+    !rollout.groups.is_empty() && rollout.groups.values().all(|group| group.desired == 0)
+}
+
+/// The latest earlier version whose rollout succeeded, with at least one instance, and that is still known.
 fn latest_stable(view: &View, job: &JobRef, target: &Target<'_>) -> Option<u64> {
     view.deployments
         .under(&["deployments", &job.namespace, &job.job])
-        .filter(|(_, stored)| stored.value.status == DeploymentStatus::Successful)
+        .filter(|(_, stored)| {
+            stored.value.status == DeploymentStatus::Successful && !is_unproved(&stored.value)
+        })
         .filter_map(|(key, _)| key.segment(3).parse::<u64>().ok())
         .filter(|version| *version < target.version)
         .filter(|version| view.versions.get(&Key::version(&job.namespace, &job.job, *version)).is_some())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fit::{Demand, Facts, Standing, may_take};
 use plan::View;
 use plan::view::JobRef;
 use schemas::deployment::DeploymentStatus;
@@ -52,6 +53,19 @@ impl<'a> Target<'a> {
     /// The groups that should exist.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &'a Group> + use<'a> {
         self.spec.groups.iter()
+    }
+
+    /// Whether some node may yet get an instance of a group that runs on every node.
+    pub(crate) fn awaits_a_node(&self, group: &Group) -> bool {
+        if !self.spec.job_type.is_per_node() || group.count() == 0 {
+            return false;
+        }
+        let demand = Demand::new(self.spec, group);
+        self.view.fingerprints.iter().any(|(key, row)| {
+            let facts = Facts { name: key.segment(1), fingerprint: &row.value };
+            let standing = Standing::of(self.view, facts.name, facts.fingerprint);
+            may_take(&demand, standing, facts).is_ok()
+        })
     }
 
     /// What going from an earlier version to the target does to a group. Of a version that is forgotten

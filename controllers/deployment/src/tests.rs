@@ -5,6 +5,9 @@ use plan::{Controller, fixture};
 
 use crate::Deployer;
 
+mod neighbours;
+mod nothing;
+
 /// Everything decided at `seconds`.
 fn decide(picture: &str, seconds: i64) -> String {
     let view = fixture::read(picture);
@@ -20,7 +23,7 @@ fn a_new_job_gets_all_its_slots_at_once() {
         roster web.api 0-2=v1.0
         ");
     assert_snapshot!(decide("job etl type=batch count=2", 0), @r"roster etl.api 0-1=v1.0");
-    assert_snapshot!(decide("job logs type=system", 0), @r"
+    assert_snapshot!(decide("node n1 · job logs type=system", 0), @r"
         deployment logs v1 running api=0/0/0/0
         roster logs.api every=v1.0
         ");

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fit::{Demand, DistinctProperty, Scope, Term};
 use plan::View;
 use plan::view::JobRef;
 use schemas::key::Key;
 use schemas::placement::Wish;
 
-use crate::demand::{Demand, DistinctProperty, Scope};
-use crate::rule::Term;
 use crate::score::Counts;
 use crate::site::Sites;
 
@@ -92,6 +91,16 @@ impl Crowd {
         let full =
             rules.find(|((rule, counts), value)| counts.get(*value).copied().unwrap_or(0) >= rule.limit);
         full.map(|((rule, _), _)| rule)
+    }
+
+    /// One more instance of the group on a node.
+    pub(crate) fn add_on(&mut self, demand: &Demand, sites: &Sites, site: usize) {
+        let facts = sites.0[site].facts();
+        let value = |term: &Term| term.of(facts).map(str::to_owned);
+        let spreads: Vec<_> = demand.spreads.iter().map(|wanted| value(&wanted.attribute)).collect();
+        let rules = demand.distinct_properties.iter();
+        let properties: Vec<_> = rules.map(|rule| value(&rule.property).unwrap_or_default()).collect();
+        self.add(site, &spreads, &properties);
     }
 
     pub(crate) fn spreads(&self) -> &[Counts] {

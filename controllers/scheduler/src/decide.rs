@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use fit::{Demand, Facts, belongs};
 use jiff::Timestamp;
 use plan::view::{GroupRef, JobRef};
 use plan::{Draft, Plan, View, Write};
@@ -11,13 +12,10 @@ use schemas::key::Key;
 use schemas::placement::{Placement, Wish};
 use schemas::roster::{Index, Roster, Slot};
 
-use crate::demand::Demand;
-use crate::feasible::belongs;
 use crate::history;
 use crate::orphans::{self, Held};
 use crate::pending;
 use crate::recovery;
-use crate::rule::Facts;
 use crate::successor::{Succession, Successors};
 
 /// What to do now.

@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use fit::{Demand, Unfit};
 use plan::View;
 use plan::view::GroupRef;
 use schemas::job::JobSpec;
 
 use crate::crowd::{Crowd, Neighbours};
-use crate::demand::Demand;
 use crate::feasible::may_take;
 use crate::site::{Site, Sites};
-use crate::unfit::Unfit;
 
 /// What every node says to one more instance of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

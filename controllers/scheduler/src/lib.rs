@@ -8,7 +8,6 @@
 mod controller;
 mod crowd;
 mod decide;
-mod demand;
 mod explain;
 mod feasible;
 mod history;
@@ -16,15 +15,12 @@ mod orphans;
 mod pending;
 mod race;
 mod recovery;
-mod rule;
 mod score;
 mod site;
 mod successor;
 #[cfg(test)]
 mod tests;
-mod unfit;
-mod version;
 
 pub use controller::Scheduler;
 pub use explain::{Explanation, explain};
-pub use unfit::Unfit;
+pub use fit::Unfit;

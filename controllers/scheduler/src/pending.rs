@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use fit::Demand;
 use jiff::Timestamp;
 use plan::view::GroupRef;
 use plan::{Draft, Note, View, Write};
@@ -13,7 +14,6 @@ use schemas::roster::{Index, Slot, allocation_name};
 
 use crate::crowd::{Crowd, Neighbours};
 use crate::decide::{Settled, group_at, roster_of};
-use crate::demand::Demand;
 use crate::explain::explain_on;
 use crate::feasible::may_take;
 use crate::race::Race;

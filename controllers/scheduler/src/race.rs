@@ -9,11 +9,10 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crowd::Crowd;
-use crate::demand::Demand;
 use crate::feasible::may_take;
-use crate::rule::Term;
 use crate::score::{Counts, Scores, of_site, spread};
 use crate::site::{Claim, Sites};
+use fit::{Demand, Term};
 
 /// Nodes that wait to be chosen for a group.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fit::Demand;
 use jiff::Timestamp;
 use plan::view::{GroupRef, JobRef};
 use plan::{Draft, View, Write};
@@ -14,7 +15,6 @@ use schemas::placement::{Placement, Wish};
 use schemas::roster::{Index, Named, Slot, SlotState, readings_of_name};
 
 use crate::decide::{group_at, roster_of};
-use crate::demand::Demand;
 use crate::site::{Claim, Sites};
 
 /// What a placement that cannot be read must have been.

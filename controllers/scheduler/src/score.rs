@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::demand::{Demand, Wanted};
 use crate::site::Site;
+use fit::{Demand, Wanted};
 
 /// The sum of some scores and how many they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -86,7 +86,7 @@ fn even(counts: &Counts, current: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::Term;
+    use fit::Term;
 
     fn counts(pairs: &[(&str, u32)]) -> Counts {
         pairs.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect()

@@ -2,25 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fit::{Demand, Facts, Standing, Unfit};
 use plan::View;
 use plan::view::Usage;
-use schemas::key::Key;
 use schemas::network::Port;
-use schemas::node::{Amount, Fingerprint, NodeState};
+use schemas::node::{Amount, Fingerprint};
 use schemas::placement::{Placement, PortClaim};
 
-use crate::demand::Demand;
 use crate::recovery;
-use crate::rule::Facts;
-use crate::unfit::Unfit;
 
 /// One node.
 #[derive(Debug)]
 pub(crate) struct Site<'a> {
     pub(crate) name: &'a str,
     pub(crate) fingerprint: &'a Fingerprint,
-    pub(crate) is_ready: bool,
-    pub(crate) is_eligible: bool,
+    pub(crate) standing: Standing,
     usable: Amount,
     used: Amount,
     usage: &'a Usage,
@@ -65,14 +61,10 @@ impl<'a> Sites<'a> {
 impl<'a> Site<'a> {
     fn of(view: &'a View, name: &'a str, fingerprint: &'a Fingerprint) -> Site<'a> {
         let usage = view.indexes.usage(name);
-        let health = view.health.get(&Key::health(name)).map(|health| health.state);
-        let node = Key::node(name);
-        let decided = view.nodes.get(&node);
         Site {
             name,
             fingerprint,
-            is_ready: health == Some(NodeState::Ready) && view.is_followed_by(fingerprint),
-            is_eligible: decided.is_none_or(|node| node.spec.eligible) && !view.is_unreadable(&node),
+            standing: Standing::of(view, name, fingerprint),
             usable: fingerprint.usable(),
             used: usage.amount,
             usage,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fit::Demand;
 use plan::View;
 use plan::view::{GroupRef, JobRef};
 use schemas::key::Key;
@@ -14,7 +15,6 @@ use schemas::roster::{Index, Slot, SlotState, allocation_name};
 
 use crate::crowd::{Crowd, Neighbours};
 use crate::decide::{group_at, roster_of};
-use crate::demand::Demand;
 use crate::explain::judge;
 use crate::feasible::may_take;
 use crate::site::{Site, Sites};
@@ -136,6 +136,9 @@ impl<'v> Successors<'v> {
             return Succession::Hold;
         };
         self.sites.0[site].take(demand, &name);
+        if !is_bound {
+            crowd.add_on(demand, &self.sites, site);
+        }
         Succession::Stop
     }
 }
@@ -156,8 +159,19 @@ fn asked<'a, 'v>(
 fn ask<'v>(view: &'v View, sites: &Sites<'v>, group: &GroupRef, spec: u64) -> Option<Asked<'v>> {
     let (spec, of_version) = group_at(view, group, spec)?;
     let demand = Demand::new(spec, of_version);
-    let leaving: BTreeSet<Key> = view.open.stray().cloned().collect();
+    let leaving: BTreeSet<Key> = view.open.stray().filter(|key| !stays(view, key)).cloned().collect();
     let neighbours = Neighbours::of(view, &group.job(), sites, &leaving);
     let crowd = Crowd::new(&demand, &neighbours, sites);
     Some(Asked { demand, crowd, is_full: false })
+}
+
+/// Whether a placement that its slot wants at another version goes on under its name.
+fn stays(view: &View, key: &Key) -> bool {
+    let Some(placement) = view.placements.get(key) else { return false };
+    let roster = roster_of(view, &GroupRef::of_placement(key, placement));
+    let slot = roster.and_then(|(_, roster)| roster.slot_at(&placement.index));
+    slot.is_some_and(|slot| {
+        let made = (slot.version, slot.attempt);
+        slot.state == SlotState::Run && made == (placement.version, placement.attempt)
+    })
 }

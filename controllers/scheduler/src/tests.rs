@@ -128,6 +128,28 @@ fn nothing_stops_for_a_successor_without_room() {
 }
 
 #[test]
+fn what_moves_away_from_its_neighbours_stops_only_for_a_place_of_its_own() {
+    let picture = "node n1 · node n2 · version web v1 count=3 · job web v2 count=3 distinct_hosts
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy
+        place web.api.1-v1.0 on n1 · report web.api.1-v1.0 running healthy
+        place web.api.2-v1.0 on n1 · report web.api.2-v1.0 running healthy";
+    assert_snapshot!(decide(&format!("{picture} · roster web.api 0=v1.0+v2 1-2=v2.0")), @r"
+        update web.api.0-v1.0 on n1 to v2
+        stop web.api.1-v1.0 on n1: replaced by v2
+        then
+        + web.api.1-v2.0 on n2
+        note web.api: 1 wait: considered 2 nodes: 2 distinct_hosts
+        ");
+    let alone = "node n1 · version web v1 · job web v2 distinct_hosts · roster web.api 0=v1.0+v2 1=v2.0
+        place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy
+        place web.api.1-v1.0 on n1 · report web.api.1-v1.0 running healthy";
+    assert_snapshot!(decide(alone), @r"
+        update web.api.0-v1.0 on n1 to v2
+        note web.api: 1 wait: considered 1 nodes: 1 distinct_hosts
+        ");
+}
+
+#[test]
 fn a_node_that_fits_no_more_says_so_and_gets_its_instance_when_it_fits_again() {
     let picture = r#"node n1 meta.zone=a · node n2 meta.zone=b · version logs v1 type=system
         job logs v2 type=system image=2 constraint="${meta.zone} = b" · roster logs.api every=v2.0

@@ -95,7 +95,7 @@ pub(in crate::api) fn progress(deployment: &Deployment) -> String {
         healthy += group.healthy;
         desired += group.desired;
     }
-    format!("{healthy} of {desired} are healthy")
+    if desired == 0 { "no instance yet".to_owned() } else { format!("{healthy} of {desired} are healthy") }
 }
 
 /// Whether a rollout gets on: since it began, or not since it was over without success.

@@ -185,8 +185,17 @@ fn observed(scene: &Scene<'_>, job: &Job) -> u64 {
     });
     let latest = deployments.chain(rosters).max().unwrap_or(0);
     // A job that wants nothing has no rollout: it was acted on once no slot is left.
-    let wants_nothing = job.spec.stop || job.spec.groups.iter().all(|group| group.count() == 0);
-    if wants_nothing && wanted_slots(scene, job) == 0 { job.version } else { latest }
+    if wants_nothing(job) && wanted_slots(scene, job) == 0 { job.version } else { latest }
+}
+
+/// Whether nothing of a job is to run: it is stopped, starts runs of it alone, or is scaled to nothing.
+fn wants_nothing(job: &Job) -> bool {
+    job.spec.stop || job.spec.is_template() || is_scaled_to_nothing(job)
+}
+
+/// Whether every group is to have no instance.
+fn is_scaled_to_nothing(job: &Job) -> bool {
+    job.spec.groups.iter().all(|group| group.count() == 0)
 }
 
 /// How many slots of a job should have an allocation, those of per-node groups counted once.
@@ -202,7 +211,8 @@ fn wanted_slots(scene: &Scene<'_>, job: &Job) -> usize {
 
 fn phase(scene: &Scene<'_>, job: &Job, counts: &Counts) -> &'static str {
     let is_live = counts::is_live(scene.view, &job.metadata.namespace, &job.metadata.name);
-    let is_over = job.spec.stop || job.metadata.deletion_timestamp.is_some();
+    let is_empty = is_scaled_to_nothing(job) && wanted_slots(scene, job) == 0;
+    let is_over = job.spec.stop || job.metadata.deletion_timestamp.is_some() || is_empty;
     let has_ended = counts.desired > 0 && counts.pending + counts.running == 0;
     if counts.running > 0 {
         "running"
@@ -231,60 +241,102 @@ fn conditions(
         last_transition_time: since(scene.view, job, question, holds),
         observed_generation: Some(job.version),
     };
-    let Counts { desired, unplaced, complete, failed, .. } = counts;
     let mut conditions = Vec::new();
     if job.spec.job_type.is_batch() {
-        let is_complete = desired > 0 && complete >= desired;
-        let reason = if is_complete {
-            "Complete"
-        } else if failed > 0 {
-            "Failed"
-        } else {
-            "Running"
-        };
-        let message = format!("{complete} of {desired} allocations are complete, {failed} failed");
+        let (reason, message) = completeness(job, groups, &counts);
+        let is_complete = matches!(reason, "Complete" | "ScaledToZero");
         conditions.push(condition(Question::Complete, is_complete, reason, message));
     } else {
-        let (reason, message) = availability(job, &counts);
-        conditions.push(condition(Question::Available, reason == "Healthy", reason, message));
+        let (reason, message) = availability(job, groups, &counts);
+        let is_available = matches!(reason, "Healthy" | "ScaledToZero");
+        conditions.push(condition(Question::Available, is_available, reason, message));
     }
     conditions.extend(deployment.map(|deployment| deployments::progressing(deployment, job.version)));
-    let (reason, message) = match unplaced {
-        0 if lacks_nodes(job, &counts) => {
-            let why = if scene.explains { why_unplaced(scene, job, groups) } else { String::new() };
-            ("NoNode", format!("no node fits{why}"))
-        }
-        0 => ("Placed", "every allocation has a node".to_owned()),
-        unplaced => {
-            let why = if scene.explains { why_unplaced(scene, job, groups) } else { String::new() };
-            ("Waiting", format!("{unplaced} of {desired} allocations have no node yet{why}"))
-        }
-    };
-    conditions.push(condition(Question::Placed, reason == "Placed", reason, message));
+    let (reason, message) = placing(scene, job, groups, &counts);
+    let is_placed = matches!(reason, "Placed" | "NothingWanted");
+    conditions.push(condition(Question::Placed, is_placed, reason, message));
     conditions.extend(unreadable::of_job(scene, &Name::new(&job.metadata.namespace, &job.metadata.name)));
     conditions
 }
 
-/// Whether enough of a job that goes on for ever is healthy: the word for it and a sentence.
-fn availability(job: &Job, counts: &Counts) -> (&'static str, String) {
-    let Counts { desired, running, healthy, .. } = *counts;
-    let reason = match (job.spec.stop, lacks_nodes(job, counts), healthy >= desired) {
-        (true, _, _) => "Stopped",
-        (false, true, _) => "NoNode",
-        (false, false, true) => "Healthy",
-        (false, false, false) => "Unhealthy",
+/// Whether everything that is wanted has a node: the word for it and a sentence.
+fn placing(
+    scene: &Scene<'_>,
+    job: &Job,
+    groups: &BTreeMap<String, Counts>,
+    counts: &Counts,
+) -> (&'static str, String) {
+    let Counts { desired, unplaced, .. } = *counts;
+    let why = || if scene.explains { why_unplaced(scene, job, groups) } else { String::new() };
+    let without = without_node(job, groups);
+    if unplaced > 0 {
+        ("Waiting", format!("{unplaced} of {desired} allocations have no node yet{}", why()))
+    } else if !without.is_empty() {
+        let whose =
+            if without.len() == groups.len() { "" } else { &format!(" group {}", without.join(", ")) };
+        ("NoNode", format!("no node fits{whose}{}", why()))
+    } else if desired == 0 {
+        ("NothingWanted", "no instance is wanted".to_owned())
+    } else {
+        ("Placed", "every allocation has a node".to_owned())
+    }
+}
+
+/// Whether all of a job that ends has ended well: the word for it and a sentence.
+fn completeness(job: &Job, groups: &BTreeMap<String, Counts>, counts: &Counts) -> (&'static str, String) {
+    let Counts { desired, complete, failed, .. } = *counts;
+    if wants_nothing(job) && desired == 0 {
+        let reason = if job.spec.stop || job.spec.is_template() { "Running" } else { "ScaledToZero" };
+        return (reason, "no instance is wanted".to_owned());
+    }
+    let reason = if failed > 0 {
+        "Failed"
+    } else if !without_node(job, groups).is_empty() {
+        "NoNode"
+    } else if desired > 0 && complete >= desired {
+        "Complete"
+    } else {
+        "Running"
     };
-    let mut message = format!("{} of {desired} allocations are healthy", healthy.min(desired));
+    (reason, format!("{complete} of {desired} allocations are complete, {failed} failed"))
+}
+
+/// Whether enough of a job that goes on for ever is healthy: the word for it and a sentence.
+fn availability(job: &Job, groups: &BTreeMap<String, Counts>, counts: &Counts) -> (&'static str, String) {
+    let Counts { desired, running, healthy, .. } = *counts;
+    let reason = if job.spec.stop {
+        "Stopped"
+    } else if !without_node(job, groups).is_empty() {
+        "NoNode"
+    } else if healthy < desired {
+        "Unhealthy"
+    } else if is_scaled_to_nothing(job) {
+        "ScaledToZero"
+    } else {
+        "Healthy"
+    };
+    let mut message = match reason {
+        "ScaledToZero" => "every group is scaled to 0".to_owned(),
+        _ => format!("{} of {desired} allocations are healthy", healthy.min(desired)),
+    };
     if running > desired {
         message += &format!(", {} more still run", running - desired);
     }
     (reason, message)
 }
 
-/// Whether a job wants an instance on each node that fits, and none does.
-fn lacks_nodes(job: &Job, counts: &Counts) -> bool {
-    let is_wanted = !job.spec.stop && job.metadata.deletion_timestamp.is_none();
-    is_wanted && job.spec.job_type.is_per_node() && counts.desired == 0 && counts.complete == 0
+/// The groups that want an instance on each node that fits, and have none.
+fn without_node<'g>(job: &Job, groups: &'g BTreeMap<String, Counts>) -> Vec<&'g str> {
+    let is_wanted = !wants_nothing(job) && job.metadata.deletion_timestamp.is_none();
+    if !is_wanted || !job.spec.job_type.is_per_node() {
+        return Vec::new();
+    }
+    let wanted = job.spec.groups.iter().filter(|group| group.count() > 0);
+    let without = wanted.filter_map(|group| {
+        let (name, counts) = groups.get_key_value(&group.name)?;
+        (counts.desired == 0 && counts.complete == 0).then_some(name.as_str())
+    });
+    without.collect()
 }
 
 fn sum(groups: &BTreeMap<String, Counts>) -> Counts {
@@ -294,9 +346,14 @@ fn sum(groups: &BTreeMap<String, Counts>) -> Counts {
 /// What the scheduler says about the groups that wait.
 fn why_unplaced(scene: &Scene<'_>, job: &Job, groups: &BTreeMap<String, Counts>) -> String {
     let name = Name::new(&job.metadata.namespace, &job.metadata.name);
-    let waiting = groups.iter().filter(|(_, counts)| counts.unplaced > 0 || lacks_nodes(job, counts));
+    let without = without_node(job, groups);
+    let waiting =
+        groups.iter().filter(|(group, counts)| counts.unplaced > 0 || without.contains(&group.as_str()));
     let told = waiting.filter_map(|(group, _)| {
         Some(format!("; {group}: {}", preview::why_not(scene, &name, group, &job.spec)?))
     });
     told.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,5 +11,6 @@ pub mod identity;
 pub mod kinds;
 pub mod kubectl_verbs;
 pub mod pairs;
+pub mod rules;
 pub mod waiting;
 pub mod web;

@@ -66,7 +66,7 @@ impl Unfit {
     }
 
     /// How much is missing, where that can be counted: to tell near misses.
-    pub(crate) fn distance(&self) -> Option<u64> {
+    pub fn distance(&self) -> Option<u64> {
         match self {
             Unfit::Cpu(short) | Unfit::Memory(short) | Unfit::Disk(short) => Some(*short),
             Unfit::Cores(short) => Some(u64::from(*short)),

@@ -12,28 +12,39 @@ use crate::version::{Conditions, Reading};
 
 /// What rules look at: a node's name and what its agent found.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) fingerprint: &'a Fingerprint,
+pub struct Facts<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What its agent found.
+    pub fingerprint: &'a Fingerprint,
 }
 
 /// One side of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Term {
+pub enum Term {
+    /// The text itself.
     Literal(String),
+    /// The node's name.
     Name,
+    /// Its datacenter.
     Datacenter,
+    /// Its region.
     Region,
+    /// Its pool.
     Pool,
+    /// Its class.
     Class,
+    /// An attribute that its agent found.
     Attribute(String),
+    /// A value that its people gave it.
     Meta(String),
     /// A `${…}` that no node has.
     Nothing,
 }
 
 impl Term {
-    pub(crate) fn parse(text: &str) -> Term {
+    /// Reads one side.
+    pub fn parse(text: &str) -> Term {
         let Some(inner) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
             return Term::Literal(text.to_owned());
         };
@@ -51,7 +62,8 @@ impl Term {
         }
     }
 
-    pub(crate) fn of<'a>(&'a self, facts: Facts<'a>) -> Option<&'a str> {
+    /// What a node has there, if it has it.
+    pub fn of<'a>(&'a self, facts: Facts<'a>) -> Option<&'a str> {
         let Facts { name, fingerprint } = facts;
         match self {
             Term::Literal(text) => Some(text),
@@ -69,9 +81,9 @@ impl Term {
 
 /// A condition on one node.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// As people wrote it.
-    pub(crate) text: String,
+    pub text: String,
     left: Term,
     test: Test,
 }
@@ -96,7 +108,7 @@ enum Test {
 
 impl Rule {
     /// A rule about one node; `distinct_hosts` and `distinct_property` are none.
-    pub(crate) fn of(attribute: &str, operator: Operator, value: &str) -> Option<Rule> {
+    pub fn of(attribute: &str, operator: Operator, value: &str) -> Option<Rule> {
         let right = Term::parse(value);
         let test = match operator {
             Operator::Equal => Test::Equal(right),
@@ -119,7 +131,7 @@ impl Rule {
     }
 
     /// Whether a node meets it.
-    pub(crate) fn holds(&self, facts: Facts) -> bool {
+    pub fn holds(&self, facts: Facts) -> bool {
         let left = self.left.of(facts);
         let both = |right: &Term, test: fn(&str, &str) -> bool| match (left, right.of(facts)) {
             (Some(left), Some(right)) => test(left, right),

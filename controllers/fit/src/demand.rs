@@ -14,56 +14,76 @@ use crate::rule::{Rule, Term};
 
 /// What one instance of a group asks of a node.
 #[derive(Debug)]
-pub(crate) struct Demand<'a> {
-    pub(crate) spec: &'a JobSpec,
-    pub(crate) group: &'a Group,
-    pub(crate) ask: Ask,
-    pub(crate) rules: Vec<Rule>,
-    pub(crate) drivers: BTreeSet<&'a str>,
-    pub(crate) host_volumes: Vec<(&'a str, Access)>,
-    pub(crate) distinct_hosts: Option<Scope>,
-    pub(crate) distinct_properties: Vec<DistinctProperty>,
-    pub(crate) affinities: Vec<(Rule, f64)>,
-    pub(crate) spreads: Vec<Wanted>,
+pub struct Demand<'a> {
+    /// The version of the job.
+    pub spec: &'a JobSpec,
+    /// The group of that version.
+    pub group: &'a Group,
+    /// What it takes of a node's room.
+    pub ask: Ask,
+    /// Conditions on the node alone.
+    pub rules: Vec<Rule>,
+    /// The drivers of its tasks.
+    pub drivers: BTreeSet<&'a str>,
+    /// The host volumes it mounts.
+    pub host_volumes: Vec<(&'a str, Access)>,
+    /// Whether no two instances may share a node, and whose instances count.
+    pub distinct_hosts: Option<Scope>,
+    /// How many instances may share the value of an attribute.
+    pub distinct_properties: Vec<DistinctProperty>,
+    /// What is preferred, each with its share of the weights.
+    pub affinities: Vec<(Rule, f64)>,
+    /// How instances should be distributed.
+    pub spreads: Vec<Wanted>,
 }
 
 /// Whether tasks write to a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub enum Access {
+    /// They only read.
     Read,
+    /// One of them writes.
     Write,
 }
 
 /// Whose instances a distinct rule counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
+pub enum Scope {
+    /// Those of all groups.
     Job,
+    /// Those of the group alone.
     Group,
 }
 
 /// At most so many instances share a value.
 #[derive(Clone, Debug)]
-pub(crate) struct DistinctProperty {
-    pub(crate) property: Term,
-    pub(crate) limit: u32,
-    pub(crate) scope: Scope,
-    pub(crate) text: String,
+pub struct DistinctProperty {
+    /// Whose values.
+    pub property: Term,
+    /// How many instances may have the same one.
+    pub limit: u32,
+    /// Whose instances count.
+    pub scope: Scope,
+    /// As people wrote it.
+    pub text: String,
 }
 
 /// How instances should be distributed over the values of an attribute.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) attribute: Term,
+pub struct Wanted {
+    /// Whose values.
+    pub attribute: Term,
     /// Its share of all spreads' weights.
-    pub(crate) share: f64,
+    pub share: f64,
     /// How many instances each value should have; none for an even spread.
-    pub(crate) targets: Vec<(String, f64)>,
+    pub targets: Vec<(String, f64)>,
     /// How many each value that is not listed should have, if any may.
-    pub(crate) otherwise: Option<f64>,
+    pub otherwise: Option<f64>,
 }
 
 impl<'a> Demand<'a> {
-    pub(crate) fn new(spec: &'a JobSpec, group: &'a Group) -> Demand<'a> {
+    /// What the group asks for at that version of its job.
+    pub fn new(spec: &'a JobSpec, group: &'a Group) -> Demand<'a> {
         let of_tasks = group.tasks.iter().flat_map(|task| &task.constraints);
         let of_group = || group.constraints.iter().chain(of_tasks.clone());
         let constraints = || spec.constraints.iter().chain(of_group());
@@ -87,7 +107,7 @@ impl<'a> Demand<'a> {
     }
 
     /// What it takes of every node's room, whole cores aside.
-    pub(crate) fn amount(&self) -> Amount {
+    pub fn amount(&self) -> Amount {
         let Ask { cpu_mhz, memory_mb, disk_mb, cores: _, ports: _, devices: _ } = self.ask;
         Amount { cpu_mhz, memory_mb, disk_mb }
     }
