@@ -12,6 +12,7 @@ mod demand;
 mod explain;
 mod feasible;
 mod history;
+mod lot;
 mod orphans;
 mod pending;
 mod race;
