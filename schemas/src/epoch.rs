@@ -74,6 +74,13 @@ impl Epoch {
         self.ancestors.iter().rev().find(|ancestor| ancestor.id == other)
     }
 
+    /// The history that this one was restored from, through all restores: what was derived from its name is derived
+    /// the same after each.
+    pub fn origin(&self) -> &str {
+        let restored = self.ancestors.iter().rev().take_while(|ancestor| ancestor.reason == Reason::Restored);
+        restored.last().map_or(&self.id, |ancestor| &ancestor.id)
+    }
+
     /// Whether whoever followed `other` goes on here.
     pub fn continues(&self, other: &str) -> bool {
         self.id == other || self.follows(other).is_some()

@@ -61,6 +61,10 @@ pub struct AllocationReport {
     /// Why it failed or waits, in a few words.
     #[serde(rename = "y", skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// The port that somebody else on the machine had, so that it could not begin: no failure of its own. It is placed
+    /// again at once, on another port or node.
+    #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
+    pub port_taken: Option<u16>,
     /// What it was placed as, once that document is missing: absence is no wish, so the node goes on and asks. The
     /// scheduler answers with a placement that adopts it, or that tells it to stop.
     #[serde(rename = "o", skip_serializing_if = "Option::is_none")]

@@ -52,6 +52,10 @@ pub struct Slot {
     /// How many of the earlier attempts failed (a lost node is no failure): the reschedule policy counts it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
+    /// How many of the latest attempts could not begin because a port of theirs was taken: no failures, but not
+    /// without end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub moves: u32,
     /// When the first of the counted failures happened, by the controller's clock: a limited reschedule
     /// policy counts attempts in the interval that begins here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +68,8 @@ pub struct Slot {
 impl Slot {
     /// A first attempt at a version.
     pub fn new(version: u64) -> Slot {
-        Slot { version, spec: version, attempt: 0, failures: 0, failing_since: None, state: SlotState::Run }
+        let (attempt, failures, moves) = (0, 0, 0);
+        Slot { version, spec: version, attempt, failures, moves, failing_since: None, state: SlotState::Run }
     }
 }
 

@@ -13,6 +13,7 @@ use super::drivers::contract::{Limits, LogPolicy, PortMap, TaskDirs};
 use super::drivers::{Launch, TaskId};
 use super::environment::{self, SeenDirs, TaskFacts, TaskNames};
 use super::interpolate::Scope;
+use super::ports::{self, PortAsk};
 
 /// One task that is to be started, with all that its launch is made of.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Ask {
     pub(crate) incarnation: u32,
     pub(crate) placement: Placement,
     pub(crate) task: Task,
+    /// The ports of its allocation that must be free before it begins.
+    pub(crate) ports: Vec<PortAsk>,
     /// Words of job, group and task, merged.
     meta: BTreeMap<String, String>,
 }
@@ -64,13 +67,20 @@ impl Here {
     }
 }
 
+impl Here {
+    /// The address at which tasks are reached.
+    pub(crate) fn host_ip(&self) -> IpAddr {
+        self.host_ip
+    }
+}
+
 impl Ask {
     /// The task of a placed allocation; nothing if its job version is not known or has no such task.
     pub(crate) fn of(
         allocation: &AllocationId,
         wanted: &Wanted,
-        task: &str,
-        incarnation: u32,
+        (task, incarnation): (&str, u32),
+        host_ip: IpAddr,
     ) -> Option<Ask> {
         let VersionFact::Known(job) = &wanted.job else { return None };
         let group = job.group(&wanted.placement.group)?;
@@ -78,7 +88,9 @@ impl Ask {
         let meta = job.meta_of(group, &task);
         let id = TaskId::new(allocation.namespace(), allocation.allocation(), &task.name).ok()?;
         let (allocation, placement) = (allocation.clone(), wanted.placement.clone());
-        Some(Ask { id, allocation, incarnation, placement, task, meta })
+        let asked = group.network().map_or(&[][..], |network| &network.ports);
+        let ports = ports::asks(&placement.ports, asked, host_ip);
+        Some(Ask { id, allocation, incarnation, placement, task, ports, meta })
     }
 
     /// How much room its secrets have.
@@ -222,7 +234,7 @@ mod tests {
         let job = VersionFact::Known(Arc::new(job.canonicalize("web")));
         let wanted = Wanted { placement, created: Revision(1), job };
         let id = AllocationId::new("default", "web/periodic-1.api.3-v0.0");
-        let ask = Ask::of(&id, &wanted, "server", 0).unwrap();
+        let ask = Ask::of(&id, &wanted, ("server", 0), Ipv4Addr::LOCALHOST.into()).unwrap();
         let mut config = AgentConfig::new("n1", "/data");
         config.meta.insert("rack".into(), "r7".into());
         let attributes = [("cpu.arch".to_owned(), "amd64".to_owned())].into();

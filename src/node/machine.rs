@@ -9,6 +9,7 @@ use schemas::node::Amount;
 
 use super::config::AgentConfig;
 use super::fingerprint;
+use super::ports::{self, PortAsk, Taken};
 
 /// What a look at the machine gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,11 @@ pub trait Machine: Send + Sync + 'static {
     fn observe(&self) -> BoxFuture<'_, MachineFacts>;
     /// The address that tasks are reached at.
     fn host_ip(&self) -> IpAddr;
+    /// The first of these ports that somebody has. A machine that is made up has nobody else.
+    fn taken(&self, asks: Vec<PortAsk>) -> BoxFuture<'static, Option<Taken>> {
+        drop(asks);
+        Box::pin(std::future::ready(None))
+    }
 }
 
 /// A machine that is what it is said to be.
@@ -70,5 +76,11 @@ impl Machine for ThisMachine {
     }
     fn host_ip(&self) -> IpAddr {
         self.ip
+    }
+    fn taken(&self, asks: Vec<PortAsk>) -> BoxFuture<'static, Option<Taken>> {
+        Box::pin(async move {
+            let looked = tokio::task::spawn_blocking(move || ports::taken(&asks)).await;
+            looked.expect("nothing there panics: what cannot be read is left out")
+        })
     }
 }

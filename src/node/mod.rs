@@ -22,6 +22,7 @@ pub mod logs;
 pub mod machine;
 pub mod probe;
 mod reality;
+pub mod ports;
 mod registration;
 mod reports;
 mod run;

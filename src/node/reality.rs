@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use agent::{AllocationId, Exit, Fact, Observed};
+use agent::{AllocationId, Exit, Fact, Observed, Refusal};
 use jiff::Timestamp;
 
 use super::drivers::TaskId;
@@ -83,8 +83,14 @@ impl Reality {
         }
         let fact = match answer {
             Ok(started) => Fact::Running { since: started.at, asked_to_stop: None },
-            Err(StartError::Recoverable(message)) => Fact::Refused { at: now, fatal: false, message },
-            Err(StartError::Fatal(message)) => Fact::Refused { at: now, fatal: true, message },
+            Err(error @ StartError::PortTaken { port, .. }) => {
+                let (refusal, message) = (Refusal::PortTaken(port), error.to_string());
+                Fact::Refused { at: now, refusal, message }
+            }
+            Err(StartError::Recoverable(message)) => {
+                Fact::Refused { at: now, refusal: Refusal::Passing, message }
+            }
+            Err(StartError::Fatal(message)) => Fact::Refused { at: now, refusal: Refusal::Final, message },
             Err(StartError::StillAlive(_)) => {
                 let held = self.held.get_mut(id);
                 return held.into_iter().for_each(|held| held.is_being_started = false);

@@ -35,7 +35,7 @@ use super::saved::{self, Memory};
 use super::standing::{self, Standing};
 use super::timers::Timers;
 use super::versions::ReadVersion;
-use super::works::{self, Done, Pause};
+use super::works::{self, Done, Pause, Probe};
 use crate::clock::Clock;
 use crate::store::Store;
 
@@ -172,6 +172,8 @@ pub(super) struct Agent<S> {
     /// Allocations whose folders are on their way out.
     pub(super) removing: BTreeSet<AllocationId>,
     pub(super) timers: Timers,
+    /// What is or was asked about the ports of allocations that are beginning.
+    pub(super) probes: BTreeMap<AllocationId, Probe>,
     pub(super) works: JoinSet<Done>,
     /// What is only waited for: an agent that stops does not.
     pauses: JoinSet<Pause>,
@@ -245,6 +247,7 @@ impl<S: Store> Agent<S> {
             dirty: BTreeSet::new(),
             removing: BTreeSet::new(),
             timers: Timers::default(),
+            probes: BTreeMap::new(),
             works: JoinSet::new(),
             pauses: JoinSet::new(),
             saving: Saving::Idle,

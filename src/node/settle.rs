@@ -1,6 +1,6 @@
 //! From decisions to acts.
 
-use agent::{Act, AllocationId, decide};
+use agent::{Act, AllocationId, Local, decide};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -9,6 +9,7 @@ use super::launch::Ask;
 use super::reality::asked_to_stop;
 use super::run::{Agent, Pace, Saving};
 use super::standing::Standing;
+use super::works::Probe;
 use super::{saved, works};
 use crate::store::Store;
 
@@ -48,6 +49,7 @@ impl<S: Store> Agent<S> {
                 self.details.touch(&id);
                 self.local.memory.remove(&id);
                 self.local.checks.remove(&id);
+                self.probes.remove(&id);
                 self.save();
             }
             Act::Start { allocation, task, incarnation } => self.start(&allocation, &task, incarnation),
@@ -83,16 +85,31 @@ impl<S: Store> Agent<S> {
 
     fn start(&mut self, allocation: &AllocationId, task: &str, incarnation: u32) {
         let wanted = self.local.wishes.get(allocation);
-        let Some(ask) = wanted.and_then(|wanted| Ask::of(allocation, wanted, task, incarnation)) else {
+        let Some(ask) = wanted.and_then(|wanted| Ask::of(allocation, wanted, (task, incarnation), self.here.host_ip())) else {
             return;
         };
         tracing::info!(task = %ask.id, incarnation, "starting");
+        let probe = self.probe(&ask);
         let name = ask.task.driver.clone();
         self.reality.starting(&mut self.local.tasks, &name, &ask.id, incarnation);
         let driver = self.world.drivers.get(&name).cloned();
         let span = tracing::info_span!("start", task = %ask.id, incarnation);
-        let start = works::start(driver, self.world.disk.clone(), ask, self.here.clone());
+        let start = works::start(driver, self.world.disk.clone(), (ask, self.here.clone()), probe);
         self.works.spawn(start.instrument(span));
+    }
+
+    /// What to wait for before a task of an allocation starts: whether somebody else has its ports. As long as a task of
+    /// it is alive these may be its own, and then what was found before it began is what counts.
+    fn probe(&mut self, ask: &Ask) -> Option<Probe> {
+        let Local { tasks, memory, .. } = &self.local;
+        let is_ending = memory.get(&ask.allocation).is_some_and(|memory| memory.ending.is_some());
+        let own = tasks.get(&ask.allocation);
+        let is_begun = own.is_some_and(|tasks| tasks.values().any(|seen| seen.fact.is_alive()));
+        if !is_begun && !is_ending && !ask.ports.is_empty() {
+            let probe = works::probe(self.world.machine.clone(), ask.ports.clone());
+            self.probes.insert(ask.allocation.clone(), probe);
+        }
+        self.probes.get(&ask.allocation).filter(|_| !is_ending).cloned()
     }
 
     fn driver_of(&self, id: &TaskId) -> Option<std::sync::Arc<dyn super::drivers::Driver>> {

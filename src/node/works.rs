@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{AllocationId, Kill};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use schemas::codec;
 use schemas::entry::Entry;
 use schemas::job::Version;
@@ -16,7 +18,11 @@ use super::drivers::{Driver, Signal, TaskId};
 use super::environment::SeenDirs;
 use super::feed::reports_of;
 use super::launch::{Ask, Here};
+use super::machine::Machine;
+use super::ports::{PortAsk, Taken};
 use super::reports::Flight;
+use tokio::time::Instant;
+
 use super::versions::VersionAnswer;
 use crate::store::{CommitError, ReadError, Store, Txn};
 
@@ -62,15 +68,43 @@ pub(crate) enum Pause {
     Save,
 }
 
-/// Makes the folders, then starts the task.
+/// Whether the ports of an allocation are somebody else's, once that is known.
+pub(crate) type Probe = Shared<BoxFuture<'static, Option<Taken>>>;
+
+/// How long a port may be held by something that is going away, such as the proxy of a container that has just ended.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How soon a port that is held is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Looks whether ports are somebody else's.
+pub(crate) fn probe(machine: Arc<dyn Machine>, asks: Vec<PortAsk>) -> Probe {
+    let probe = async move {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let taken = machine.taken(asks.clone()).await?;
+            if Instant::now() >= until {
+                return Some(taken);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    probe.boxed().shared()
+}
+
+/// Waits for the ports, makes the folders, then starts the task.
 pub(crate) async fn start(
     driver: Option<Arc<dyn Driver>>,
     disk: Arc<dyn Disk>,
-    ask: Ask,
-    here: Arc<Here>,
+    (ask, here): (Ask, Arc<Here>),
+    probe: Option<Probe>,
 ) -> Done {
     let (id, incarnation) = (ask.id.clone(), ask.incarnation);
     let answer = async {
+        if let Some(probe) = probe
+            && let Some(Taken { port, holder }) = probe.await
+        {
+            return Err(StartError::PortTaken { port, holder });
+        }
         let driver = driver
             .ok_or_else(|| StartError::Fatal(format!("this node has no driver {}", ask.task.driver)))?;
         let dirs = disk.prepare(&ask.id, ask.secrets_mb()).await;

@@ -5,22 +5,27 @@ use schemas::policy::Restart;
 use schemas::task::Task;
 
 use crate::lifecycle::Role;
-use crate::local::{Exit, Fact, Observed};
-use crate::memory::{AllocationMemory, Phase, TaskMemory, Why};
+use crate::local::{Exit, Fact, Observed, Refusal};
+use crate::memory::{AllocationMemory, Ending, Phase, TaskMemory, Why};
 use crate::restart::{self, Verdict};
 use crate::scene::Scene;
 
 /// Brings the memory of every task up to what its runtime shows.
 pub(crate) fn take_in(memory: &mut AllocationMemory, scene: &Scene<'_>) {
     let is_ending = memory.ending.is_some();
+    let mut taken = None;
     for task in &scene.group.tasks {
         let Some(observed) = scene.observed(&task.name) else { continue };
         let own = memory.tasks.entry(task.name.clone()).or_default();
         let is_being_ended = is_ending && Role::of(task) != Role::Poststop;
-        take_in_task(own, observed, &Regime { task, scene, is_being_ended });
+        let may_move = memory.first_started.is_none() && own.started.is_none();
+        taken = taken.or(take_in_task(own, observed, &Regime { task, scene, is_being_ended, may_move }));
         if Role::of(task) == Role::Main {
             memory.first_started = memory.first_started.or(own.started);
         }
+    }
+    if let Some(why) = taken.filter(|_| !is_ending) {
+        memory.ending = Some(Ending { since: scene.now, why });
     }
 }
 
@@ -29,11 +34,14 @@ struct Regime<'a> {
     task: &'a Task,
     scene: &'a Scene<'a>,
     is_being_ended: bool,
+    /// Nothing that counts of the allocation has begun: it may as well begin elsewhere.
+    may_move: bool,
 }
 
-fn take_in_task(own: &mut TaskMemory, observed: &Observed, regime: &Regime<'_>) {
+/// Takes in what one runtime shows; answers why the allocation must end at once, if it must.
+fn take_in_task(own: &mut TaskMemory, observed: &Observed, regime: &Regime<'_>) -> Option<Why> {
     if own.phase.is_dead() {
-        return;
+        return None;
     }
     // A runtime that is ahead of the memory is right: the memory was lost or is old.
     let is_known = observed.incarnation >= own.incarnation;
@@ -53,13 +61,15 @@ fn take_in_task(own: &mut TaskMemory, observed: &Observed, regime: &Regime<'_>) 
             own.event("Terminated", *at, sentence(exit));
             ended(own, regime, exit);
         }
-        Fact::Refused { at, fatal, message } if is_known => {
+        Fact::Refused { at, refusal, message } if is_known => {
             adopt(own, observed.incarnation);
-            own.event("Driver Failure", *at, message.clone());
-            refused(own, regime, *fatal, message);
+            let kind = if let Refusal::PortTaken(_) = refusal { "Setup Failure" } else { "Driver Failure" };
+            own.event(kind, *at, message.clone());
+            return refused(own, regime, *refusal, message);
         }
         Fact::Starting | Fact::Exited { .. } | Fact::Refused { .. } => {}
     }
+    None
 }
 
 fn adopt(own: &mut TaskMemory, incarnation: u32) {
@@ -89,20 +99,37 @@ fn ended(own: &mut TaskMemory, regime: &Regime<'_>, exit: &Exit) {
     by_policy(own, regime, Some(exit.code), &sentence(exit));
 }
 
-fn refused(own: &mut TaskMemory, regime: &Regime<'_>, fatal: bool, message: &str) {
+fn refused(own: &mut TaskMemory, regime: &Regime<'_>, refusal: Refusal, message: &str) -> Option<Why> {
     let now = regime.scene.now;
     if regime.is_being_ended {
         own.phase = Phase::Dead { failed: false, code: None, at: now };
-    } else if fatal {
-        own.event("Not Restarting", now, "Error was unrecoverable");
-        own.phase = Phase::Dead { failed: true, code: None, at: now };
-    } else {
-        by_policy(own, regime, None, message);
+        return None;
     }
+    match refusal {
+        Refusal::Final => {
+            own.event("Not Restarting", now, "Error was unrecoverable");
+            own.phase = Phase::Dead { failed: true, code: None, at: now };
+        }
+        Refusal::PortTaken(port) if regime.may_move && has_other_place(port, regime.scene) => {
+            own.event("Not Restarting", now, "The instance is placed again, on another port or node");
+            own.phase = Phase::Dead { failed: true, code: None, at: now };
+            return Some(Why::PortTaken { port, reason: format!("task {}: {message}", regime.task.name) });
+        }
+        Refusal::Passing | Refusal::PortTaken(_) => by_policy(own, regime, None, message),
+    }
+    None
+}
+
+/// Whether another placement may do without the port: one that was chosen, or a fixed one of an instance that may go to
+/// another node.
+fn has_other_place(port: u16, scene: &Scene<'_>) -> bool {
+    let ports = scene.group.network().into_iter().flat_map(|network| &network.ports);
+    let is_fixed = ports.filter_map(|asked| asked.static_port).any(|fixed| fixed == port);
+    !(is_fixed && scene.job.job_type.is_per_node())
 }
 
 fn by_policy(own: &mut TaskMemory, regime: &Regime<'_>, code: Option<i32>, what: &str) {
-    let Regime { task, scene, is_being_ended: _ } = regime;
+    let Regime { task, scene, is_being_ended: _, may_move: _ } = regime;
     let policy = task.restart.unwrap_or_default().or(&Restart::of(scene.job.job_type));
     let seed = format!("{}/{}", scene.id, task.name);
     match restart::judge(&policy, own.window, &seed, scene.now) {
@@ -167,6 +194,6 @@ fn why_failed(task: &Task, own: Option<&TaskMemory>) -> String {
         own.and_then(|own| own.events.iter().rev().find(|event| event.kind == kind))
             .map(|event| event.message.clone())
     };
-    let what = last("Driver Failure").or_else(|| last("Terminated")).unwrap_or_default();
+    let what = last("Driver Failure").or_else(|| last("Setup Failure")).or_else(|| last("Terminated")).unwrap_or_default();
     format!("task {}: {what}", task.name)
 }

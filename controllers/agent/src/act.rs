@@ -93,6 +93,7 @@ fn sentence(report: &AllocationReport) -> String {
         ran_seconds,
         exit_code,
         reason,
+        port_taken,
         orphan,
     } = report;
     let mut words = vec![format!("{state:?} v{spec}").to_lowercase()];
@@ -101,6 +102,7 @@ fn sentence(report: &AllocationReport) -> String {
     words.extend((*restarts > 0).then(|| format!("restarts={restarts}")));
     words.extend(ran_seconds.map(|seconds| format!("ran={seconds}s")));
     words.extend(exit_code.map(|code| format!("exit={code}")));
+    words.extend(port_taken.map(|port| format!("taken={port}")));
     words.extend((!reason.is_empty()).then(|| format!("({reason})")));
     words.join(" ")
 }

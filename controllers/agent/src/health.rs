@@ -44,7 +44,7 @@ fn verdict(
 ) -> (Option<bool>, Option<Timestamp>) {
     if let Some(ending) = &memory.ending {
         return match ending.why {
-            Why::Wished { .. } | Why::EndedBefore => (memory.health.healthy, None),
+            Why::Wished { .. } | Why::PortTaken { .. } | Why::EndedBefore => (memory.health.healthy, None),
             Why::TaskFailed { .. } | Why::LeaderEnded | Why::MainEnded | Why::RanTooLong => {
                 (Some(false), None)
             }

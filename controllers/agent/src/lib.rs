@@ -26,7 +26,9 @@ mod scene;
 pub use act::Act;
 pub use decide::decide;
 pub use lifecycle::Role;
-pub use local::{AllocationId, CheckFact, CheckStatus, Exit, Fact, Local, Observed, VersionFact, Wanted};
+pub use local::{
+    AllocationId, CheckFact, CheckStatus, Exit, Fact, Local, Observed, Refusal, VersionFact, Wanted,
+};
 pub use memory::{AllocationMemory, Ending, HealthMemory, Kill, Phase, RestartWish, TaskMemory, Why};
 pub use report::details;
 pub use restart::Window;

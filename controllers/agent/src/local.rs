@@ -190,11 +190,22 @@ pub enum Fact {
     Refused {
         /// When.
         at: Timestamp,
-        /// Whether only a change of the job helps.
-        fatal: bool,
+        /// What helps.
+        refusal: Refusal,
         /// Why, for people.
         message: String,
     },
+}
+
+/// What helps a task that did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// To try again.
+    Passing,
+    /// Only a change of the job.
+    Final,
+    /// Another port or node: somebody else has this port.
+    PortTaken(u16),
 }
 
 impl Fact {

@@ -137,6 +137,13 @@ pub enum Why {
         /// Why, for people.
         reason: String,
     },
+    /// Somebody else had a port of it before it began.
+    PortTaken {
+        /// Which.
+        port: u16,
+        /// Who, for people.
+        reason: String,
+    },
     /// The leader ended.
     LeaderEnded,
     /// All main tasks ended.
@@ -152,7 +159,7 @@ impl Why {
     pub fn runs_poststop(&self) -> bool {
         match self {
             Why::Wished { .. } | Why::TaskFailed { .. } | Why::LeaderEnded | Why::MainEnded => true,
-            Why::RanTooLong | Why::EndedBefore => false,
+            Why::PortTaken { .. } | Why::RanTooLong | Why::EndedBefore => false,
         }
     }
 }

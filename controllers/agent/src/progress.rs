@@ -156,7 +156,7 @@ fn end_task(
 fn kind(why: &Why) -> &'static str {
     match why {
         Why::Wished { .. } | Why::RanTooLong | Why::EndedBefore => "Killing",
-        Why::TaskFailed { .. } => "Sibling Task Failed",
+        Why::TaskFailed { .. } | Why::PortTaken { .. } => "Sibling Task Failed",
         Why::LeaderEnded => "Leader Task Dead",
         Why::MainEnded => "Main Tasks Dead",
     }
@@ -164,7 +164,7 @@ fn kind(why: &Why) -> &'static str {
 
 fn sentence(why: &Why) -> String {
     match why {
-        Why::Wished { reason } => reason.clone(),
+        Why::Wished { reason } | Why::PortTaken { reason, .. } => reason.clone(),
         Why::TaskFailed { task, .. } => format!("task {task} of the same group failed"),
         Why::LeaderEnded => "the leader of the group ended".to_owned(),
         Why::MainEnded => "all main tasks ended".to_owned(),

@@ -35,7 +35,21 @@ pub(crate) fn report(memory: &AllocationMemory, scene: &Scene<'_>) -> Allocation
         ran_seconds: if is_over { ran_seconds(memory, scene) } else { None },
         exit_code: if is_over { exit_code(memory, scene) } else { None },
         reason: cut(&reason(memory, state), SENTENCE_BYTES).to_owned(),
+        port_taken: port_taken(memory).filter(|_| is_over),
         orphan: None,
+    }
+}
+
+/// The port that was taken before it began.
+fn port_taken(memory: &AllocationMemory) -> Option<u16> {
+    match memory.ending.as_ref()?.why {
+        Why::PortTaken { port, .. } => Some(port),
+        Why::Wished { .. }
+        | Why::TaskFailed { .. }
+        | Why::LeaderEnded
+        | Why::MainEnded
+        | Why::RanTooLong
+        | Why::EndedBefore => None,
     }
 }
 
@@ -83,7 +97,14 @@ fn ran_seconds(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<u64> {
 fn exit_code(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<i32> {
     let failed = match memory.ending.as_ref().map(|ending| &ending.why) {
         Some(Why::TaskFailed { task, .. }) => Some(task.as_str()),
-        Some(Why::Wished { .. } | Why::LeaderEnded | Why::MainEnded | Why::RanTooLong | Why::EndedBefore)
+        Some(
+            Why::Wished { .. }
+            | Why::PortTaken { .. }
+            | Why::LeaderEnded
+            | Why::MainEnded
+            | Why::RanTooLong
+            | Why::EndedBefore,
+        )
         | None => None,
     };
     let mains = || scene.group.tasks.iter().filter(|task| task.is_main());
@@ -96,7 +117,7 @@ fn exit_code(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<i32> {
 
 fn reason(memory: &AllocationMemory, state: ClientState) -> String {
     match memory.ending.as_ref().map(|ending| &ending.why) {
-        Some(Why::TaskFailed { reason, .. }) => reason.clone(),
+        Some(Why::TaskFailed { reason, .. } | Why::PortTaken { reason, .. }) => reason.clone(),
         Some(Why::Wished { reason }) if state.is_terminal() => reason.clone(),
         Some(Why::RanTooLong) => "it ran for max_run_duration".to_owned(),
         Some(Why::Wished { .. } | Why::LeaderEnded | Why::MainEnded | Why::EndedBefore) => String::new(),

@@ -81,8 +81,11 @@ fn moved_on(target: &Target<'_>, group: &Group, slot: &Slot, fate: Fate, now: Ti
             reschedule::after_failure(slot, group.reschedule.as_ref(), 0, now)
         }
         (SlotState::Run, Fate::Failed { ran_seconds }) => {
-            reschedule::after_failure(slot, group.reschedule.as_ref(), ran_seconds, now)
+            let began = Slot { moves: 0, ..slot.clone() };
+            reschedule::after_failure(&began, group.reschedule.as_ref(), ran_seconds, now)
         }
+        (SlotState::Run, Fate::PortTaken) => reschedule::moved(slot)
+            .unwrap_or_else(|| reschedule::after_failure(slot, group.reschedule.as_ref(), 0, now)),
         (SlotState::Run, Fate::Lost | Fate::Evicted) => Slot { attempt: slot.attempt + 1, ..slot.clone() },
         (SlotState::Run, Fate::Unplaced | Fate::Unfit | Fate::Placed { .. })
         | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => slot.clone(),

@@ -11,6 +11,7 @@ use schemas::roster::{EveryNode, Index, Roster, Slot, SlotState};
 
 use crate::counted::{Answer, first, successor};
 use crate::fate::{Fate, Fates};
+use crate::reschedule;
 use crate::rolling::{Member, replaced};
 use crate::target::{TakingOver, Target};
 
@@ -74,6 +75,9 @@ fn settled(target: &Target<'_>, slot: Slot, fate: Fate) -> Slot {
             Slot { state: SlotState::Complete, ..slot }
         }
         (SlotState::Run, Fate::Complete | Fate::Failed { .. }) => Slot { state: SlotState::Failed, ..slot },
+        (SlotState::Run, Fate::PortTaken) => {
+            reschedule::moved(&slot).unwrap_or(Slot { state: SlotState::Failed, ..slot })
+        }
         (SlotState::Run, Fate::Evicted) => Slot { attempt: slot.attempt + 1, ..slot },
         (SlotState::Run, Fate::Unplaced | Fate::Unfit | Fate::Placed { .. } | Fate::Lost)
         | (SlotState::Wait { .. } | SlotState::Complete | SlotState::Failed, _) => slot,

@@ -27,6 +27,8 @@ pub(crate) enum Fate {
         /// How long it ran.
         ran_seconds: u64,
     },
+    /// It could not begin, for somebody else has a port of its on the node.
+    PortTaken,
     /// Its node is down or was purged. A node that merely lost its documents is neither.
     Lost,
     /// It has no node of its own choice: its place is a node that does not fit what should run there.
@@ -73,6 +75,7 @@ impl<'a> Fates<'a> {
         let report = self.view.indexes.report(key);
         match report.map(|report| report.state) {
             Some(ClientState::Complete) => Fate::Complete,
+            Some(ClientState::Failed) if report.is_some_and(|report| report.port_taken.is_some()) => Fate::PortTaken,
             Some(ClientState::Failed) => {
                 Fate::Failed { ran_seconds: report.and_then(|report| report.ran_seconds).unwrap_or(0) }
             }

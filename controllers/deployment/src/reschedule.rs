@@ -4,6 +4,16 @@ use jiff::{SignedDuration, Timestamp};
 use schemas::policy::{DelayFunction, Reschedule};
 use schemas::roster::{Slot, SlotState};
 
+/// How many attempts in a row may find a port taken before that counts as a failure. Ports are chosen at random and
+/// those found taken are left out, so that more than one such attempt is rare where any port is free.
+const MOVES: u32 = 5;
+
+/// The slot after its allocation found a port taken: the next attempt begins at once, on another port or node.
+/// Nothing once that has happened too often.
+pub(crate) fn moved(slot: &Slot) -> Option<Slot> {
+    (slot.moves < MOVES).then(|| Slot { attempt: slot.attempt + 1, moves: slot.moves + 1, ..slot.clone() })
+}
+
 /// The slot after its allocation failed: waiting for the next attempt, or given up.
 pub(crate) fn after_failure(
     slot: &Slot,

@@ -73,6 +73,7 @@ impl Member {
             Fate::Placed { is_healthy: None }
             | Fate::Unplaced
             | Fate::Complete
+            | Fate::PortTaken
             | Fate::Lost
             | Fate::Evicted => Standing::UnderWay,
         }

@@ -98,7 +98,15 @@ fn progress(version: u64, roster: Option<&Roster>, fates: &Fates<'_>) -> GroupPr
                     None => {}
                 }
             }
-            (_, Fate::Unplaced | Fate::Unfit | Fate::Complete | Fate::Lost | Fate::Evicted) => {}
+            (
+                _,
+                Fate::Unplaced
+                | Fate::Unfit
+                | Fate::Complete
+                | Fate::PortTaken
+                | Fate::Lost
+                | Fate::Evicted,
+            ) => {}
         }
     }
     progress

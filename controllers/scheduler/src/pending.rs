@@ -1,7 +1,7 @@
 //! Slots that wait for a node get one, the most important job first.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use fit::Demand;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::crowd::{Crowd, Neighbours};
 use crate::decide::{Settled, group_at, roster_of};
 use crate::explain::explain_on;
 use crate::feasible::may_take;
-use crate::race::Race;
+use crate::race::{Avoided, Dislike, Race};
 use crate::site::{Claim, Sites};
 
 /// A slot with a node.
@@ -107,6 +107,7 @@ impl<'v> Round<'v> {
                 is_held: self.settled.held.contains(&((*group).clone(), index.clone())),
             });
         }
+        self.learn_taken_ports(group);
         let mut found = Vec::new();
         for (version, waiting) in by_version {
             let Some((spec, of_version)) = group_at(self.view, group, version) else {
@@ -133,7 +134,7 @@ impl<'v> Round<'v> {
     ) {
         let crowd = Crowd::new(demand, neighbours, &self.sites);
         let mut race = Race::new(demand, crowd, &self.sites);
-        let (failed, nowhere) = (self.failed_on(group), BTreeSet::new());
+        let (failed, nowhere) = (self.failed_on(group, demand), Avoided::new());
         let mut left = 0_u32;
         for Waiting { index, slot, is_held } in waiting {
             let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
@@ -184,15 +185,33 @@ impl<'v> Round<'v> {
     }
 
     /// Nodes where earlier attempts failed, by place.
-    fn failed_on(&self, group: &GroupRef) -> BTreeMap<&'v Index, BTreeSet<usize>> {
-        let mut failed: BTreeMap<&Index, BTreeSet<usize>> = BTreeMap::new();
+    fn failed_on(&self, group: &GroupRef, demand: &Demand) -> BTreeMap<&'v Index, Avoided> {
+        let mut failed: BTreeMap<&Index, Avoided> = BTreeMap::new();
         for key in self.view.open.ended_of(group) {
-            let has_failed =
-                self.view.indexes.report(key).is_some_and(|report| report.state == ClientState::Failed);
-            let Some(placement) = self.view.placements.get(key).filter(|_| has_failed) else { continue };
-            failed.entry(&placement.index).or_default().extend(self.sites.position(key.segment(1)));
+            let report = self.view.indexes.report(key).filter(|report| report.state == ClientState::Failed);
+            let Some((report, placement)) = report.zip(self.view.placements.get(key)) else { continue };
+            let Some(site) = self.sites.position(key.segment(1)) else { continue };
+            let is_fixed = |port: u16| demand.ask.ports.iter().any(|asked| asked.static_port == Some(port));
+            let dislike = match report.port_taken {
+                None => Dislike::Failed,
+                Some(port) if is_fixed(port) => Dislike::PortTaken,
+                // Another port of the node will do.
+                Some(_) => continue,
+            };
+            let known = failed.entry(&placement.index).or_default().entry(site).or_insert(dislike);
+            *known = dislike.max(*known);
         }
         failed
+    }
+
+    /// Notes which ports earlier attempts of the group could not have.
+    fn learn_taken_ports(&mut self, group: &GroupRef) {
+        for key in self.view.open.ended_of(group) {
+            let taken = self.view.indexes.report(key).and_then(|report| report.port_taken);
+            if let (Some(port), Some(site)) = (taken, self.sites.position(key.segment(1))) {
+                self.sites.0[site].find_taken(port);
+            }
+        }
     }
 
     fn placement(&self, group: &GroupRef, index: &Index, slot: &Slot, claim: &Claim) -> Placement {

@@ -14,6 +14,29 @@ use crate::score::{Counts, Scores, of_site, spread};
 use crate::site::{Claim, Sites};
 use fit::{Demand, Term};
 
+/// Nodes that are taken only if the others are worse, or there are none.
+pub(crate) type Avoided = BTreeMap<usize, Dislike>;
+
+/// Why a node is avoided, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Dislike {
+    /// An earlier attempt failed there.
+    Failed,
+    /// Somebody else has a port there that no other port can stand for.
+    PortTaken,
+}
+
+impl Dislike {
+    /// What the node's score is lowered by. A single score is at least about -1: where the port is taken, any other
+    /// node is better.
+    fn penalty(self) -> f64 {
+        match self {
+            Dislike::Failed => -1.0,
+            Dislike::PortTaken => -1000.0,
+        }
+    }
+}
+
 /// Nodes that wait to be chosen for a group.
 #[derive(Debug)]
 pub(crate) struct Race<'d, 'a> {
@@ -87,13 +110,12 @@ impl<'d, 'a> Race<'d, 'a> {
         self.lanes.entry(lane).or_default().insert(runner);
     }
 
-    /// The best node now, and what the instance gets there. Nodes in `avoid` are penalised: an earlier
-    /// attempt failed there.
+    /// The best node now, and what the instance gets there. Nodes in `avoid` are penalised.
     pub(crate) fn place(
         &mut self,
         sites: &mut Sites,
         allocation: &str,
-        avoid: &BTreeSet<usize>,
+        avoid: &Avoided,
     ) -> Option<(usize, Claim)> {
         let (lane, runner) = self.best(avoid)?;
         let number = runner.site.0;
@@ -114,7 +136,7 @@ impl<'d, 'a> Race<'d, 'a> {
         &self.crowd
     }
 
-    fn best(&self, avoid: &BTreeSet<usize>) -> Option<(Lane, Runner)> {
+    fn best(&self, avoid: &Avoided) -> Option<(Lane, Runner)> {
         let mut best: Option<(f64, Runner, &Lane)> = None;
         for (lane, runners) in &self.lanes {
             if self.crowd.is_full(self.demand, &lane.properties) {
@@ -123,8 +145,8 @@ impl<'d, 'a> Race<'d, 'a> {
             let boost = boost(self.demand, self.crowd.spreads(), lane);
             for runner in firsts(runners, avoid) {
                 let scores = Scores { sum: runner.sum, number: lane.number }.add_unless_zero(boost);
-                let is_avoided = avoid.contains(&runner.site.0);
-                let score = if is_avoided { scores.add(-1.0) } else { scores }.mean();
+                let dislike = avoid.get(&runner.site.0);
+                let score = dislike.map_or(scores, |dislike| scores.add(dislike.penalty())).mean();
                 let is_better = best.is_none_or(|(known, other, _)| {
                     score.total_cmp(&known).then(runner.site.cmp(&other.site)).is_gt()
                 });
@@ -138,11 +160,11 @@ impl<'d, 'a> Race<'d, 'a> {
 }
 
 /// The best of a lane that is not avoided, and the avoided ones before it.
-fn firsts<'r>(runners: &'r BTreeSet<Runner>, avoid: &BTreeSet<usize>) -> impl Iterator<Item = &'r Runner> {
+fn firsts<'r>(runners: &'r BTreeSet<Runner>, avoid: &Avoided) -> impl Iterator<Item = &'r Runner> {
     let mut is_found = false;
     runners.iter().rev().take_while(move |runner| {
         let is_wanted = !is_found;
-        is_found = !avoid.contains(&runner.site.0);
+        is_found = !avoid.contains_key(&runner.site.0);
         is_wanted
     })
 }

@@ -9,6 +9,7 @@ use schemas::network::Port;
 use schemas::node::{Amount, Fingerprint};
 use schemas::placement::{Placement, PortClaim};
 
+use crate::lot::Lot;
 use crate::recovery;
 
 /// One node.
@@ -26,6 +27,10 @@ pub(crate) struct Site<'a> {
     /// What others hold by the usage and are thought away here.
     released_ports: BTreeSet<u16>,
     released_cores: BTreeSet<u16>,
+    /// Ports that instances could not have there, for somebody else on the machine has them.
+    found_taken: BTreeSet<u16>,
+    /// The history that the store goes back to.
+    origin: &'a str,
 }
 
 /// What an instance gets of a node.
@@ -72,6 +77,8 @@ impl<'a> Site<'a> {
             cores: BTreeSet::new(),
             released_ports: BTreeSet::new(),
             released_cores: BTreeSet::new(),
+            found_taken: BTreeSet::new(),
+            origin: view.epoch.origin(),
         }
     }
 
@@ -122,6 +129,11 @@ impl<'a> Site<'a> {
         (!self.usage.ports.contains_key(&port) || self.released_ports.contains(&port))
             && !self.ports.contains_key(&port)
             && !self.fingerprint.reserved_ports.contains(&port)
+    }
+
+    /// An instance could not have a port there: others are not given it, unless none else is left.
+    pub(crate) fn find_taken(&mut self, port: u16) {
+        self.found_taken.insert(port);
     }
 
     fn dynamic_ports(&self) -> impl Iterator<Item = u16> {
@@ -209,20 +221,17 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Fixed ports as asked. Others start where the allocation's name says, so that a port just left is
-    /// seldom given to a stranger whom old callers would then reach.
+    /// Fixed ports as asked, others by lot. A port that somebody else was found to have is taken last.
     fn choose_ports(&self, ports: &[Port], allocation: &str) -> Vec<PortClaim> {
         let mut taken: BTreeSet<u16> = ports.iter().filter_map(|port| port.static_port).collect();
         let range = self.fingerprint.dynamic_ports;
-        let width = u64::from(range.last.saturating_sub(range.first)) + 1;
-        let start = fingerprint_of(allocation) % width;
+        let mut lot = Lot::of(self.origin, allocation);
         let mut chosen = Vec::with_capacity(ports.len());
         for port in ports {
             let host_port = port.static_port.unwrap_or_else(|| {
-                let nth =
-                    |n: u64| range.first + u16::try_from((start + n) % width).expect("within the range");
-                let free = (0..width).map(nth).find(|port| self.is_port_free(*port) && !taken.contains(port));
-                free.expect("the caller has seen that it fits")
+                let is_free = |port: u16| self.is_port_free(port) && !taken.contains(&port);
+                let drawn = lot.draw(range, |port| is_free(port) && !self.found_taken.contains(&port));
+                drawn.or_else(|| lot.draw(range, is_free)).expect("the caller has seen that it fits")
             });
             taken.insert(host_port);
             let to = match port.to {
@@ -240,11 +249,4 @@ fn free_share(used: u64, usable: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a score needs no more than 52 bits")]
     let share = if usable == 0 { 1.0 } else { used as f64 / usable as f64 };
     1.0 - share
-}
-
-/// FNV-1a: the same everywhere and for ever.
-fn fingerprint_of(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }

@@ -273,6 +273,28 @@ fn a_failed_instance_goes_elsewhere_if_it_can() {
 }
 
 #[test]
+fn a_chosen_port_that_was_taken_is_left_out_and_two_stores_choose_differently() {
+    let job = "job web count=1 ports=http · roster web.api 0=v1.1";
+    let taken = "place web.api.0-v1.0 on n1 port.http=20000 · report web.api.0-v1.0 failed taken=20000";
+    let decided = |range: &str| decide(&format!("node n1 dynamic={range} · {job} · {taken}"));
+    assert_snapshot!(decided("20000-20001"), @"+ web.api.0-v1.1 on n1 port.http=20001");
+    assert_snapshot!(decided("20000-20000"), @"+ web.api.0-v1.1 on n1 port.http=20000");
+    let of = |epoch: &str| decide(&format!("epoch {epoch} · node n1 · {job}"));
+    assert_eq!(of("a"), of("a"));
+    assert_ne!(of("a"), of("b"));
+    assert_eq!(of("a"), of("b a@+6"), "a store that was restored goes on with what it chose");
+}
+
+#[test]
+fn where_a_fixed_port_is_taken_comes_last() {
+    let job = r#"job web count=1 ports=http:8080 affinity="${meta.zone} = a" · roster web.api 0=v1.1"#;
+    let taken = "place web.api.0-v1.0 on n1 port.http=8080 · report web.api.0-v1.0 failed taken=8080";
+    let picture = format!("node n1 meta.zone=a · node n2 meta.zone=b · {job} · {taken}");
+    assert_snapshot!(decide(&picture), @"+ web.api.0-v1.1 on n2 port.http=8080");
+    assert_snapshot!(decide(&format!("{picture} · health n2 down")), @"+ web.api.0-v1.1 on n1 port.http=8080");
+}
+
+#[test]
 fn an_update_in_place_keeps_the_instance_unless_its_node_no_longer_fits() {
     let running = "node n1 meta.zone=a · node n2 meta.zone=b · version web v1 · roster web.api 0=v1.0+v2
         place web.api.0-v1.0 on n1 · report web.api.0-v1.0 running healthy";

@@ -286,6 +286,7 @@ pub(super) fn reported(phase: Phase, report: Option<&AllocationReport>) -> Alloc
         ran_seconds: _,
         exit_code,
         reason,
+        port_taken: _,
         orphan: _,
     } = report;
     AllocationStatus {

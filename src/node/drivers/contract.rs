@@ -292,6 +292,14 @@ pub enum StartError {
     /// The job must change first.
     #[error("{0}")]
     Fatal(String),
+    /// Somebody else has a port of the task: another port or node would help.
+    #[error("port {port} is taken by {holder}")]
+    PortTaken {
+        /// Which.
+        port: u16,
+        /// Who has it, for people.
+        holder: String,
+    },
     /// Another incarnation lives: nothing was tried. Look at what the runtime holds.
     #[error("{0}")]
     StillAlive(String),

@@ -97,6 +97,20 @@ fn a_task_that_can_never_start_fails_at_once_and_one_that_may_is_tried_again() {
 }
 
 #[test]
+fn where_a_port_is_taken_it_ends_at_once_to_be_placed_elsewhere() {
+    let network = json!([{"ports": [{"label": "http", "static": 8080}, {"label": "any"}]}]);
+    let group = || json!({"networks": network, "tasks": [{"name": "server"}, {"name": "side"}]});
+    let taken = |port, job: &str| Node::new().take_port("server", port).place(job, group());
+    assert_snapshot!(taken(20_001, "service").log, @"");
+    assert_eq!(taken(20_001, "service").log.replace("20001", "8080"), taken(8080, "service").log);
+    assert_eq!(taken(20_001, "service").log, taken(20_001, "system").log, "another port of the node will do");
+    assert_snapshot!(taken(8080, "system").log, @"");
+    // What has begun is not given up for a port that somebody took meanwhile.
+    let began = Node::new().place("service", group()).take_port("server", 8080).hush();
+    assert_snapshot!(began.exit("server", 1).wait(20).log, @"");
+}
+
+#[test]
 fn tasks_start_and_stop_in_the_order_of_their_lives() {
     let tasks = json!([
         {"name": "migrate", "lifecycle": {"hook": "prestart"}},

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use agent::{
-    Act, AllocationId, AllocationMemory, CheckFact, CheckStatus, Exit, Fact, Local, Observed, VersionFact,
-    Wanted, decide,
+    Act, AllocationId, AllocationMemory, CheckFact, CheckStatus, Exit, Fact, Local, Observed, Refusal,
+    VersionFact, Wanted, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 use schemas::job::JobSpec;
@@ -21,8 +21,8 @@ pub(crate) struct Node {
     pub(crate) local: Local,
     pub(crate) now: Timestamp,
     pub(crate) log: String,
-    /// Tasks that do not start, and whether that is for good.
-    broken: BTreeMap<String, bool>,
+    /// Tasks that do not start, and what would help.
+    broken: BTreeMap<String, Refusal>,
     /// The memory as it was last saved.
     saved: BTreeMap<AllocationId, AllocationMemory>,
     /// The job of the placement that was taken away.
@@ -143,8 +143,14 @@ impl Node {
         self.settle(&format!("check {status:?}").to_lowercase())
     }
 
+    pub(crate) fn take_port(mut self, task: &str, port: u16) -> Node {
+        self.broken.insert(task.into(), Refusal::PortTaken(port));
+        self
+    }
+
     pub(crate) fn break_start(mut self, task: &str, fatal: bool) -> Node {
-        self.broken.insert(task.into(), fatal);
+        let refusal = if fatal { Refusal::Final } else { Refusal::Passing };
+        self.broken.insert(task.into(), refusal);
         self
     }
 
@@ -224,8 +230,8 @@ impl Node {
                 let alive = tasks.get(&task).is_some_and(|seen| seen.fact.is_alive());
                 assert!(!alive, "{task} was started while it runs");
                 let fact = match self.broken.get(&task) {
-                    Some(fatal) => {
-                        Fact::Refused { at: now, fatal: *fatal, message: "no such program".into() }
+                    Some(refusal) => {
+                        Fact::Refused { at: now, refusal: *refusal, message: refused(*refusal).into() }
                     }
                     None => Fact::Running { since: now, asked_to_stop: None },
                 };
@@ -246,5 +252,12 @@ impl Node {
             }
             Act::Remove(_) => {}
         }
+    }
+}
+
+fn refused(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Passing | Refusal::Final => "no such program",
+        Refusal::PortTaken(_) => "port 8080 is taken by PID 7 (nginx)",
     }
 }

@@ -146,7 +146,7 @@ fn is_roster_unreadable(facts: &Facts, group: &GroupRef) -> bool {
 
 fn wants(slot: Option<&Slot>, placement: &Placement) -> bool {
     slot.is_some_and(|slot| {
-        let Slot { version, spec, attempt, state, failures: _, failing_since: _ } = slot;
+        let Slot { version, spec, attempt, state, failures: _, moves: _, failing_since: _ } = slot;
         let asked = (*version, *attempt, *spec);
         *state == SlotState::Run && asked == (placement.version, placement.attempt, placement.spec)
     })
