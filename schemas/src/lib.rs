@@ -27,6 +27,7 @@ pub mod limits;
 pub mod liveness;
 pub mod meta;
 pub mod multiregion;
+pub mod natural;
 pub mod network;
 pub mod node;
 pub mod node_name;

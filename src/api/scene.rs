@@ -1,5 +1,6 @@
 //! What documents are joined from: the view, the recent events and the time, borrowed together.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -7,6 +8,7 @@ use plan::View;
 use plan::view::Stored;
 use schemas::key::{Key, Revision};
 use schemas::meta::{ObjectMeta, OwnerReference};
+use schemas::natural;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,8 +16,9 @@ use uuid::Uuid;
 use super::events::Events;
 use super::kind::{GROUP_VERSION, Kind};
 
-/// A document of a kind, by namespace (empty where the kind has none) and name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A document of a kind, by namespace (empty where the kind has none) and name. Names are in their natural order, and
+/// so is every list: version 2 comes before version 10.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     /// The namespace.
     pub namespace: String,
@@ -27,6 +30,19 @@ impl Name {
     /// A name in a namespace.
     pub(super) fn new(namespace: impl Into<String>, name: impl Into<String>) -> Name {
         Name { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Name) -> Ordering {
+        let Name { namespace, name } = self;
+        natural::compare(namespace, &other.namespace).then_with(|| natural::compare(name, &other.name))
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Name) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::connection::{CliError, Connection, quoted};
+use super::living::{self, Wanted};
 use super::tree::Global;
 use super::{kinds, print, status};
 
@@ -13,6 +14,9 @@ pub(super) struct DescribeArgs {
     /// KIND NAME… or KIND/NAME…
     #[arg(required = true)]
     what: Vec<String>,
+    /// Also the allocations that have ended.
+    #[arg(long)]
+    all: bool,
 }
 
 /// Describes each.
@@ -27,7 +31,7 @@ pub(super) async fn describe(global: &Global, args: &DescribeArgs) -> Result<(),
             if !std::mem::replace(&mut is_first, false) {
                 print::out("");
             }
-            one(&connection, global, &word, &name).await?;
+            one(&connection, global, (&word, &name), Wanted::of(args.all)).await?;
         }
     }
     Ok(())
@@ -37,8 +41,8 @@ pub(super) async fn describe(global: &Global, args: &DescribeArgs) -> Result<(),
 pub(super) async fn one(
     connection: &Connection,
     global: &Global,
-    word: &str,
-    name: &str,
+    (word, name): (&str, &str),
+    wanted: Wanted,
 ) -> Result<(), CliError> {
     let kind = kinds::kind(connection, word).await?;
     let namespace = global.namespace();
@@ -50,15 +54,15 @@ pub(super) async fn one(
         objects("GROUP", groups);
     }
     if kind.plural == "jobs" {
-        belonging(connection, &namespace, "deployments", ("spec.job", name)).await?;
-        belonging(connection, &namespace, "allocations", ("spec.job", name)).await?;
+        belonging(connection, &namespace, ("deployments", "spec.job", name), wanted).await?;
+        belonging(connection, &namespace, ("allocations", "spec.job", name), wanted).await?;
     }
     if kind.plural == "allocations" {
         tasks(&document);
     }
     if kind.plural == "nodes" {
         capabilities(&document["status"]);
-        belonging(connection, &namespace, "allocations", ("spec.node", name)).await?;
+        belonging(connection, &namespace, ("allocations", "spec.node", name), wanted).await?;
     }
     events(connection, &namespace, name).await
 }
@@ -124,15 +128,17 @@ fn objects(first: &str, all: &serde_json::Map<String, Value>) {
 async fn belonging(
     connection: &Connection,
     namespace: &str,
-    plural: &str,
-    (field, name): (&str, &str),
+    (plural, field, name): (&str, &str, &str),
+    wanted: Wanted,
 ) -> Result<(), CliError> {
     let path = format!("{}?fieldSelector={field}%3D{}", status::path_of(namespace, plural), quoted(name));
-    let table = status::table(connection, path).await?;
+    let mut table = status::table(connection, path).await?;
+    let left_out = living::first(&mut table, plural, wanted);
     if table["rows"].as_array().is_some_and(|rows| !rows.is_empty()) {
         section(&title(plural));
         print::print_table(&table, print::Columns { header: true, ..Default::default() });
     }
+    left_out.iter().for_each(|told| print::out(told));
     Ok(())
 }
 

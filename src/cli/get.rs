@@ -2,10 +2,12 @@
 
 use clap::Args;
 use reqwest::Method;
+use schemas::natural;
 use serde_json::Value;
 
 use super::connection::{Ask, CliError, Connection, quoted};
 use super::kinds::{self, Kind};
+use super::living::{self, Wanted};
 use super::print::{self, Output};
 use super::tree::Global;
 
@@ -27,6 +29,9 @@ pub(super) struct GetArgs {
     /// After listing, go on printing what changes.
     #[arg(long, short = 'w')]
     watch: bool,
+    /// Also the allocations that have ended; they are shown anyway where names or a phase are asked for.
+    #[arg(long)]
+    all: bool,
     /// Leave the header line out.
     #[arg(long)]
     no_headers: bool,
@@ -143,6 +148,7 @@ impl List<'_> {
         if let Some(path) = &self.args.sort_by {
             sort(&mut answer, path)?;
         }
+        let left_out = living::first(&mut answer, &self.kind.plural, self.wanted());
         if self.is_table() && answer["rows"].as_array().is_none_or(Vec::is_empty) {
             let place = match &self.namespace {
                 Some(namespace) if self.kind.is_namespaced => format!(" in namespace {namespace:?}"),
@@ -151,7 +157,16 @@ impl List<'_> {
             print::talk(&format!("No {} found{place}.", self.kind.plural));
             return Ok(());
         }
-        self.show(&answer, true)
+        self.show(&answer, true)?;
+        left_out.iter().for_each(|told| print::talk(told));
+        Ok(())
+    }
+
+    /// Who selects by how far something is wants just that.
+    fn wanted(&self) -> Wanted {
+        let fields = self.args.choice.field_selector.as_deref().unwrap_or_default();
+        let selects = fields.contains("status.phase") || fields.contains("spec.desired");
+        Wanted::of(self.args.all || selects)
     }
 
     async fn some(&self, names: &[String]) -> Result<(), CliError> {
@@ -210,7 +225,7 @@ fn sort(answer: &mut Value, path: &str) -> Result<(), CliError> {
     }
     keyed.sort_by(|a, b| {
         let by_number = a.0.zip(b.0).map(|(a, b)| a.total_cmp(&b));
-        by_number.unwrap_or_else(|| a.1.cmp(&b.1))
+        by_number.unwrap_or_else(|| natural::compare(&a.1, &b.1))
     });
     items.extend(keyed.into_iter().map(|(_, _, item)| item));
     Ok(())
@@ -233,5 +248,8 @@ mod tests {
         let mut table = json!({"rows": [{"object": document("b", 1)}, {"object": document("a", 2)}]});
         sort(&mut table, ".metadata.name").unwrap();
         assert_eq!(table["rows"][0]["object"]["n"], 2);
+        let mut versions = json!({"items": [document("web-v10", 1), document("web-v2", 1)]});
+        sort(&mut versions, ".metadata.name").unwrap();
+        assert_eq!(versions["items"][0]["metadata"]["name"], "web-v2");
     }
 }

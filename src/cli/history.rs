@@ -6,6 +6,7 @@ use schemas::job::JobSpec;
 use serde_json::Value;
 
 use super::connection::{CliError, Connection, quoted};
+use super::living::Wanted;
 use super::tree::Global;
 use super::{print, status};
 
@@ -28,7 +29,7 @@ pub(super) async fn history(global: &Global, args: &HistoryArgs) -> Result<(), C
     let only = args.version.map(|version| format!(",spec.version={version}")).unwrap_or_default();
     let output = args.job.form.output()?;
     if !(args.shows_changes && output.is_table()) {
-        return status::of_job(global, ("jobversions", &only), &args.job).await;
+        return status::of_job(global, ("jobversions", &only), (&args.job, Wanted::All)).await;
     }
     let connection = global.connect()?;
     let versions = Versions::read(&connection, global, &args.job.name).await?;

@@ -16,6 +16,7 @@ mod get;
 mod history;
 mod init;
 mod kinds;
+mod living;
 mod local;
 mod logs;
 mod monitor;

@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::connection::{Ask, CliError, Connection, ROOT, quoted};
+use super::living::{self, Wanted};
 use super::print::{self, Output};
 use super::tree::Global;
 use super::{describe, kinds};
@@ -14,6 +15,9 @@ use super::{describe, kinds};
 pub(super) struct StatusArgs {
     /// A name or the beginning of one; without it, all jobs.
     name: Option<String>,
+    /// Also the allocations that have ended.
+    #[arg(long, alias = "all-allocs")]
+    all: bool,
     #[command(flatten)]
     form: Form,
 }
@@ -35,6 +39,16 @@ pub(super) struct NameArgs {
     pub name: String,
     #[command(flatten)]
     pub form: Form,
+}
+
+/// Arguments of `job allocs`.
+#[derive(Debug, Args)]
+pub(super) struct AllocsArgs {
+    #[command(flatten)]
+    pub job: NameArgs,
+    /// Also those that have ended.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// In which form to print.
@@ -71,7 +85,8 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
         if let Err(CliError::Failed(why)) = connection.send(Method::GET, Ask::path("/readyz")).await {
             print::talk(&format!("Warning: the server is not ready: {}", why.trim_end()));
         }
-        list(&connection, global, (kind.unwrap_or("jobs"), ""), &output).await?;
+        let wanted = Wanted::of(args.all);
+        list(&connection, global, (kind.unwrap_or("jobs"), ""), (&output, wanted)).await?;
         if output.is_table() {
             unreadable(&connection).await;
             abroad(&connection).await;
@@ -85,7 +100,7 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
         let kind = kinds::kind(&connection, word).await?;
         let path = kind.path(Some(&global.namespace()));
         match connection.get(format!("{path}/{}", quoted(name))).await {
-            Ok(_) => return one(&connection, global, (word, name), &output).await,
+            Ok(_) => return one(&connection, global, (word, name), (&output, Wanted::of(args.all))).await,
             Err(CliError::NotFound(_)) => {}
             Err(error) => return Err(error),
         }
@@ -95,7 +110,7 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
         known.extend(names);
     }
     match near.as_slice() {
-        [(word, found)] => one(&connection, global, (word, found), &output).await,
+        [(word, found)] => one(&connection, global, (word, found), (&output, Wanted::of(args.all))).await,
         [] => {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let near = kinds::meant(name, &known);
@@ -160,7 +175,10 @@ pub(super) async fn nodes(global: &Global, args: &NodeStatusArgs) -> Result<(), 
     let here = here.filter(|node| node["status"]["attributes"]["unique.hostname"] == host.as_str());
     let names: Vec<&str> = here.filter_map(|node| node["metadata"]["name"].as_str()).collect();
     match names.as_slice() {
-        [name] => one(&connection, global, ("nodes", name), &args.status.form.output()?).await,
+        [name] => {
+            let form = (&args.status.form.output()?, Wanted::of(args.status.all));
+            one(&connection, global, ("nodes", name), form).await
+        }
         [] => Err(CliError::NotFound(format!("no node runs on a machine that is called {host:?}"))),
         several => Err(CliError::failed(format!(
             "several nodes run on {host:?}; name one of\n  {}",
@@ -173,10 +191,10 @@ async fn one(
     connection: &Connection,
     global: &Global,
     (word, name): (&str, &str),
-    output: &Output,
+    (output, wanted): (&Output, Wanted),
 ) -> Result<(), CliError> {
     if output.is_table() {
-        return describe::one(connection, global, word, name).await;
+        return describe::one(connection, global, (word, name), wanted).await;
     }
     let kind = kinds::kind(connection, word).await?;
     let document =
@@ -188,19 +206,19 @@ async fn one(
 pub(super) async fn of_job(
     global: &Global,
     (kind, more): (&str, &str),
-    args: &NameArgs,
+    (args, wanted): (&NameArgs, Wanted),
 ) -> Result<(), CliError> {
     let connection = global.connect()?;
     let jobs = kinds::kind(&connection, "jobs").await?;
     // A job that is not there is an error, not an empty list.
     connection.get(format!("{}/{}", jobs.path(Some(&global.namespace())), quoted(&args.name))).await?;
     let query = format!("fieldSelector={}", quoted(&format!("spec.job={}{more}", args.name)));
-    list(&connection, global, (kind, &query), &args.form.output()?).await
+    list(&connection, global, (kind, &query), (&args.form.output()?, wanted)).await
 }
 
 /// All rollouts.
 pub(super) async fn deployments(global: &Global, form: &Form) -> Result<(), CliError> {
-    list(&global.connect()?, global, ("deployments", ""), &form.output()?).await
+    list(&global.connect()?, global, ("deployments", ""), (&form.output()?, Wanted::All)).await
 }
 
 /// One job as a document.
@@ -208,27 +226,29 @@ pub(super) async fn inspect(global: &Global, args: &NameArgs) -> Result<(), CliE
     let connection = global.connect()?;
     let asked = args.form.output()?;
     let output = if asked.is_table() { Output::Json } else { asked };
-    one(&connection, global, ("jobs", &args.name), &output).await
+    one(&connection, global, ("jobs", &args.name), (&output, Wanted::All)).await
 }
 
 async fn list(
     connection: &Connection,
     global: &Global,
     (word, query): (&str, &str),
-    output: &Output,
+    (output, wanted): (&Output, Wanted),
 ) -> Result<(), CliError> {
     let kind = kinds::kind(connection, word).await?;
     let path = format!("{}?{query}", kind.path(Some(&global.namespace())));
     if !output.is_table() {
         return print::print_document(&connection.get(path).await?, output);
     }
-    let table = table(connection, path).await?;
+    let mut table = table(connection, path).await?;
+    let left_out = living::first(&mut table, &kind.plural, wanted);
     if table["rows"].as_array().is_none_or(Vec::is_empty) {
         print::out(&format!("No {word}"));
     } else {
         let wide = *output == Output::Wide;
         print::print_table(&table, print::Columns { wide, header: true, ..Default::default() });
     }
+    left_out.iter().for_each(|told| print::talk(told));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::connection::{CliError, Connection, DEFAULT_ADDRESS};
+use super::living::Wanted;
 use super::{
     apply, delete, describe, diff, get, history, init, local, logs, operator, plan, print, scale, status,
     wait, why, words,
@@ -140,7 +141,7 @@ enum JobCommand {
     /// = `encamp get jobversions` of one job
     History(history::HistoryArgs),
     /// = `encamp get allocations` of one job
-    Allocs(status::NameArgs),
+    Allocs(status::AllocsArgs),
     /// = `encamp get deployments` of one job
     Deployments(status::NameArgs),
 }
@@ -271,10 +272,10 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         Command::Job(JobCommand::Inspect(args)) => status::inspect(global, &args).await?,
         Command::Job(JobCommand::History(args)) => history::history(global, &args).await?,
         Command::Job(JobCommand::Allocs(args)) => {
-            status::of_job(global, ("allocations", ""), &args).await?;
+            status::of_job(global, ("allocations", ""), (&args.job, Wanted::of(args.all))).await?;
         }
         Command::Job(JobCommand::Deployments(args)) => {
-            status::of_job(global, ("deployments", ""), &args).await?;
+            status::of_job(global, ("deployments", ""), (&args, Wanted::All)).await?;
         }
         Command::Version(_)
         | Command::Validate(_)

@@ -79,7 +79,7 @@ pub(in crate::api) struct AllocatedPort {
 pub(in crate::api) struct AllocationStatus {
     /// How far it is.
     pub phase: Phase,
-    /// Whether it counts as healthy for its rollout; absent until decided.
+    /// Whether it is healthy; absent until decided, and once it does not run any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<bool>,
     /// How often its tasks were restarted in all.
@@ -291,7 +291,8 @@ pub(super) fn reported(phase: Phase, report: Option<&AllocationReport>) -> Alloc
     } = report;
     AllocationStatus {
         phase,
-        healthy,
+        // What was well while it ran is no health of what has ended, or of what nobody hears of.
+        healthy: healthy.filter(|healthy| !healthy || phase == Phase::Running),
         restarts,
         since,
         placed_at: None,

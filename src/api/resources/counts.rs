@@ -1,5 +1,7 @@
 //! How many allocations of a job are how far: the join of rosters, placements and reports, counted.
 
+use std::collections::BTreeMap;
+
 use plan::View;
 use plan::view::{GroupRef, JobRef};
 use schemars::JsonSchema;
@@ -9,7 +11,7 @@ use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::{Placement, Wish};
 use schemas::report::ClientState;
-use schemas::roster::{Roster, Slot, SlotState};
+use schemas::roster::{Index, Roster, Slot, SlotState};
 use serde::{Deserialize, Serialize};
 
 /// How many allocations of a group, or of a job, are how far.
@@ -20,7 +22,7 @@ pub(in crate::api) struct Counts {
     pub desired: u32,
     /// How many of these have no node yet.
     pub unplaced: u32,
-    /// How many of these do not run yet.
+    /// How many of these have a node and do not run yet, or wait for their next attempt.
     pub pending: u32,
     /// How many run, of any version.
     pub running: u32,
@@ -93,20 +95,18 @@ pub(in crate::api) fn of_group(view: &View, job: &Job, group: &Group) -> Counts 
     let (namespace, name) = (&job.metadata.namespace, &job.metadata.name);
     let roster = view.rosters.get(&Key::roster(namespace, name, &group.name));
     let mut counts = of_roster(roster, job, group);
+    // Of each slot that has a node, whether it has got further than waiting there.
+    let mut placed: BTreeMap<&Index, bool> = BTreeMap::new();
     let reference = GroupRef { namespace: namespace.clone(), job: name.clone(), group: group.name.clone() };
-    let mut current_placed = 0;
-    let mut current_started = 0;
     for key in view.indexes.placements_of_group(&reference) {
         let Some(placement) = view.placements.get(key) else { continue };
         let phase = phase(view, key);
         let slot = slot_of(roster, placement);
         if slot.is_some_and(|slot| matches!(slot.state, SlotState::Run)) {
-            current_placed += 1;
-            current_started += u32::from(phase != Phase::Pending);
-            if roster.is_some_and(|roster| roster.every_node.is_some()) && placement.wish == Wish::Run {
-                counts.desired += 1;
-                counts.unplaced += 1;
-                counts.pending += 1;
+            let is_numbered = matches!(placement.index, Index::Number(_));
+            if is_numbered || placement.wish == Wish::Run {
+                // A doubled placement is a fault: its slot is counted once.
+                *placed.entry(&placement.index).or_default() |= phase != Phase::Pending;
             }
         }
         if is_told_by_slot(slot) || (job.spec.job_type.is_batch() && is_of_the_past(roster, placement)) {
@@ -114,8 +114,13 @@ pub(in crate::api) fn of_group(view: &View, job: &Job, group: &Group) -> Counts 
         }
         tally(&mut counts, phase, view.indexes.report(key).and_then(|report| report.healthy));
     }
-    counts.unplaced = counts.unplaced.saturating_sub(current_placed);
-    counts.pending = counts.pending.saturating_sub(current_started);
+    for (index, has_started) in placed {
+        match index {
+            Index::Number(_) => counts.unplaced = counts.unplaced.saturating_sub(1),
+            Index::Node(_) => counts.desired += 1,
+        }
+        counts.pending += u32::from(!has_started);
+    }
     counts
 }
 
@@ -140,17 +145,14 @@ fn of_roster(roster: Option<&Roster>, job: &Job, group: &Group) -> Counts {
     let Some(roster) = roster else {
         let is_wanted = !job.spec.stop && !job.spec.is_template() && !job.spec.job_type.is_per_node();
         let desired = if is_wanted && job.metadata.deletion_timestamp.is_none() { group.count() } else { 0 };
-        return Counts { desired, unplaced: desired, pending: desired, ..Counts::default() };
+        return Counts { desired, unplaced: desired, ..Counts::default() };
     };
     let mut counts = Counts::default();
     for run in &roster.slots {
         let many = run.last - run.first + 1;
         counts.desired += many;
         match run.slot.state {
-            SlotState::Run => {
-                counts.unplaced += many;
-                counts.pending += many;
-            }
+            SlotState::Run => counts.unplaced += many,
             SlotState::Wait { .. } => counts.pending += many,
             SlotState::Complete => counts.complete += many,
             SlotState::Failed => counts.failed += many,
@@ -212,6 +214,41 @@ mod tests {
         // What an earlier version has done is not the work of this one; its own failed attempts are told.
         assert_eq!(ended(&format!("{done} · roster web.api 0-1=v2.0")), "0+0 of 2");
         assert_eq!(ended(&format!("{done} · roster web.api 0=v1.0~complete 1=v1.1")), "1+1 of 2");
+    }
+
+    #[test]
+    fn nobody_is_counted_twice() {
+        let counted = |picture: &str| {
+            let view = plan::fixture::read(picture);
+            let job = view.jobs.get(&Key::job("default", "web")).unwrap();
+            let Counts { desired, unplaced, pending, running, healthy, complete, failed, lost } =
+                of_group(&view, job, &job.spec.groups[0]);
+            assert!(unplaced + pending + running.min(desired) + lost <= desired, "{picture}");
+            format!("{desired}: {unplaced} {pending} {running}/{healthy} {complete} {failed} {lost}")
+        };
+        let job = "node n1 · node n2 · job web count=3";
+        let placed = "place web.api.0-v1.0 on n1";
+        let table = [
+            (String::new(), "3: 3 0 0/0 0 0 0"),
+            ("roster web.api 0-2=v1.0".into(), "3: 3 0 0/0 0 0 0"),
+            (format!("roster web.api 0-2=v1.0 · {placed}"), "3: 2 1 0/0 0 0 0"),
+            (
+                format!("roster web.api 0-2=v1.0 · {placed} · report web.api.0-v1.0 running healthy"),
+                "3: 2 0 1/1 0 0 0",
+            ),
+            (
+                format!(
+                    "roster web.api 0-2=v1.0 · {placed} · place web.api.1-v1.0 on n2
+                    report web.api.1-v1.0 failed exit=1"
+                ),
+                "3: 1 1 0/0 0 1 0",
+            ),
+        ];
+        for (more, expected) in table {
+            assert_eq!(counted(&format!("{job}\n{more}")), expected, "{more}");
+        }
+        let everywhere = "node n1 · node n2 · job web type=system · roster web.api every=v1.0";
+        assert_eq!(counted(&format!("{everywhere} · place web.api.n1-v1.0 on n1")), "1: 0 1 0/0 0 0 0");
     }
 
     #[test]

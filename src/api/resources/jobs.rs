@@ -213,7 +213,7 @@ fn phase(scene: &Scene<'_>, job: &Job, counts: &Counts) -> &'static str {
     let is_live = counts::is_live(scene.view, &job.metadata.namespace, &job.metadata.name);
     let is_empty = is_scaled_to_nothing(job) && wanted_slots(scene, job) == 0;
     let is_over = job.spec.stop || job.metadata.deletion_timestamp.is_some() || is_empty;
-    let has_ended = counts.desired > 0 && counts.pending + counts.running == 0;
+    let has_ended = counts.desired > 0 && counts.unplaced + counts.pending + counts.running == 0;
     if counts.running > 0 {
         "running"
     } else if !is_live && (is_over || (job.spec.job_type.is_batch() && has_ended)) {

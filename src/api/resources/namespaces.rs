@@ -21,8 +21,8 @@ pub(in crate::api) const COLUMNS: &[Column] =
 /// The names of all namespaces.
 pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
     let used = scene.view.jobs.iter().map(|(key, _)| key.segment(1));
-    let names: BTreeSet<&str> = used.chain([DEFAULT]).collect();
-    names.into_iter().map(|name| Name::new("", name)).collect()
+    let names: BTreeSet<Name> = used.chain([DEFAULT]).map(|name| Name::new("", name)).collect();
+    names.into_iter().collect()
 }
 
 /// A namespace.

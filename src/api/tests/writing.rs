@@ -40,7 +40,7 @@ async fn the_same_again_writes_nothing_and_old_versions_are_forgotten() {
         .iter()
         .map(|one| one["spec"]["version"].as_u64().unwrap())
         .collect();
-    assert_eq!(numbers, [10, 5, 6, 7, 8, 9]);
+    assert_eq!(numbers, [5, 6, 7, 8, 9, 10]);
 }
 
 #[tokio::test]

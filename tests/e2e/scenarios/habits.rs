@@ -32,6 +32,15 @@ pub async fn words_of_the_day(cluster: Cluster) {
     assert_eq!(status, "dead");
     cluster.run(&["job", "start", "-detach", "pairs"]);
     cluster.until_healthy("pairs", 3).await;
+    let living = cluster.run(&["get", "allocations"]);
+    assert_eq!(living.lines().filter(|line| line.contains("running")).count(), 3, "{living}");
+    assert_eq!(living.lines().count(), 4, "what has ended is not in the way: {living}");
+    let all = cluster.run(&["get", "allocations", "--all"]);
+    let ended = all.lines().position(|line| line.contains("complete")).expect("the stopped ones are shown");
+    assert_eq!(ended, 4, "what lives stands first: {all}");
+    let status = cluster.run(&["status", "pairs"]);
+    assert!(status.contains("ended and not shown: "), "{status}");
+    assert!(!cluster.run(&["status", "--all", "pairs"]).contains("ended and not shown"));
 
     let refused = cluster.try_run(&["alloc", "logs", "-n", "5", "pairs"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
