@@ -36,7 +36,7 @@ use schemas::job::{JobSpec, Version};
 use schemas::key::{Key, Prefix, Revision};
 use schemas::node::{AgentBeat, Amount, Link};
 use schemas::placement::{Placement, PortClaim, Wish};
-use schemas::report::{AllocationReport, ClientState, Report};
+use schemas::report::{AllocationReport, ClientState, Details, Report};
 use schemas::roster::Index;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -277,6 +277,39 @@ async fn a_failing_task_is_restarted_and_then_given_up() {
     let report = report.unwrap();
     assert_eq!((report.restarts, report.exit_code, report.healthy), (1, Some(7), Some(false)));
     assert_eq!(report.reason, "task server: exit code 7");
+    life.leave().await;
+}
+
+/// Each state of an allocation is told by one revision, together with its tasks: who sees it can ask for their logs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_and_its_tasks_are_told_at_once() {
+    let (store, data) = (Memory::new(Limits::default()), Data::new());
+    let life = live(&store, data.path()).await;
+    let helper = json!({"name": "helper", "driver": "raw_exec", "config": {"command": "/bin/true"}});
+    let restart = json!({"attempts": 0, "mode": "fail"});
+    let group = json!({"restart": restart, "tasks": [shell("exit 0"), helper]});
+    let version = place(&store, group, vec![]).await;
+    let mut watch = store.watch(&Prefix::all(), version).await.unwrap();
+    let details = Key::details("n1", "default", ALLOCATION);
+    let told = async {
+        loop {
+            let batch = watch.next().await.unwrap().unwrap();
+            let put = |wanted: &dyn Fn(&Key) -> bool| {
+                batch.changes.iter().find_map(|change| match change {
+                    Change::Put(entry) if wanted(&entry.key) => Some(entry.value.clone()),
+                    Change::Put(_) | Change::Delete { .. } => None,
+                })
+            };
+            let report = put(&|key| key.kind() == "reports").and_then(|value| report_in(&value));
+            let Some(report) = report.filter(|report| report.state.is_terminal()) else { continue };
+            let read = put(&|key| *key == details).expect("its tasks come with its end");
+            return (report, decode::<Details>(&read).unwrap());
+        }
+    };
+    let (_, details) = tokio::time::timeout(PATIENCE, told).await.expect("the end was not told");
+    let states: Vec<(&str, &str)> =
+        details.tasks.iter().map(|(name, task)| (name.as_str(), task.state.as_str())).collect();
+    assert_eq!(states, [("helper", "dead"), ("server", "dead")]);
     life.leave().await;
 }
 

@@ -54,18 +54,23 @@ pub(super) async fn logs(global: &Global, args: &LogsArgs) -> Result<(), CliErro
     let streams = streams(&choose(&allocations, &args.name)?, args, &namespace);
     let is_merged = streams.len() > 1;
     let mut printing = JoinSet::new();
+    let mut told = Vec::new();
     for stream in streams {
         let connection = connection.clone();
         if args.follow {
             printing.spawn(async move { copy(&connection, &stream, is_merged).await });
         } else {
-            copy(&connection, &stream, is_merged).await?;
+            told.push(copy(&connection, &stream, is_merged).await);
         }
     }
     while let Some(ended) = printing.join_next().await {
-        ended.map_err(|error| CliError::failed(error.to_string()))??;
+        told.push(ended.map_err(|error| CliError::failed(error.to_string()))?);
     }
-    Ok(())
+    // One that cannot be read does not hide the others.
+    let mut refused = told.into_iter().filter_map(Result::err);
+    let first = refused.next();
+    refused.for_each(|more| print::talk(&more.to_string()));
+    first.map_or(Ok(()), Err)
 }
 
 /// A stream for each task of each allocation.
@@ -99,7 +104,30 @@ fn name_of(allocation: &Value) -> String {
     allocation["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The allocation of that name (or a beginning of it that is unique), or the living ones of that job.
+/// The last allocation of each slot that had a node: what to read where nothing runs any more.
+fn last_of_each<'a>(of_job: &[&'a Value]) -> Vec<&'a Value> {
+    let mut last: Vec<&Value> = Vec::new();
+    for one in of_job.iter().copied().filter(|allocation| allocation["spec"]["node"].is_string()) {
+        match last.iter_mut().find(|known| slot(known) == slot(one)) {
+            Some(known) if turn(known) < turn(one) => *known = one,
+            Some(_) => {}
+            None => last.push(one),
+        }
+    }
+    last
+}
+
+fn slot(allocation: &Value) -> (&Value, &Value) {
+    (&allocation["spec"]["group"], &allocation["spec"]["index"])
+}
+
+/// The later of two of one slot has the greater one.
+fn turn(allocation: &Value) -> (Option<u64>, Option<u64>) {
+    (allocation["spec"]["version"].as_u64(), allocation["spec"]["attempt"].as_u64())
+}
+
+/// The allocation of that name (or a beginning of it that is unique), or the running ones of that job; if none runs,
+/// the last of each of its slots.
 fn choose<'a>(allocations: &[&'a Value], name: &str) -> Result<Vec<&'a Value>, CliError> {
     if let Some(found) = allocations.iter().find(|allocation| name_of(allocation) == name) {
         return Ok(vec![*found]);
@@ -109,12 +137,11 @@ fn choose<'a>(allocations: &[&'a Value], name: &str) -> Result<Vec<&'a Value>, C
     if !of_job.is_empty() {
         let living: Vec<&Value> =
             of_job.iter().copied().filter(|allocation| allocation["status"]["phase"] == "running").collect();
-        let latest = of_job.iter().copied().rfind(|allocation| allocation["spec"]["node"].is_string());
-        return match (living.is_empty(), latest) {
-            (false, _) => Ok(living),
-            (true, Some(latest)) => Ok(vec![latest]),
-            (true, None) => Err(CliError::NotFound(format!("no allocation of job {name:?} has a node yet"))),
-        };
+        let chosen = if living.is_empty() { last_of_each(&of_job) } else { living };
+        if chosen.is_empty() {
+            return Err(CliError::NotFound(format!("no allocation of job {name:?} has a node yet")));
+        }
+        return Ok(chosen);
     }
     let found: Vec<&Value> = all().filter(|allocation| name_of(allocation).starts_with(name)).collect();
     match found.as_slice() {
@@ -169,4 +196,43 @@ async fn copy(connection: &Connection, stream: &Stream, is_merged: bool) -> Resu
         print::out(&format!("{} | {}", stream.name, String::from_utf8_lossy(&line)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn where_nothing_runs_the_last_of_each_slot_is_read() {
+        let chosen = |picture: &str| {
+            let of = |line: &str| {
+                let words: Vec<&str> = line.split(' ').collect();
+                let [group, index, version, attempt, phase] = words[..] else { panic!("`{line}`") };
+                let (version, attempt): (u64, u64) = (version.parse().unwrap(), attempt.parse().unwrap());
+                let mut one = json!({
+                    "metadata": {"name": format!("web.{group}.{index}-v{version}.{attempt}")},
+                    "spec": {"job": "web", "group": group, "index": index, "version": version, "attempt": attempt},
+                    "status": {"phase": phase},
+                });
+                if phase != "pending" {
+                    one["spec"]["node"] = json!("n1");
+                }
+                one
+            };
+            let all: Vec<Value> = picture.split('|').map(str::trim).map(of).collect();
+            let all: Vec<&Value> = all.iter().collect();
+            match choose(&all, "web") {
+                Ok(chosen) => chosen.into_iter().map(name_of).collect::<Vec<_>>().join(" "),
+                Err(error) => error.to_string(),
+            }
+        };
+        let ended = "api 0 1 0 failed | api 0 1 1 complete | api 1 1 0 complete | db 0 1 0 failed | api 2 1 0 pending";
+        assert_eq!(chosen(ended), "web.api.0-v1.1 web.api.1-v1.0 web.db.0-v1.0");
+        let rolled = "api 0 2 0 complete | api 0 10 0 complete";
+        assert_eq!(chosen(rolled), "web.api.0-v10.0");
+        assert_eq!(chosen(&format!("{ended} | db 0 1 1 running")), "web.db.0-v1.1");
+        assert_eq!(chosen("api 0 1 0 pending"), "no allocation of job \"web\" has a node yet");
+    }
 }

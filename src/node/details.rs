@@ -1,4 +1,4 @@
-//! What people read about allocations, written at most once a second and after everything else.
+//! What people read about allocations: with the report of a new state, else at most once a second and after all else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -12,12 +12,15 @@ use schemas::key::{Key, Prefix};
 use schemas::report::Details;
 use tokio::time::Instant;
 
+use super::reports::Flight;
 use super::run::Agent;
 use super::works;
 use crate::store::{ReadError, Store, Txn};
 
 /// The least time between two writings.
 const GAP: Duration = Duration::from_secs(1);
+/// Documents that go with reports: a machine that starts everything at once is not to hold its reports up.
+const MOST_WITH_REPORTS: usize = 32;
 /// Documents of one writing: ten events and some checks are a few kilobytes each, and 1.5 MiB fit.
 const MOST_AT_ONCE: usize = 64;
 
@@ -29,13 +32,17 @@ pub(super) struct DetailsWriter {
     /// What this agent wrote last, as a digest; its predecessors may have written more.
     written: BTreeMap<AllocationId, u64>,
     on_the_way: Vec<(AllocationId, Option<u64>)>,
+    /// What goes with reports that are on their way; without a digest where another writing is on its way too, so that
+    /// nobody knows which of both the store keeps.
+    carried: BTreeMap<AllocationId, Option<u64>>,
     not_before: Option<Instant>,
 }
 
 impl DetailsWriter {
     pub(super) fn new(node: &str) -> DetailsWriter {
         let (dirty, written, on_the_way) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
-        DetailsWriter { node: node.to_owned(), dirty, written, on_the_way, not_before: None }
+        let carried = BTreeMap::new();
+        DetailsWriter { node: node.to_owned(), dirty, written, on_the_way, carried, not_before: None }
     }
 
     /// Something about an allocation may read differently now.
@@ -56,6 +63,11 @@ impl DetailsWriter {
             return None;
         }
         let mut txn = Txn::default();
+        // What goes with reports already is looked at again once these have landed.
+        let goes_already = |id: &AllocationId| self.carried.contains_key(id);
+        let (later, now): (BTreeSet<AllocationId>, BTreeSet<AllocationId>) =
+            std::mem::take(&mut self.dirty).into_iter().partition(goes_already);
+        self.dirty = now;
         while txn.writes.len() < MOST_AT_ONCE
             && let Some(id) = self.dirty.pop_first()
         {
@@ -79,8 +91,55 @@ impl DetailsWriter {
             }
             self.on_the_way.push((id, digest));
         }
+        self.dirty.extend(later);
         self.not_before = Some(Instant::now() + GAP);
         (!txn.writes.is_empty()).then_some(txn)
+    }
+
+    /// Adds what there is to read about these to their reports, as far as there is room: a state and its tasks are
+    /// seen together. What finds no room follows by itself.
+    fn carry(
+        &mut self,
+        txn: &mut Txn,
+        ids: &BTreeSet<AllocationId>,
+        details: impl Fn(&AllocationId) -> Option<Details>,
+    ) {
+        for id in ids {
+            let Some(details) = details(id) else { continue };
+            let key = Key::details(&self.node, id.namespace(), id.allocation());
+            let write = fitting(&key, details);
+            let digest = digest(&write);
+            if self.written.get(id) == Some(&digest) {
+                continue;
+            }
+            txn.writes.push(write);
+            if self.carried.len() == MOST_WITH_REPORTS || txn.check().is_err() {
+                txn.writes.pop();
+                self.touch(id);
+                continue;
+            }
+            let is_alone = self.on_the_way.iter().all(|(other, _)| other != id);
+            self.carried.insert(id.clone(), is_alone.then_some(digest));
+            self.dirty.remove(id);
+        }
+    }
+
+    /// The reports landed, and what went with them.
+    pub(super) fn carried_landed(&mut self) {
+        for (id, digest) in std::mem::take(&mut self.carried) {
+            match digest {
+                Some(digest) => drop(self.written.insert(id, digest)),
+                None => {
+                    self.written.remove(&id);
+                    self.touch(&id);
+                }
+            }
+        }
+    }
+
+    /// The reports may not have landed: what went with them is still to do.
+    pub(super) fn carried_again(&mut self) {
+        std::mem::take(&mut self.carried).keys().for_each(|id| self.touch(id));
     }
 
     /// The writing landed.
@@ -149,6 +208,17 @@ impl<S: Store> Agent<S> {
         }
     }
 
+    /// Adds what people read to reports of a new state. While reports cannot be written they go alone.
+    pub(super) fn carry_details(&mut self, flight: &mut Flight) {
+        let (memory, checks) = (&self.local.memory, &self.local.checks);
+        let details = |id: &AllocationId| memory.get(id).map(|memory| agent::details(memory, checks.get(id)));
+        if self.are_reports_stuck {
+            flight.turned.iter().for_each(|id| self.details.touch(id));
+        } else {
+            self.details.carry(&mut flight.txn, &flight.turned, details);
+        }
+    }
+
     /// Sends details that are due.
     pub(super) fn send_details(&mut self) {
         if !self.standing.borrow().may_speak() {
@@ -164,6 +234,8 @@ impl<S: Store> Agent<S> {
 
 #[cfg(test)]
 mod tests {
+    use schemas::report::CheckDetails;
+
     use super::*;
 
     /// The keys of one writing: `+` put, `-` deleted.
@@ -205,6 +277,58 @@ mod tests {
         let Write::Put { value, .. } = fitting(&key, of(100)) else { panic!("it is written") };
         let told: Details = schemas::codec::decode(&value).unwrap();
         assert!(told.tasks["t7"].events[0].message.starts_with('9'), "the newest");
+    }
+
+    /// What goes with the reports of an allocation.
+    fn carried(writer: &mut DetailsWriter, id: &AllocationId, details: &Details) -> usize {
+        let mut txn = Txn::default();
+        writer.carry(&mut txn, &[id.clone()].into(), |_| Some(details.clone()));
+        txn.writes.len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_went_with_reports_is_not_written_again_unless_they_did_not_land() {
+        let (mut writer, id) = (DetailsWriter::new("n1"), AllocationId::new("default", "a"));
+        let details = Details::default();
+        let again = Some("+/details/n1/default/a".to_owned());
+        writer.touch(&id);
+        assert_eq!(carried(&mut writer, &id, &details), 1);
+        writer.touch(&id);
+        tokio::time::advance(GAP).await;
+        assert_eq!(written(&mut writer, Some(&details)), None, "it is on its way");
+        writer.carried_landed();
+        assert_eq!(carried(&mut writer, &id, &details), 0, "it reads the same");
+        tokio::time::advance(GAP).await;
+        assert_eq!(written(&mut writer, Some(&details)), None);
+        writer.written.clear();
+        assert_eq!(carried(&mut writer, &id, &details), 1);
+        writer.carried_again();
+        tokio::time::advance(GAP).await;
+        assert_eq!(written(&mut writer, Some(&details)), again);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_writings_on_their_way_nobody_knows_which_is_kept() {
+        let (mut writer, id) = (DetailsWriter::new("n1"), AllocationId::new("default", "a"));
+        let (old, checks) = (Details::default(), [(String::new(), CheckDetails::default())].into());
+        let new = Details { checks, ..Details::default() };
+        for carried_first in [true, false] {
+            writer.written.clear();
+            writer.touch(&id);
+            tokio::time::advance(GAP).await;
+            assert!(written(&mut writer, Some(&old)).is_some());
+            assert_eq!(carried(&mut writer, &id, &new), 1);
+            if carried_first {
+                writer.carried_landed();
+                writer.landed();
+            } else {
+                writer.landed();
+                writer.carried_landed();
+            }
+            tokio::time::advance(GAP).await;
+            assert!(written(&mut writer, Some(&new)).is_some(), "{carried_first}");
+            writer.landed();
+        }
     }
 
     #[tokio::test(start_paused = true)]

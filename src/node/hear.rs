@@ -213,6 +213,10 @@ impl<S: Store> Agent<S> {
     }
 
     fn on_reported(&mut self, flight: &Flight, answer: Result<Revision, CommitError>) {
+        match &answer {
+            Ok(_) => self.details.carried_landed(),
+            Err(_) => self.details.carried_again(),
+        }
         match answer {
             Ok(revision) => {
                 self.reports.landed(&flight.buckets, revision, &flight.txn);

@@ -11,7 +11,7 @@ use plan::{Guard, Write};
 use schemas::codec;
 use schemas::entry::Entry;
 use schemas::key::{Key, Revision};
-use schemas::report::{AllocationReport, BUCKET_SIZE, Report};
+use schemas::report::{AllocationReport, BUCKET_SIZE, ClientState, Report};
 
 use crate::store::{MAX_OPERATIONS, Txn};
 
@@ -22,6 +22,8 @@ pub(crate) struct Reports {
     buckets: BTreeMap<u32, Bucket>,
     home: BTreeMap<AllocationId, u32>,
     dirty: BTreeSet<u32>,
+    /// Those that are in another state than was sent last: what people read about them goes with it.
+    turned: BTreeSet<AllocationId>,
 }
 
 #[derive(Debug, Default)]
@@ -34,12 +36,14 @@ struct Bucket {
 pub(crate) struct Flight {
     pub(crate) txn: Txn,
     pub(crate) buckets: Vec<u32>,
+    /// Those whose state is another one now.
+    pub(crate) turned: BTreeSet<AllocationId>,
 }
 
 impl Reports {
     pub(crate) fn new(node: &str) -> Reports {
         let (buckets, home, dirty) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Reports { node: node.to_owned(), buckets, home, dirty }
+        Reports { node: node.to_owned(), buckets, home, dirty, turned: BTreeSet::new() }
     }
 
     /// What the store holds becomes what this node said last: the start of an agent's life.
@@ -77,6 +81,7 @@ impl Reports {
     /// Notes a state, or that there is none any more.
     pub(crate) fn set(&mut self, id: &AllocationId, report: Option<AllocationReport>) {
         let Some(report) = report else {
+            self.turned.remove(id);
             let Some(number) = self.home.remove(id) else { return };
             if let Some(bucket) = self.buckets.get_mut(&number) {
                 bucket.wanted.allocations.remove(id.as_str());
@@ -90,7 +95,11 @@ impl Reports {
         };
         self.home.insert(id.clone(), number);
         let bucket = self.buckets.entry(number).or_default();
+        let state = report.state;
         let before = bucket.wanted.allocations.insert(id.as_str().to_owned(), report);
+        if state != ClientState::Pending && before.as_ref().is_none_or(|before| before.state != state) {
+            self.turned.insert(id.clone());
+        }
         if before.as_ref() != bucket.wanted.allocations.get(id.as_str()) {
             self.dirty.insert(number);
         }
@@ -111,7 +120,7 @@ impl Reports {
 
     /// Everything that is to be written, as one transaction.
     pub(crate) fn take(&mut self) -> Option<Flight> {
-        let mut flight = Flight { txn: Txn::default(), buckets: Vec::new() };
+        let mut flight = Flight { txn: Txn::default(), buckets: Vec::new(), turned: BTreeSet::new() };
         while flight.buckets.len() < MAX_OPERATIONS
             && let Some(number) = self.dirty.pop_first()
         {
@@ -135,6 +144,9 @@ impl Reports {
                 break;
             }
         }
+        let goes = |id: &AllocationId| self.home.get(id).is_some_and(|home| flight.buckets.contains(home));
+        flight.turned = self.turned.iter().filter(|id| goes(id)).cloned().collect();
+        self.turned.retain(|id| !flight.turned.contains(id));
         (!flight.buckets.is_empty()).then_some(flight)
     }
 

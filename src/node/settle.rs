@@ -123,8 +123,9 @@ impl<S: Store> Agent<S> {
             && !self.is_abroad
             && at <= Instant::now()
             && self.standing.borrow().may_speak()
-            && let Some(flight) = self.reports.take()
+            && let Some(mut flight) = self.reports.take()
         {
+            self.carry_details(&mut flight);
             self.report_pace = Pace::Busy;
             self.works.spawn(works::send(self.world.store.clone(), flight));
         }

@@ -91,9 +91,11 @@ pub fn on_every_node(name: &str, witness: &Path) -> String {
     group_of(name, "system", UPDATE, &sleeper("daemon", witness, "exec sleep 100000"))
 }
 
-/// Instances that do a little work and end well.
+/// Instances of two tasks that do a little work and end well.
 pub fn batch(name: &str, count: u32, witness: &Path) -> String {
-    group_of(name, "batch", &format!("count = {count}"), &sleeper("work", witness, "echo done"))
+    let task = |task: &str, word: &str| sleeper(task, witness, &format!("echo {word}"));
+    let tasks = format!("{}{}", task("work", "done"), task("aside", "noted"));
+    group_of(name, "batch", &format!("count = {count}"), &tasks)
 }
 
 /// A job without instances whose file is this large and differs from version to version.

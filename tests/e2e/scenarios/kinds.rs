@@ -44,7 +44,8 @@ pub async fn deleted_and_made_again_at_once(cluster: Cluster) {
     }
 }
 
-/// Every instance of a batch job ends well once, and the job is complete.
+/// Every instance of a batch job ends well once, the job is complete, and what its tasks wrote is there to be read as
+/// soon as it is told that they have ended.
 pub async fn batch_runs_to_completion(cluster: Cluster) {
     cluster.apply("work", &jobs::batch("work", 3, &cluster.witness()));
     wait::until(wait::STEP, "three complete instances", async || {
@@ -53,13 +54,24 @@ pub async fn batch_runs_to_completion(cluster: Cluster) {
         if complete == 3 { Ok(()) } else { Err(format!("{allocations:?}\n{}", cluster.last_words())) }
     })
     .await;
+    let logs = cluster.run(&["logs", "work"]);
+    for index in 0..3 {
+        for line in ["work | done", "aside | noted"] {
+            let is_there =
+                |text: &str| text.starts_with(&format!("work.main.{index}-")) && text.ends_with(line);
+            assert!(logs.lines().any(is_there), "instance {index}, {line}: {logs}");
+        }
+    }
+    let shown = cluster.run(&["get", "allocations"]);
+    assert_eq!(shown.lines().count(), 4, "nothing lives, so all are shown: {shown}");
+    assert!(!shown.contains("true"), "what has ended is not healthy: {shown}");
     wait::until(wait::STEP, "the secrets of what has ended to be gone", async || {
         let mounted = mounts_below(&cluster.path("n0"));
         if mounted.is_empty() { Ok(()) } else { Err(format!("{mounted:?}")) }
     })
     .await;
     let started = std::fs::read_dir(cluster.witness()).expect("the directory is there").count();
-    assert_eq!(started, 3, "each instance ran exactly once");
+    assert_eq!(started, 6, "each task of each instance ran exactly once");
 }
 
 /// A system job has one instance on each of three nodes, and on none twice.
