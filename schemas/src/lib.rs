@@ -19,6 +19,7 @@ pub mod epoch;
 pub mod explain;
 pub mod group;
 pub mod identity;
+pub mod invisible;
 pub mod job;
 pub mod key;
 mod layered;

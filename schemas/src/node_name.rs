@@ -1,5 +1,7 @@
 //! What a node may be called: one rule for everybody who makes a key, a path or an address of it.
 
+use crate::invisible::is_invisible;
+
 /// A node's name is part of keys and of allocation names, which must fit into a file name.
 const LONGEST: usize = 128;
 
@@ -16,7 +18,7 @@ pub enum NoNodeName {
     #[error("`.` and `..` mean folders")]
     Folder,
     /// It would end a key or an address, or cannot be seen.
-    #[error("it holds {0:?}; white space, control characters and / \\ ? # % are not allowed")]
+    #[error("it holds {0:?}; white space, what cannot be seen and / \\ ? # % are not allowed")]
     Letter(char),
 }
 
@@ -32,7 +34,7 @@ pub fn check(name: &str) -> Result<(), NoNodeName> {
         return Err(NoNodeName::Folder);
     }
     let is_bad = |letter: &char| {
-        letter.is_whitespace() || letter.is_control() || matches!(letter, '/' | '\\' | '?' | '#' | '%')
+        letter.is_whitespace() || is_invisible(*letter) || matches!(letter, '/' | '\\' | '?' | '#' | '%')
     };
     name.chars().find(is_bad).map_or(Ok(()), |letter| Err(NoNodeName::Letter(letter)))
 }
@@ -47,7 +49,8 @@ mod tests {
             assert_eq!(check(name), Ok(()), "{name}");
         }
         let long = "x".repeat(129);
-        for name in ["", ".", "..", "a/b", "a\\b", "a b", "a\nb", "a?b", "a#b", "a%2Fb", &long] {
+        for name in ["", ".", "..", "a/b", "a\\b", "a b", "a\nb", "a?b", "a#b", "a%2Fb", "a\u{202e}b", &long]
+        {
             assert!(check(name).is_err(), "{name}");
         }
     }

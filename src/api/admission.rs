@@ -30,6 +30,7 @@ pub(super) fn job(body: Value, name: &Name, validation: FieldValidation) -> Resu
     }
     let parts = split(Kind::Job, body, name)?;
     let mut warnings = Vec::new();
+    metadata_is_known(&parts.metadata, (validation, &mut warnings))?;
     let metadata = metadata(Kind::Job, parts.metadata, name)?;
     let mut written = parts.spec;
     strip_nulls(&mut written);
@@ -101,6 +102,54 @@ pub(super) fn split(kind: Kind, body: Value, name: &Name) -> Result<Parts, Refus
 const OWN_METADATA: [&str; 7] =
     ["name", "namespace", "labels", "annotations", "ownerReferences", "finalizers", "managedFields"];
 
+/// Further fields of metadata that clients send back as they found them.
+const OTHER_METADATA: [&str; 8] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generateName",
+    "selfLink",
+];
+
+/// Treats fields of metadata that nobody knows as asked.
+pub(super) fn metadata_is_known(
+    given: &Map<String, Value>,
+    (validation, warnings): (FieldValidation, &mut Vec<String>),
+) -> Result<(), Refusal> {
+    let known = [&OWN_METADATA[..], &OTHER_METADATA].concat();
+    let unknown: Vec<String> = given
+        .keys()
+        .filter(|field| !known.contains(&field.as_str()))
+        .map(|field| unknown_field(&format!("metadata.{field}"), (field.as_str(), known.as_slice())))
+        .collect();
+    match validation {
+        FieldValidation::Strict if !unknown.is_empty() => Err(strict(&unknown)),
+        FieldValidation::Warn => {
+            warnings.extend(unknown);
+            Ok(())
+        }
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
+    }
+}
+
+/// What is wrong with a field that nobody knows, with the word that was probably meant.
+fn unknown_field(place: &str, (word, known): (&str, &[&str])) -> String {
+    let near = validate::nearest(word, known);
+    let instead = match (near, known) {
+        (Some(near), _) => format!(", did you mean {near:?}?"),
+        (None, []) => String::new(),
+        (None, known) => format!(" (there are {})", known.join(", ")),
+    };
+    format!("unknown field {place:?}{instead}")
+}
+
+fn strict(unknown: &[String]) -> Refusal {
+    Refusal::bad_request(format!("strict decoding error: {}", unknown.join(", ")))
+}
+
 /// What of the metadata is the sender's to say; the rest is passed over.
 pub(super) fn metadata(
     kind: Kind,
@@ -168,7 +217,7 @@ pub(super) fn decode_spec<T: DeserializeOwned>(
     (kind, name): (Kind, &str),
     (validation, warnings): (FieldValidation, &mut Vec<String>),
 ) -> Result<T, Refusal> {
-    let mut unknown = 0;
+    let (mut unknown, mut refused) = (0, Vec::new());
     let place = |path: &str| if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
     let read = unknown::read(spec, |Wrong { path, message }| {
         let place = place(path);
@@ -179,14 +228,17 @@ pub(super) fn decode_spec<T: DeserializeOwned>(
         }
         match validation {
             FieldValidation::Strict => {
-                let message = format!("strict decoding error: unknown field {place:?}: {message}");
-                return Err(Undecoded::Refused(Box::new(Refusal::bad_request(message))));
+                let word = place.rsplit('.').next().unwrap_or_default();
+                refused.push(unknown_field(&place, (word, allowed(message).as_slice())));
             }
             FieldValidation::Warn => warnings.push(format!("unknown field {place:?}")),
             FieldValidation::Ignore => {}
         }
         Ok(())
     });
+    if !refused.is_empty() {
+        return Err(strict(&refused));
+    }
     read.map_err(|undecoded| match undecoded {
         Undecoded::Refused(refusal) => *refusal,
         Undecoded::Wrong(Wrong { path, message }) => {
@@ -194,6 +246,12 @@ pub(super) fn decode_spec<T: DeserializeOwned>(
             Refusal::invalid(kind, name, vec![cause])
         }
     })
+}
+
+/// The fields that there are, out of a reader's complaint about one that there is not.
+fn allowed(message: &str) -> Vec<&str> {
+    let listed = message.split_once(", expected ").map(|(_, listed)| listed).unwrap_or_default();
+    listed.split('`').skip(1).step_by(2).collect()
 }
 
 /// Why a part of a document is not taken.
@@ -275,7 +333,13 @@ mod tests {
         spec["groups"][0]["cuont"] = json!(3);
         spec["prio"] = json!(3);
         let strict = admit(spec.clone(), FieldValidation::Strict).unwrap_err();
-        assert!(strict.message().starts_with("strict decoding error: unknown field"), "{}", strict.message());
+        let told = strict.message();
+        let first = "strict decoding error: unknown field \"spec.groups[0].cuont\", did you mean \"count\"?";
+        assert!(told.starts_with(first), "{told}");
+        assert!(
+            told.contains(", unknown field \"spec.prio\" (there are ") && told.contains(", priority,"),
+            "{told}"
+        );
         let warned = admit(spec.clone(), FieldValidation::Warn).unwrap();
         assert_eq!(
             warned.warnings,

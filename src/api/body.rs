@@ -6,15 +6,13 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use schemas::limits;
-use schemas::text::{self, Format, Options, Source};
+use schemas::text::{self, Format, Options, Plain, Source};
 use serde_json::Value;
 
 use super::refusal::Refusal;
 
 /// The most bytes of a body: a job's text is at most this long.
 const LIMIT: usize = limits::DOCUMENT_BYTES;
-/// How many values all aliases of a YAML text may copy together.
-const ALIASED: usize = 10_000;
 
 /// How long a body may take.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -75,25 +73,19 @@ impl Sent {
     }
 
     fn json(&self) -> Result<Value, Refusal> {
-        serde_json::from_slice(&self.bytes)
-            .map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}")))
+        self.plain(Plain::Json, "JSON")
     }
 
     fn yaml(&self) -> Result<Value, Refusal> {
-        let text = self.text()?;
-        let options = serde_saphyr::options! {
-            strict_booleans: true,
-            budget: serde_saphyr::budget! {
-                max_depth: limits::DEPTH,
-                max_nodes: limits::VALUES,
-                max_events: 3 * limits::VALUES,
-                max_total_scalar_bytes: LIMIT,
-                max_recorded_anchor_bytes: 2 * LIMIT,
-            },
-            // What aliases copy counts as often as it is copied.
-            alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED },
-        };
-        serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| Refusal::bad_request(format!("the body is not YAML: {error}")))
+        self.plain(Plain::Yaml, "YAML")
+    }
+
+    /// Read as `validate` reads a file: what one of them takes the other does not refuse.
+    fn plain(&self, format: Plain, word: &str) -> Result<Value, Refusal> {
+        let source = Source::new("the body", self.text()?);
+        text::value(&source, format).map_err(|problems| {
+            let told = text::render(&problems, &source);
+            Refusal::bad_request(format!("the body is not {word}: {}", told.trim_end()))
+        })
     }
 }

@@ -6,7 +6,7 @@ use schemas::unknown;
 use serde_json::{Map, Value, json};
 
 use super::admission;
-use super::apply::{self, Applied, Author, Contested, Shape, Structure};
+use super::apply::{self, Applied, Author, Contested, Shape, Structure, Unclear};
 use super::kind::{GROUP_VERSION, Kind};
 use super::openapi;
 use super::refusal::{Cause, Refusal};
@@ -70,11 +70,13 @@ pub(super) fn applied(
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
     let parts = admission::split(Kind::Job, config.clone(), name)?;
+    admission::metadata_is_known(&parts.metadata, (manner.validation, warnings))?;
     let mut spec = parts.spec;
     let decoded: JobSpec =
         admission::decode_spec(&mut spec, (Kind::Job, &name.name), (manner.validation, warnings))?;
     respell(&mut spec, &part(&decoded));
     let wanted = owned(&json!({"metadata": parts.metadata, "spec": spec}));
+    distinct(name, &wanted)?;
     let live = old.map_or_else(|| json!({}), of_job);
     let managed = old.map(|old| old.metadata.managed_fields.clone()).unwrap_or_default();
     let author = author(server, manner);
@@ -101,6 +103,18 @@ pub(super) fn applied(
     metadata["managedFields"] = part(&managed);
     let spec = value.get("spec").cloned().unwrap_or_else(|| json!({}));
     Ok(json!({"apiVersion": GROUP_VERSION, "kind": "Job", "metadata": metadata, "spec": spec}))
+}
+
+/// Refuses lists whose items cannot be told apart: what is wanted of each would not be known.
+fn distinct(name: &Name, wanted: &Value) -> Result<(), Refusal> {
+    let causes: Vec<Cause> = apply::unclear(shape(), wanted)
+        .into_iter()
+        .map(|unclear| match unclear {
+            Unclear::Repeated { field, message } => Cause { reason: "FieldValueDuplicate", message, field },
+            Unclear::Unnamed { field, message } => Cause { reason: "FieldValueRequired", message, field },
+        })
+        .collect();
+    if causes.is_empty() { Ok(()) } else { Err(Refusal::invalid(Kind::Job, &name.name, causes)) }
 }
 
 /// What a job's author wrote, spelled as every author's words are.

@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use schemas::invisible::is_invisible;
 use schemas::limits::MANAGER_BYTES;
 use serde::Deserialize;
 
@@ -103,11 +104,11 @@ impl WriteQuery {
         is_dry_run(self.dry_run.as_deref())
     }
 
-    /// What is done about fields that are not known; they are dropped with a warning unless asked otherwise.
+    /// What is done about fields that are not known; they are refused, as `validate` does, unless asked otherwise.
     pub(super) fn validation(&self) -> Result<FieldValidation, Refusal> {
         match self.field_validation.as_deref() {
-            Some("Strict") => Ok(FieldValidation::Strict),
-            None | Some("" | "Warn") => Ok(FieldValidation::Warn),
+            None | Some("" | "Strict") => Ok(FieldValidation::Strict),
+            Some("Warn") => Ok(FieldValidation::Warn),
             Some("Ignore") => Ok(FieldValidation::Ignore),
             Some(other) => Err(Refusal::bad_request(format!(
                 "fieldValidation: {other:?} is not supported; use Strict, Warn or Ignore"
@@ -123,6 +124,9 @@ impl WriteQuery {
     /// Who owns what is set: as the query says, else the sender's program.
     pub(super) fn manager(&self, headers: &HeaderMap) -> Result<String, Refusal> {
         if let Some(manager) = self.field_manager.as_ref().filter(|manager| !manager.is_empty()) {
+            if manager.chars().any(is_invisible) {
+                return Err(Refusal::bad_request("fieldManager holds a letter that nobody sees"));
+            }
             if manager.len() > MANAGER_BYTES {
                 let message = format!("fieldManager is longer than {MANAGER_BYTES} bytes");
                 return Err(Refusal::bad_request(message));

@@ -76,6 +76,7 @@ async fn run(
         let seen = Seen::of(&made["metadata"])?;
         let mut parts = admission::split(Kind::Node, made, name)?;
         let mut warnings = Vec::new();
+        admission::metadata_is_known(&parts.metadata, (manner.validation, &mut warnings))?;
         let spec: NodeSpec = admission::decode_spec(
             &mut parts.spec,
             (Kind::Node, &name.name),

@@ -79,6 +79,32 @@ pub(crate) fn read(
     Ok((documents, said))
 }
 
+/// The one value of a YAML or JSON text, whatever it is; nothing at all is null.
+pub fn value(source: &Source, format: Plain) -> Result<Value, Vec<Diagnostic>> {
+    let mut nodes = match format {
+        Plain::Yaml => yaml::parse(source)?,
+        Plain::Json => vec![json::parse(source)?],
+    }
+    .into_iter();
+    let Some(first) = nodes.next() else { return Ok(Value::Null) };
+    match nodes.next() {
+        None => Ok(first.to_json()),
+        Some(second) => {
+            let message = "one document is expected, and here a second one begins";
+            Err(vec![source.error(&second.span, message).hint("send each by itself")])
+        }
+    }
+}
+
+/// A spelling that needs no schema to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plain {
+    /// The strict subset of YAML that JSON can say.
+    Yaml,
+    /// JSON, no key twice.
+    Json,
+}
+
 fn shaped(shaped: shape::Shaped, said: &mut Vec<Diagnostic>) -> Vec<(Node, Gaps)> {
     said.extend(shaped.said);
     shaped.node.map(|node| (node, shaped.gaps)).into_iter().collect()

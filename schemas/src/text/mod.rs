@@ -25,7 +25,7 @@ mod yaml;
 
 pub use config::config;
 pub use diagnostic::{Diagnostic, Severity};
-pub use document::{API_VERSION, Document, Parsed, parse_file};
+pub use document::{API_VERSION, Document, Parsed, Plain, parse_file, value};
 pub use format::format_hcl;
 pub use job::{Checked, ParsedJob, job, job_of, jobs};
 pub use node::{Entry, Node, NodeValue, Place, Places};

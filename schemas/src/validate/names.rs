@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::problem::{Place, Report};
 use crate::duration::Duration;
+use crate::invisible::is_invisible;
 
 /// Names become parts of keys, paths and allocation names, so they hold no separator of those.
 pub(super) fn name(report: &mut Report, place: &Place, what: &str, name: &str) {
@@ -13,6 +14,11 @@ pub(super) fn name(report: &mut Report, place: &Place, what: &str, name: &str) {
     }
     if name.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
         report.error(place, format!("the name of the {what} holds white space or control characters"));
+    } else if let Some(letter) = name.chars().find(|letter| is_invisible(*letter)) {
+        let code = u32::from(letter);
+        report
+            .error(place, format!("the name of the {what} holds a letter that nobody sees, U+{code:04X}"))
+            .hint("write it anew, without what was copied along");
     }
     if name.contains(['/', '\\']) {
         report.error(place, format!("the name of the {what} holds a slash"));

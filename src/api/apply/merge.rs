@@ -6,13 +6,13 @@ use super::fields::Fields;
 use super::structure::{Form, Shape, item_step, item_steps};
 
 /// A value seen with its structure: its parts, if it has any that can be owned one by one.
-enum Parts<'v> {
+pub(super) enum Parts<'v> {
     Fields(&'v Map<String, Value>),
     Items(Vec<(String, &'v Value)>),
     Whole,
 }
 
-fn parts<'v>(shape: Shape<'_>, value: &'v Value) -> Parts<'v> {
+pub(super) fn parts<'v>(shape: Shape<'_>, value: &'v Value) -> Parts<'v> {
     match (shape.form(), value) {
         (Form::Object, Value::Object(fields)) => Parts::Fields(fields),
         (Form::Keyed(key), Value::Array(items)) => match item_steps(key, items) {

@@ -5,11 +5,13 @@
 //! Writes that are no apply take what they change from its owners.
 
 mod fields;
+mod items;
 mod managers;
 mod merge;
 mod structure;
 #[cfg(test)]
 mod tests;
 
+pub(super) use items::{Unclear, unclear};
 pub(super) use managers::{Applied, Author, Contested, apply, update};
 pub(super) use structure::{Shape, Structure};

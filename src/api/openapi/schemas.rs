@@ -118,6 +118,7 @@ fn event() -> Vec<(String, Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::apply::{Structure, unclear};
 
     #[test]
     fn every_keyed_list_is_a_list_of_objects_with_that_key() {
@@ -125,6 +126,22 @@ mod tests {
             let items = &definitions()[*name]["properties"][*field]["items"];
             let item = items["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap();
             assert!(!definitions()[item]["properties"][*key].is_null(), "{name}.{field} by {key}");
+        }
+    }
+
+    #[test]
+    fn two_items_of_one_key_are_found_in_every_keyed_list() {
+        for (name, field, key) in LIST_KEYS {
+            let mut all = definitions().clone();
+            all.insert("Document".to_owned(), json!({"$ref": format!("#/$defs/{name}")}));
+            let structure = Structure { definitions: &all, list_keys: LIST_KEYS };
+            let told =
+                |items: Value| format!("{:?}", unclear(structure.of("Document"), &json!({*field: items})));
+            let twice = told(json!([{*key: "a"}, {*key: "b"}, {*key: "a"}]));
+            assert!(twice.contains(&format!("{field}[2].{key}")), "{name}.{field}: {twice}");
+            assert!(twice.starts_with("[Repeated"), "{twice}");
+            assert!(told(json!([{*key: "a"}, {}])).starts_with("[Unnamed"), "{name}.{field}");
+            assert_eq!(told(json!([{*key: "a"}, {*key: "b"}])), "[]", "{name}.{field}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Requests on the router, over a memory store: what no kubectl shows.
 
+mod applying;
 mod losing;
 mod showing;
 mod unreadable;
