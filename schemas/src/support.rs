@@ -31,7 +31,6 @@ pub const UNBUILT_KEYS: &[(&str, &[&str])] = &[
         "docker",
         &[
             "advertise_ipv6_address",
-            "auth_soft_fail",
             "cgroupns",
             "cpu_cfs_period",
             "cpu_hard_limit",
@@ -225,7 +224,7 @@ const TABLE: &[Line] = &[
     ),
     Line::warning(
         "provider",
-        "Consul is not contacted: the service is registered in the built-in catalog.",
+        "Consul is not contacted, and services are not registered elsewhere yet: only their checks are run.",
         Uses::Service(|service| service.provider == Provider::Consul),
     ),
     Line::error(
@@ -307,7 +306,7 @@ mod tests {
         insta::assert_snapshot!(said(spec), @"
         error /spec/multiregion: Jobs over several regions are not built.
         error /spec/groups/0/tasks/1/csiPlugin: Storage plugins are not built.
-        warning /spec/groups/0/services/0/provider: Consul is not contacted: the service is registered in the built-in catalog.
+        warning /spec/groups/0/services/0/provider: Consul is not contacted, and services are not registered elsewhere yet: only their checks are run.
         error /spec/groups/0/services/0/connect: The service mesh is not built.
         error /spec/groups/0/services/0/checks/0/type: gRPC checks are not built.
         ");

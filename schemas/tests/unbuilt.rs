@@ -23,7 +23,7 @@ fn what_is_not_built_is_told_where_it_is_asked_for() {
        |                ^^^^^^
     "#);
     insta::assert_snapshot!(text::render(&checked.warnings, &source), @r#"
-    warning: Consul is not contacted: the service is registered in the built-in catalog.
+    warning: Consul is not contacted, and services are not registered elsewhere yet: only their checks are run.
       --> web.hcl:7:18
       |
     7 |       provider = "consul"

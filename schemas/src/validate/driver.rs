@@ -211,8 +211,16 @@ const LISTS: &[&str] = &[
     "volumes",
 ];
 /// Keys whose value is yes or no.
-const SWITCHES: &[&str] =
-    &["force_pull", "init", "interactive", "privileged", "readonly_rootfs", "tty", "graceful_shutdown"];
+const SWITCHES: &[&str] = &[
+    "auth_soft_fail",
+    "force_pull",
+    "init",
+    "interactive",
+    "privileged",
+    "readonly_rootfs",
+    "tty",
+    "graceful_shutdown",
+];
 /// Keys whose value is a number.
 const NUMBERS: &[&str] = &["memory_hard_limit", "oom_score_adj", "pids_limit", "shm_size"];
 
@@ -236,7 +244,8 @@ fn form(report: &mut Report, place: &Place, (key, value): (&str, &Value)) {
     if fits || value.is_null() {
         return;
     }
-    let problem = report.error(place, format!("`{key}` must be {wanted}, not {}", kind(value)));
+    let found = if value.is_f64() { value.to_string() } else { kind(value).to_owned() };
+    let problem = report.error(place, format!("`{key}` must be {wanted}, not {found}"));
     match value {
         Value::String(_) | Value::Number(_) if wanted == "a list" => {
             problem.hint(format!("write `{key} = [{value}]`"));

@@ -44,7 +44,11 @@ fn map(source: &Source, of: &Shape, entries: &[Entry]) -> Result<Vec<Entry>, Dia
 }
 
 fn refuse(source: &Source, shape: &Shape, key: &str, node: &Node) -> Diagnostic {
-    let error = source.error(&node.span, format!("`{key}` must be {}, not {}", shape.wanted(), node.kind()));
+    let found = match (shape, &node.value) {
+        (Shape::Whole, NodeValue::Number(number)) => number.to_string(),
+        (_, _) => node.kind().to_owned(),
+    };
+    let error = source.error(&node.span, format!("`{key}` must be {}, not {found}", shape.wanted()));
     let raw = source.slice(&node.span);
     match (shape, &node.value) {
         (Shape::List(_), NodeValue::String(_) | NodeValue::Number(_) | NodeValue::Bool(_)) => {

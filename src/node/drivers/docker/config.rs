@@ -52,6 +52,7 @@ const KEYS: &[&str] = &[
     "force_pull",
     "image_pull_timeout",
     "auth",
+    "auth_soft_fail",
     "group_add",
     "logging",
 ];
@@ -114,6 +115,8 @@ pub(super) struct Config {
     pub(super) force_pull: bool,
     pub(super) image_pull_timeout: Option<schemas::duration::Duration>,
     pub(super) auth: Option<Auth>,
+    /// An image that is not given to whom `auth` names is asked for without a name.
+    pub(super) auth_soft_fail: bool,
     #[serde(deserialize_with = "texts")]
     pub(super) group_add: Vec<String>,
     pub(super) logging: Option<Logging>,

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{
     answer::{is_missing, start_error},
-    config::Config,
+    config::{Auth, Config},
     driver::Docker,
 };
 use crate::node::drivers::contract::StartError;
@@ -35,10 +35,21 @@ impl Docker {
         timeout(patience, self.pull(config)).await.map_err(late)?
     }
 
+    /// Pulls an image under the name that `auth` gives, and without one where that fails and may.
     async fn pull(&self, config: &Config) -> Result<(), StartError> {
+        match self.pull_as(config, config.auth.as_ref()).await {
+            Err(error) if config.auth.is_some() && config.auth_soft_fail => {
+                tracing::warn!(image = config.image, "pulling without a login, after: {error}");
+                self.pull_as(config, None).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn pull_as(&self, config: &Config, auth: Option<&Auth>) -> Result<(), StartError> {
         let (name, tag) = split_image(&config.image);
         let options = CreateImageOptionsBuilder::default().from_image(name).tag(tag).build();
-        let credentials = config.auth.as_ref().map(|auth| DockerCredentials {
+        let credentials = auth.map(|auth| DockerCredentials {
             username: Some(auth.username.clone()),
             password: Some(auth.password.clone()),
             email: auth.email.clone(),
@@ -70,7 +81,59 @@ fn split_image(image: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+
+    use super::super::shared::DockerOptions;
     use super::*;
+
+    /// A daemon that gives images to nobody with a name; answers which pulls it saw, by whether they had one.
+    async fn pulls(config: &str) -> (Result<(), String>, Vec<bool>) {
+        use axum::{
+            extract::Request,
+            http::{Method, StatusCode},
+        };
+        let (folder, seen) = (tempfile::tempdir().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let socket = folder.path().join("docker.sock");
+        let note = seen.clone();
+        let answer = move |request: Request| async move {
+            if request.method() != Method::POST {
+                return (StatusCode::NOT_FOUND, r#"{"message":"no such image"}"#);
+            }
+            let login = request.headers().get("x-registry-auth").map(|value| value.as_bytes());
+            let login = login.and_then(|text| URL_SAFE.decode(text).ok()).unwrap_or_default();
+            let has_name = String::from_utf8_lossy(&login).contains("somebody");
+            note.lock().unwrap().push(has_name);
+            if has_name {
+                (StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"unauthorized: incorrect password"}"#)
+            } else {
+                (StatusCode::OK, "")
+            }
+        };
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let daemon = tokio::spawn(async move {
+            axum::serve(listener, axum::Router::new().fallback(answer)).await.unwrap();
+        });
+        let options = DockerOptions { socket, ..DockerOptions::new("n1", folder.path().join("state")) };
+        let driver = Docker::open(options).unwrap();
+        let config = Config::read(&serde_json::from_str(config).unwrap()).unwrap();
+        let answer = driver.ensure_image(&config).await.map_err(|error| error.to_string());
+        daemon.abort();
+        let seen = seen.lock().unwrap().clone();
+        (answer, seen)
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_refused_may_be_left_out() {
+        let (answer, seen) =
+            pulls(r#"{"image": "a:1", "auth": {"username": "somebody", "password": "p"}}"#).await;
+        assert!(answer.unwrap_err().contains("incorrect password"));
+        assert_eq!(seen, [true]);
+        let soft = r#"{"image": "a:1", "auth_soft_fail": true, "auth": {"username": "somebody"}}"#;
+        assert_eq!(pulls(soft).await, (Ok(()), vec![true, false]));
+        assert_eq!(pulls(r#"{"image": "a:1", "auth_soft_fail": true}"#).await, (Ok(()), vec![false]));
+    }
 
     #[test]
     fn images_are_split_into_name_and_tag() {
