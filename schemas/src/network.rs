@@ -18,7 +18,7 @@ pub struct Network {
     /// Name servers for the allocation instead of the node's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
-    /// Arguments for the network plugin; needs mode `cni/<name>`.
+    /// Arguments for the network plugin; needs mode `bridge` or `cni/<name>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cni: Option<Cni>,
     /// The ports that the group listens on.

@@ -34,9 +34,9 @@ fn network(report: &mut Report, place: &Place, network: &Network) {
             .error(&place.key("hostname"), "a host name needs network mode `bridge`")
             .depends_on(&place.key("mode"));
     }
-    if network.cni.is_some() && plugin.is_none() {
+    if network.cni.is_some() && plugin.is_none() && mode != "bridge" {
         report
-            .error(&place.key("cni"), "arguments for a network plugin need mode `cni/<name>`")
+            .error(&place.key("cni"), "arguments for a network plugin need mode `bridge` or `cni/<name>`")
             .depends_on(&place.key("mode"));
     }
     if mode == "none" && !network.ports.is_empty() {

@@ -107,10 +107,11 @@ fn metadata(shaper: &mut Shaper<'_>, job: &Block, body: &mut Body) -> Vec<Entry>
     // Of these words only the name is judged, and it is the label.
     body.unknown.retain(|key| !["namespace", "id", "name", "labels", "annotations"].contains(&key.as_str()));
     let attributes = std::mem::take(&mut body.attributes);
+    let mut called = Vec::new();
     for entry in attributes {
         match entry.key.as_str() {
             "namespace" => metadata.push(entry),
-            "id" | "name" => same_name(shaper, job, &entry),
+            "id" | "name" => called.push(entry),
             "labels" | "annotations" => words(shaper, &entry, &mut metadata),
             _ => body.attributes.push(entry),
         }
@@ -125,6 +126,7 @@ fn metadata(shaper: &mut Shaper<'_>, job: &Block, body: &mut Body) -> Vec<Entry>
         let value = shaper.free(&block.body, &Shape::Text, (&pointer, header(&block)));
         metadata.push(Entry { key: block.kind, key_span: block.kind_span, value });
     }
+    title(shaper, &called, &mut metadata);
     metadata
 }
 
@@ -136,10 +138,43 @@ fn words(shaper: &mut Shaper<'_>, entry: &Entry, metadata: &mut Vec<Entry>) {
     }
 }
 
-fn same_name(shaper: &mut Shaper<'_>, job: &Block, entry: &Entry) {
-    let label = job.labels.first().map(|label| label.text.as_str());
-    if entry.value.as_str() != label {
-        let error = shaper.source.error(&entry.key_span, "the name of a job is the word after `job`");
-        shaper.say(error.hint(format!("remove `{}`", entry.key)));
+/// The annotation that keeps the name of a job which is known by another word.
+pub(super) const TITLE: &str = "encamp.dev/title";
+
+/// A job is known by one word, which `id` may give instead of the label; what it is called besides is kept.
+fn title(shaper: &mut Shaper<'_>, called: &[Entry], metadata: &mut Vec<Entry>) {
+    if let Some(entry) = called.iter().find(|entry| entry.value.as_str().is_none()) {
+        let message = format!("`{}` must be a string, not {}", entry.key, entry.value.kind());
+        shaper.say(shaper.source.error(&entry.value.span, message));
+        return;
+    }
+    let Some(known) = metadata.iter_mut().find(|entry| entry.key == "name") else { return };
+    let mut kept = called.iter().find(|entry| entry.key == "name").cloned();
+    if let Some(id) = called.iter().find(|entry| entry.key == "id") {
+        let label = std::mem::replace(&mut known.value, id.value.clone());
+        kept.get_or_insert_with(|| Entry { value: label, ..id.clone() });
+    }
+    let (Some(kept), Some(known)) = (kept, known.value.as_str()) else { return };
+    let title = kept.value.as_str().unwrap_or_default();
+    if title == known {
+        return;
+    }
+    let message = format!("the job is known by `{known}` here, to its tasks as well");
+    shaper.warn(&kept.key_span, &message, &format!("`{title}` is kept as the annotation `{TITLE}`"));
+    keep(metadata, Entry { key: TITLE.to_owned(), ..kept });
+}
+
+/// Adds an annotation, unless the job has one of that name.
+pub(super) fn keep(metadata: &mut Vec<Entry>, kept: Entry) {
+    let annotations = metadata.iter_mut().find(|entry| entry.key == "annotations");
+    match annotations.map(|entry| &mut entry.value.value) {
+        Some(NodeValue::Object(entries)) if entries.iter().any(|entry| entry.key == kept.key) => {}
+        Some(NodeValue::Object(entries)) => entries.push(kept),
+        Some(_) => {}
+        None => {
+            let span = kept.key_span.clone();
+            let value = Node::new(NodeValue::Object(vec![kept]), span.clone());
+            metadata.push(Entry { key: "annotations".to_owned(), key_span: span, value });
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Old forms that job files still carry. They are understood, with a warning that shows the modern form.
 
-use super::Shaper;
+use std::collections::BTreeSet;
+
+use super::{Shaper, task_ports};
 use crate::text::hcl::{Block, Body};
 use crate::text::node::{Entry, Node, NodeValue};
 use crate::text::source::Span;
@@ -128,14 +130,18 @@ fn disconnect(shaper: &mut Shaper<'_>, body: &mut Body) {
 /// A network within the resources of a task is the network of the group now.
 fn task_networks(shaper: &mut Shaper<'_>, body: &mut Body) {
     let mut lifted: Vec<Block> = Vec::new();
+    let mut taken = labels(body);
     for task in body.blocks.iter_mut().filter(|block| block.kind == "task") {
+        let mut own: Vec<Block> = Vec::new();
         for resources in task.body.blocks.iter_mut().filter(|block| block.kind == "resources") {
             let (networks, rest) = std::mem::take(&mut resources.body.blocks)
                 .into_iter()
                 .partition(|block| block.kind == "network");
             resources.body.blocks = rest;
-            lifted.extend::<Vec<Block>>(networks);
+            own.extend::<Vec<Block>>(networks);
         }
+        task_ports::tell_apart(task, &mut own, &mut taken);
+        lifted.append(&mut own);
     }
     for network in &lifted {
         let message = "`network` inside `resources` is the old form";
@@ -152,6 +158,13 @@ fn task_networks(shaper: &mut Shaper<'_>, body: &mut Body) {
         }
     }
     port_maps(shaper, body);
+}
+
+/// The names of the ports that the group's own network has.
+fn labels(group: &Body) -> BTreeSet<String> {
+    let networks = group.blocks.iter().filter(|block| block.kind == "network");
+    let ports = networks.flat_map(|network| &network.body.blocks).filter(|block| block.kind == "port");
+    ports.filter_map(|port| port.labels.first()).map(|label| label.text.clone()).collect()
 }
 
 /// `port_map { http = 80 }` in a driver's `config` is `to = 80` of the group's port now.
@@ -209,6 +222,6 @@ fn take_port_map(shaper: &mut Shaper<'_>, body: &mut Body) -> Vec<Entry> {
     ports
 }
 
-fn made(kind: &str, span: &Span, body: Body) -> Block {
+pub(super) fn made(kind: &str, span: &Span, body: Body) -> Block {
     Block { kind: kind.to_owned(), kind_span: span.clone(), labels: Vec::new(), body, span: span.clone() }
 }

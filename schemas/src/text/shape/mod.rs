@@ -10,6 +10,7 @@ pub(crate) mod nomad;
 mod scalar;
 mod shaper;
 mod sugar;
+mod task_ports;
 
 pub(crate) use job::{SCHEMA, Shaped, shape as job};
 pub(crate) use shaper::{Around, Shaper};

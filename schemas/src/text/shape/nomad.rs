@@ -3,7 +3,7 @@
 //! Its names are ours in capitals, up to a table of exceptions. Empty strings and nulls stand for "not given",
 //! what only its servers set is passed over, and any other name is a slip of the pen.
 
-use super::job::{SCHEMA, Shaped};
+use super::job::{SCHEMA, Shaped, TITLE, keep};
 use crate::text::diagnostic::Diagnostic;
 use crate::text::gaps::Gaps;
 use crate::text::node::{Entry, Node, NodeValue, join};
@@ -132,6 +132,12 @@ pub(crate) fn shape(source: &Source, node: &Node) -> Shaped {
         if let Some(entry) = job.get(theirs).filter(|entry| is_given(&entry.value)) {
             metadata.push(Entry { key: ours.to_owned(), ..entry.clone() });
         }
+    }
+    let known = job.get("ID").and_then(|entry| entry.value.as_str());
+    if let Some(title) =
+        job.get("Name").filter(|entry| is_given(&entry.value) && entry.value.as_str() != known)
+    {
+        keep(&mut metadata, Entry { key: TITLE.to_owned(), ..title.clone() });
     }
     let spec = translation.structure(&SCHEMA.root, job, "/spec");
     let at = |value: NodeValue| Node::new(value, job.span.clone());
@@ -264,9 +270,16 @@ impl Translation<'_> {
         let own = group.get("Networks").is_some_and(|entry| is_given(&entry.value));
         let tasks = group.get("Tasks").filter(|_| !own)?;
         let NodeValue::List(tasks) = &tasks.value.value else { return None };
-        let networks = tasks.iter().find_map(|task| {
+        let mut all = tasks.iter().filter_map(|task| {
             task.get("Resources")?.value.get("Networks").filter(|entry| is_given(&entry.value))
-        })?;
+        });
+        let networks = all.next()?;
+        if let Some(second) = all.next() {
+            let message = "a second task has a network of its own, and only one can be read";
+            let error = self.source.error(&second.key_span, message);
+            self.said.push(error.hint("put the ports of both into the `Networks` of the TaskGroup"));
+            self.gaps.value(join(pointer, "networks"));
+        }
         let shape = Shape::List(Box::new(Shape::Struct("Network".to_owned())));
         let value = self.value(&shape, &networks.value, &join(pointer, "networks"));
         Some(Entry { key: "networks".to_owned(), key_span: networks.key_span.clone(), value })
