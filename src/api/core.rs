@@ -8,7 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::kind::Kind;
+use super::kind::{Extent, Kind};
 use super::read::{Listed, list_or_watch, one};
 use super::refusal::Refusal;
 use super::request::{Asked, ReadQuery};
@@ -28,6 +28,7 @@ pub(super) fn router() -> Router<Server> {
 
 fn no_making() -> Refusal {
     Refusal::method_not_allowed("namespaces need not be made: one exists as soon as it holds a job")
+        .but_allowed(Some(Kind::Namespace.methods(Extent::All)))
 }
 
 fn resources() -> Value {

@@ -193,6 +193,40 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The methods that one document of the kind takes, or all of a namespace together.
+    pub(super) fn methods(self, of: Extent) -> String {
+        let of_one = [("get", "GET, HEAD"), ("update", "PUT"), ("patch", "PATCH"), ("delete", "DELETE")];
+        let of_all = [("list", "GET, HEAD"), ("create", "POST"), ("deletecollection", "DELETE")];
+        let table = match of {
+            Extent::One => &of_one[..],
+            Extent::All => &of_all[..],
+        };
+        let has = |(verb, _): &&(&str, &str)| self.words().verbs.contains(verb);
+        table.iter().filter(has).map(|(_, method)| *method).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The methods at an address of documents; nothing if it is another one.
+    pub(super) fn methods_at(path: &str) -> Option<String> {
+        let steps: Vec<&str> = path.strip_prefix("/apis/encamp.dev/v1/")?.split('/').collect();
+        let (plural, of) = match steps.as_slice() {
+            ["namespaces", _, plural] => (plural, Extent::All),
+            ["namespaces", _, plural, _] => (plural, Extent::One),
+            _ => return None,
+        };
+        Some(Kind::of_plural(plural).filter(|kind| kind.words().is_namespaced)?.methods(of))
+    }
+}
+
+/// How many documents an address means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// One.
+    One,
+    /// All.
+    All,
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.words().kind)

@@ -30,6 +30,8 @@ pub(super) struct Refusal {
     about: Option<(Kind, String)>,
     causes: Vec<Cause>,
     retry_after_seconds: Option<u32>,
+    /// The methods that are allowed here, where another was tried.
+    allow: Option<String>,
 }
 
 /// The longest message, in bytes: it may quote what was sent.
@@ -49,7 +51,15 @@ fn shortened(mut text: String, most: usize) -> String {
 impl Refusal {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Refusal {
         let message = shortened(message.into(), LONGEST);
-        Refusal { code, reason, message, about: None, causes: Vec::new(), retry_after_seconds: None }
+        Refusal {
+            code,
+            reason,
+            message,
+            about: None,
+            causes: Vec::new(),
+            retry_after_seconds: None,
+            allow: None,
+        }
     }
 
     fn about(mut self, kind: Kind, name: &str) -> Refusal {
@@ -155,6 +165,11 @@ impl Refusal {
     /// The resource does not have this verb.
     pub(super) fn method_not_allowed(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+    }
+
+    /// The same, with the methods that it has: `GET, HEAD`.
+    pub(super) fn but_allowed(self, methods: Option<String>) -> Refusal {
+        Refusal { allow: methods, ..self }
     }
 
     /// The body is of a type that is not read here.
@@ -277,6 +292,9 @@ impl IntoResponse for Refusal {
         let mut response = (self.code, axum::Json(self.status())).into_response();
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(Ok(methods)) = self.allow.map(HeaderValue::try_from) {
+            response.headers_mut().insert(header::ALLOW, methods);
         }
         response
     }

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Uri;
 use jiff::Timestamp;
 use schemas::key::{Key, Prefix, Revision};
 use tokio_util::sync::CancellationToken;
 use tower_http::trace::TraceLayer;
 
 use super::feed::Feed;
+use super::kind::Kind;
 use super::refusal::Refusal;
 use super::scene::Scene;
 use super::work::Work;
@@ -103,8 +105,10 @@ impl Server {
             .merge(log::router())
             .merge(epoch::router())
             .fallback(|| async { Refusal::no_such_path() })
-            .method_not_allowed_fallback(|| async {
+            .method_not_allowed_fallback(|uri: Uri| async move {
+                // Where all kinds share an address the kind knows better than the router, which names the rest.
                 Refusal::method_not_allowed("the server does not allow this method on the requested resource")
+                    .but_allowed(Kind::methods_at(uri.path()))
             })
             .layer(TraceLayer::new_for_http())
             .with_state(self.clone())

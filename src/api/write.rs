@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::apply::Contested;
 use super::body::Sent;
 use super::commit::Done;
-use super::kind::{GROUP_VERSION, Kind};
+use super::kind::{Extent, GROUP_VERSION, Kind};
 use super::patch::Patch;
 use super::read::{Listed, shape};
 use super::refusal::Refusal;
@@ -93,7 +93,7 @@ enum Writable {
 }
 
 impl Writable {
-    fn of(kind: Kind) -> Result<Writable, Refusal> {
+    fn of(kind: Kind, of: Extent) -> Result<Writable, Refusal> {
         match kind {
             Kind::Job => Ok(Writable::Job),
             Kind::Node => Ok(Writable::Node),
@@ -105,7 +105,8 @@ impl Writable {
             | Kind::Namespace => Err(Refusal::method_not_allowed(format!(
                 "{} cannot be written through the API: they follow from jobs and nodes",
                 kind.words().plural
-            ))),
+            ))
+            .but_allowed(Some(kind.methods(of)))),
         }
     }
 
@@ -119,6 +120,7 @@ impl Writable {
     fn cannot_be(self, verb: &str) -> Refusal {
         let plural = self.kind().words().plural;
         Refusal::method_not_allowed(format!("{plural} cannot be {verb} through the API"))
+            .but_allowed(Some(self.kind().methods(Extent::All)))
     }
 }
 
@@ -141,7 +143,9 @@ impl FromRequest<Server> for Asking {
         let Asked(query) = Asked::<WriteQuery>::from_request_parts(&mut parts, server).await?;
         let headers = parts.headers.clone();
         let manner = Manner::of(&query, &headers)?;
-        let (what, name) = (Writable::of(place.kind()?)?, place.name());
+        let name = place.name();
+        let of = if name.name.is_empty() { Extent::All } else { Extent::One };
+        let what = Writable::of(place.kind()?, of)?;
         let sent = Sent::from_request(Request::from_parts(parts, body), server).await?;
         Ok(Asking { server: server.clone(), what, name, manner, headers, sent })
     }

@@ -168,6 +168,12 @@ async fn the_next_dev_ends_what_a_dead_one_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_one_that_was_promised() {
+    let cluster = Cluster::start(Shape::Embedded { agents: 1 }).await;
+    scenarios::openapi::every_answer_is_one_that_was_promised(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_requests_harm_nothing() {
     hostile::requests::run(Cluster::start(Shape::Embedded { agents: 1 }).await).await;
 }

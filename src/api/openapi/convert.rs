@@ -111,6 +111,8 @@ fn convert_format(out: &mut Map<String, Value>, value: &Value) {
     let format = match value.as_str() {
         Some("uint8" | "int8" | "uint16" | "int16" | "int32") => "int32",
         Some("uint32" | "int64" | "uint64" | "uint") => "int64",
+        // There it is ISO 8601's; ours has a pattern.
+        Some("duration") => return,
         Some(other) => other,
         None => return,
     };
@@ -138,6 +140,7 @@ mod tests {
                 json!({"anyOf": [{"$ref": "#/$defs/Group"}, {"type": "null"}]}),
                 json!({"allOf": [{"$ref": "#/components/schemas/dev.encamp.v1.Group"}]}),
             ),
+            (json!({"format": "duration", "type": "string"}), json!({"type": "string"})),
             (json!({"format": "uint32", "type": "integer"}), json!({"format": "int64", "type": "integer"})),
             (json!(true), json!({"x-kubernetes-preserve-unknown-fields": true})),
             (

@@ -1,10 +1,11 @@
-//! The document: one path per address, one schema per type.
+//! The document: its operations, and one schema per type.
 
 use serde_json::{Map, Value, json};
 
 use super::convert::{component, convert};
+use super::operations::{SCALE, STATUS, gvk, paths};
 use super::schemas::{LIST_KEYS, definitions};
-use crate::api::kind::{GROUP, GROUP_VERSION, Kind};
+use crate::api::kind::{GROUP, Kind};
 
 /// The OpenAPI 3.0 document of our group.
 pub(super) fn document() -> Value {
@@ -14,10 +15,6 @@ pub(super) fn document() -> Value {
         "paths": paths(),
         "components": {"schemas": schemas()},
     })
-}
-
-fn gvk(kind: Kind) -> Value {
-    json!({"group": GROUP, "version": "v1", "kind": kind.words().kind})
 }
 
 fn schemas() -> Map<String, Value> {
@@ -50,7 +47,42 @@ fn schemas() -> Map<String, Value> {
         all.insert(component(&format!("{word}List")), list);
     }
     inline_choices(&mut all);
+    all.insert(component(STATUS), status());
+    all.insert(component(SCALE), scale());
     all
+}
+
+/// What every refusal is.
+fn status() -> Value {
+    let text = || json!({"type": "string"});
+    let cause =
+        json!({"type": "object", "properties": {"reason": text(), "message": text(), "field": text()}});
+    json!({
+        "type": "object", "description": "Why a request was refused.",
+        "required": ["kind", "apiVersion", "status", "message", "reason", "code"],
+        "properties": {
+            "kind": text(), "apiVersion": text(), "metadata": {"type": "object"},
+            "status": {"type": "string", "enum": ["Failure"]}, "message": text(), "reason": text(),
+            "code": {"type": "integer"},
+            "details": {"type": "object", "properties": {
+                "name": text(), "group": text(), "kind": text(), "retryAfterSeconds": {"type": "integer"},
+                "causes": {"type": "array", "items": cause},
+            }},
+        },
+    })
+}
+
+/// How many instances there are, in the words of `autoscaling/v1`.
+fn scale() -> Value {
+    let count = || json!({"type": "integer", "minimum": 0});
+    json!({
+        "type": "object", "description": "How many instances of a group run.",
+        "properties": {
+            "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"},
+            "spec": {"type": "object", "properties": {"replicas": count()}},
+            "status": {"type": "object", "properties": {"replicas": count(), "selector": {"type": "string"}}},
+        },
+    })
 }
 
 /// Writes the words of a choice at every field that has it: `explain` does not look behind references.
@@ -75,95 +107,43 @@ fn inline_choices(all: &mut Map<String, Value>) {
     }
 }
 
-fn paths() -> Map<String, Value> {
-    let mut all = Map::new();
-    for kind in Kind::ALL {
-        let words = kind.words();
-        let root = format!("/apis/{GROUP_VERSION}");
-        if words.is_namespaced {
-            let everywhere = json!({"get": operation(kind, "list", "get")});
-            all.insert(format!("{root}/{}", words.plural), everywhere);
-        }
-        let root = if words.is_namespaced { format!("{root}/namespaces/{{namespace}}") } else { root };
-        let collection = format!("{root}/{}", words.plural);
-        let one = format!("{collection}/{{name}}");
-        all.insert(one, operations(kind, &["get", "update", "patch", "delete"]));
-        all.insert(collection, operations(kind, &["list", "create", "deletecollection"]));
-        for subresource in words.subresources {
-            let mut item = Map::new();
-            for verb in subresource.verbs {
-                item.insert(method(verb).to_owned(), operation(kind, verb, method(verb)));
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_operation_names_what_it_takes_and_all_that_it_may_answer() {
+        let document = document();
+        let mut ids = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let at = format!("{method} {path}");
+                assert!(ids.insert(operation["operationId"].to_string()), "{at}: the id is another's");
+                let parameters = operation["parameters"].as_array().unwrap();
+                let places: Vec<&str> = parameters
+                    .iter()
+                    .filter(|parameter| parameter["in"] == "path" && parameter["required"] == true)
+                    .map(|parameter| parameter["name"].as_str().unwrap())
+                    .collect();
+                let named: Vec<&str> =
+                    path.split('/').filter_map(|step| step.strip_prefix('{')?.strip_suffix('}')).collect();
+                assert_eq!(places, named, "{at}");
+                for code in ["400", "429", "503"] {
+                    let schema =
+                        &operation["responses"][code]["content"]["application/json"]["schema"]["$ref"];
+                    assert_eq!(*schema, format!("#/components/schemas/{}", component(STATUS)), "{at} {code}");
+                }
             }
-            all.insert(format!("{root}/{}/{{name}}/{}", words.plural, subresource.name), Value::Object(item));
+        }
+        let text = document.to_string();
+        let used = text.match_indices("#/components/schemas/").map(|(at, prefix)| {
+            let rest = &text[at + prefix.len()..];
+            &rest[..rest.find('"').unwrap()]
+        });
+        for name in used {
+            assert!(document["components"]["schemas"].get(name).is_some(), "{name} is not there");
         }
     }
-    all
-}
-
-fn operations(kind: Kind, verbs: &[&str]) -> Value {
-    let verbs = verbs.iter().filter(|verb| kind.words().verbs.contains(verb));
-    let item = verbs.map(|verb| (method(verb).to_owned(), operation(kind, verb, method(verb))));
-    let mut item: Map<String, Value> = item.collect();
-    item.insert("parameters".into(), json!([]));
-    Value::Object(item)
-}
-
-fn method(verb: &str) -> &'static str {
-    match verb {
-        "create" => "post",
-        "update" => "put",
-        "patch" => "patch",
-        "delete" | "deletecollection" => "delete",
-        _ => "get",
-    }
-}
-
-fn operation(kind: Kind, verb: &str, method: &str) -> Value {
-    let words = kind.words();
-    let schema = if verb == "list" { format!("{}List", words.kind) } else { words.kind.to_owned() };
-    let schema = json!({"$ref": format!("#/components/schemas/{}", component(&schema))});
-    let mut operation = json!({
-        "operationId": format!("{verb}{}", words.kind),
-        "tags": [words.plural],
-        "parameters": parameters(verb),
-        "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}},
-        "x-kubernetes-action": if method == "get" { verb } else { method },
-        "x-kubernetes-group-version-kind": gvk(kind),
-    });
-    let bodies: &[&str] = match verb {
-        "create" | "update" => &["application/json", "application/yaml", "application/hcl"],
-        "patch" => {
-            &["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"]
-        }
-        _ => &[],
-    };
-    if !bodies.is_empty() {
-        let content: Map<String, Value> =
-            bodies.iter().map(|media| ((*media).to_owned(), json!({"schema": {"type": "object"}}))).collect();
-        operation["requestBody"] = json!({"required": true, "content": content});
-    }
-    operation
-}
-
-fn parameters(verb: &str) -> Vec<Value> {
-    let names: &[&str] = match verb {
-        "list" => &[
-            "labelSelector",
-            "fieldSelector",
-            "limit",
-            "continue",
-            "watch",
-            "resourceVersion",
-            "allowWatchBookmarks",
-            "sendInitialEvents",
-            "timeoutSeconds",
-        ],
-        "create" | "update" => &["dryRun", "fieldManager", "fieldValidation"],
-        "patch" => &["dryRun", "fieldManager", "fieldValidation", "force"],
-        "delete" | "deletecollection" => &["dryRun", "propagationPolicy"],
-        _ => &[],
-    };
-    let parameter =
-        |name: &&str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
-    names.iter().map(parameter).collect()
 }

@@ -4,6 +4,7 @@
 
 mod convert;
 mod document;
+mod operations;
 mod routes;
 mod schemas;
 

@@ -10,6 +10,7 @@ pub mod histories;
 pub mod identity;
 pub mod kinds;
 pub mod kubectl_verbs;
+pub mod openapi;
 pub mod pairs;
 pub mod rules;
 pub mod waiting;
