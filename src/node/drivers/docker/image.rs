@@ -92,7 +92,7 @@ mod tests {
     async fn pulls(config: &str) -> (Result<(), String>, Vec<bool>) {
         use axum::{
             extract::Request,
-            http::{Method, StatusCode},
+            http::{HeaderValue, Method, StatusCode},
         };
         let (folder, seen) = (tempfile::tempdir().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let socket = folder.path().join("docker.sock");
@@ -101,7 +101,7 @@ mod tests {
             if request.method() != Method::POST {
                 return (StatusCode::NOT_FOUND, r#"{"message":"no such image"}"#);
             }
-            let login = request.headers().get("x-registry-auth").map(|value| value.as_bytes());
+            let login = request.headers().get("x-registry-auth").map(HeaderValue::as_bytes);
             let login = login.and_then(|text| URL_SAFE.decode(text).ok()).unwrap_or_default();
             let has_name = String::from_utf8_lossy(&login).contains("somebody");
             note.lock().unwrap().push(has_name);
