@@ -1,8 +1,11 @@
 //! Writes: what was seen, what is the same, what may be sent, what a plan foresees.
 
+use axum::body::Body;
+use axum::http::Request;
 use schemas::codec;
 use schemas::key::{Key, Prefix};
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use super::world::{JOBS, NODE, WEB, World, job, node};
 use crate::store::Store;
@@ -41,6 +44,29 @@ async fn the_same_again_writes_nothing_and_old_versions_are_forgotten() {
         .map(|one| one["spec"]["version"].as_u64().unwrap())
         .collect();
     assert_eq!(numbers, [5, 6, 7, 8, 9, 10]);
+}
+
+#[tokio::test]
+async fn what_is_not_allowed_says_what_is() {
+    let world = World::new().await;
+    let namespace = "/apis/encamp.dev/v1/namespaces/default";
+    let table = [
+        ("PUT", JOBS.to_owned(), "GET, HEAD, POST, DELETE"),
+        ("POST", format!("{namespace}/allocations"), "GET, HEAD"),
+        ("PUT", format!("{namespace}/allocations"), "GET, HEAD"),
+        ("DELETE", format!("{namespace}/allocations/a"), "GET, HEAD"),
+        ("POST", WEB.to_owned(), "GET, HEAD, PUT, PATCH, DELETE"),
+        ("POST", "/api/v1/namespaces".to_owned(), "GET, HEAD"),
+    ];
+    for (method, path, allowed) in table {
+        let request = Request::builder().method(method).uri(&path).body(Body::empty()).unwrap();
+        let response = world.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), 405, "{method} {path}");
+        assert_eq!(response.headers()["allow"], allowed, "{method} {path}");
+    }
+    let request = Request::builder().method("DELETE").uri("/version").body(Body::empty()).unwrap();
+    let response = world.router.clone().oneshot(request).await.unwrap();
+    assert_eq!((response.status().as_u16(), &response.headers()["allow"] == "GET,HEAD"), (405, true));
 }
 
 #[tokio::test]

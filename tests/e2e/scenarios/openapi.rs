@@ -49,14 +49,7 @@ pub async fn every_answer_is_one_that_was_promised(cluster: Cluster) {
         .arg(&settings)
         .args(["run", &format!("{address}/openapi/v3/apis/encamp.dev/v1"), "--url", address])
         .args(["--checks", CHECKS, "--phases", "fuzzing", "--max-examples", "20", "--seed", "1"])
-        .args([
-            "--generation-deterministic",
-            "--no-shrink",
-            "--generation-database",
-            "none",
-            "--workers",
-            "2",
-        ])
+        .args(["--generation-deterministic", "--no-shrink", "--workers", "2"])
         .args(["--suppress-health-check", "all", "--request-timeout", "20", "--no-color"])
         .current_dir(cluster.path(""))
         .output()
