@@ -7,6 +7,7 @@ pub mod config;
 pub mod data_lock;
 mod details;
 pub mod disk;
+mod disk_use;
 mod drain;
 pub mod drivers;
 pub mod environment;

@@ -48,6 +48,7 @@ impl<S: Store> Agent<S> {
                 self.details.touch(&id);
                 self.local.memory.remove(&id);
                 self.local.checks.remove(&id);
+                self.local.disk.remove(&id);
                 self.save();
             }
             Act::Start { allocation, task, incarnation } => self.start(&allocation, &task, incarnation),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemas::policy::Restart;
 use schemas::task::Task;
 
+use crate::disk::DiskRoom;
 use crate::lifecycle::Role;
 use crate::local::{Exit, Fact, Observed};
 use crate::memory::{AllocationMemory, Phase, TaskMemory, Why};
@@ -13,11 +14,12 @@ use crate::scene::Scene;
 /// Brings the memory of every task up to what its runtime shows.
 pub(crate) fn take_in(memory: &mut AllocationMemory, scene: &Scene<'_>) {
     let is_ending = memory.ending.is_some();
+    let is_at_fault = memory.ending.as_ref().is_some_and(|ending| ending.why.is_fault_of_tasks());
     for task in &scene.group.tasks {
         let Some(observed) = scene.observed(&task.name) else { continue };
         let own = memory.tasks.entry(task.name.clone()).or_default();
         let is_being_ended = is_ending && Role::of(task) != Role::Poststop;
-        take_in_task(own, observed, &Regime { task, scene, is_being_ended });
+        take_in_task(own, observed, &Regime { task, scene, is_being_ended, is_at_fault });
         if Role::of(task) == Role::Main {
             memory.first_started = memory.first_started.or(own.started);
         }
@@ -29,6 +31,8 @@ struct Regime<'a> {
     task: &'a Task,
     scene: &'a Scene<'a>,
     is_being_ended: bool,
+    /// It is ended for what it did.
+    is_at_fault: bool,
 }
 
 fn take_in_task(own: &mut TaskMemory, observed: &Observed, regime: &Regime<'_>) {
@@ -72,7 +76,7 @@ fn ended(own: &mut TaskMemory, regime: &Regime<'_>, exit: &Exit) {
     let now = regime.scene.now;
     if regime.is_being_ended {
         own.event("Killed", now, "Task stopped");
-        own.phase = Phase::Dead { failed: false, code: Some(exit.code), at: now };
+        own.phase = Phase::Dead { failed: regime.is_at_fault, code: Some(exit.code), at: now };
         return;
     }
     let wish = own.restart_wish.take();
@@ -102,7 +106,7 @@ fn refused(own: &mut TaskMemory, regime: &Regime<'_>, fatal: bool, message: &str
 }
 
 fn by_policy(own: &mut TaskMemory, regime: &Regime<'_>, code: Option<i32>, what: &str) {
-    let Regime { task, scene, is_being_ended: _ } = regime;
+    let Regime { task, scene, is_being_ended: _, is_at_fault: _ } = regime;
     let policy = task.restart.unwrap_or_default().or(&Restart::of(scene.job.job_type));
     let seed = format!("{}/{}", scene.id, task.name);
     match restart::judge(&policy, own.window, &seed, scene.now) {
@@ -144,6 +148,10 @@ fn capitalised(text: &str) -> String {
 pub(crate) fn reason_to_end(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<Why> {
     if let schemas::placement::Wish::Stop { reason, .. } = &scene.wanted.placement.wish {
         return Some(Why::Wished { reason: reason.clone() });
+    }
+    let room = DiskRoom::of(scene.group);
+    if let Some(held_mb) = scene.disk.and_then(|held| room.exceeded_mb(held)) {
+        return Some(Why::DiskExceeded { held_mb, size_mb: room.size_mb });
     }
     let own = |task: &Task| memory.tasks.get(&task.name);
     let failed =

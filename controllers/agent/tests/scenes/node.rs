@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use agent::{
-    Act, AllocationId, AllocationMemory, CheckFact, CheckStatus, Exit, Fact, Local, Observed, VersionFact,
-    Wanted, decide,
+    Act, AllocationId, AllocationMemory, CheckFact, CheckStatus, DiskUse, Exit, Fact, Local, Observed,
+    VersionFact, Wanted, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 use schemas::job::JobSpec;
@@ -141,6 +141,13 @@ impl Node {
         let fact = CheckFact { status, since: self.now, failures_in_row, output: String::new() };
         self.local.checks.entry(id()).or_default().insert("web/alive".into(), fact);
         self.settle(&format!("check {status:?}").to_lowercase())
+    }
+
+    /// So many MB of logs and of other files were measured.
+    pub(crate) fn hold(mut self, logs_mb: u64, other_mb: u64) -> Node {
+        let held = DiskUse { logs_bytes: logs_mb << 20, other_bytes: other_mb << 20 };
+        self.local.disk.insert(id(), held);
+        self.settle(&format!("holds {logs_mb} and {other_mb} MB"))
     }
 
     pub(crate) fn break_start(mut self, task: &str, fatal: bool) -> Node {
