@@ -107,7 +107,7 @@ impl Group {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct EphemeralDisk {
-    /// Size in MB that the scheduler reserves. Default: 300.
+    /// Size in MB that the scheduler reserves and the instance may fill. Default: 300.
     pub size: u64,
     /// Whether a replacement prefers the node of its predecessor and takes over its files. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use agent::{DiskRoom, DiskUse};
 use futures::future::{BoxFuture, FutureExt};
 
 use super::alloc_dir::{AllocDir, take_off};
+use super::disk_use;
 use super::drivers::TaskId;
 use super::drivers::contract::TaskDirs;
 
@@ -21,6 +23,14 @@ pub trait Disk: Send + Sync + 'static {
     ) -> BoxFuture<'a, io::Result<()>>;
     /// Removes all folders of an allocation; none is fine.
     fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>>;
+    /// Measures what an allocation holds. It need not count further than what is too much, nor for ever: then less is
+    /// told than there is.
+    fn measure<'a>(
+        &'a self,
+        namespace: &'a str,
+        allocation: &'a str,
+        room: DiskRoom,
+    ) -> BoxFuture<'a, io::Result<DiskUse>>;
     /// The memory as it was last saved; nothing if it was never.
     fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>>;
     /// Saves the memory: after a crash of the agent either the old or the new one is there. Not synced: after a crash
@@ -79,6 +89,16 @@ impl Disk for DataDir {
     fn remove<'a>(&'a self, namespace: &'a str, allocation: &'a str) -> BoxFuture<'a, io::Result<()>> {
         let allocation = AllocDir::new(&self.allocations(), namespace, allocation);
         off_the_loop(move || allocation.remove())
+    }
+
+    fn measure<'a>(
+        &'a self,
+        namespace: &'a str,
+        allocation: &'a str,
+        room: DiskRoom,
+    ) -> BoxFuture<'a, io::Result<DiskUse>> {
+        let allocation = AllocDir::new(&self.allocations(), namespace, allocation);
+        off_the_loop(move || disk_use::measure(&allocation, room.most_bytes()))
     }
 
     fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>> {
@@ -141,6 +161,14 @@ impl Disk for NoDisk {
     }
     fn remove<'a>(&'a self, _namespace: &'a str, _allocation: &'a str) -> BoxFuture<'a, io::Result<()>> {
         std::future::ready(Ok(())).boxed()
+    }
+    fn measure<'a>(
+        &'a self,
+        _namespace: &'a str,
+        _allocation: &'a str,
+        _room: DiskRoom,
+    ) -> BoxFuture<'a, io::Result<DiskUse>> {
+        std::future::ready(Ok(DiskUse::default())).boxed()
     }
     fn load(&self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>> {
         let saved =

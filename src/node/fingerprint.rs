@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::machine::MachineFacts;
+use super::machine::{MachineFacts, STORAGE};
 
 /// The clock rate of a processor that does not tell it.
 const UNKNOWN_CLOCK_MHZ: u64 = 1000;
@@ -84,8 +84,7 @@ fn disk(found: &mut MachineFacts, folder: &Path) {
     let free = seen.f_bavail.saturating_mul(seen.f_frsize);
     found.capacity.disk_mb = free / (1024 * 1024);
     let total = seen.f_blocks.saturating_mul(seen.f_frsize);
-    let mut set =
-        |name: &str, value: String| found.attributes.insert(format!("unique.storage.{name}"), value);
+    let mut set = |name: &str, value: String| found.attributes.insert(format!("{STORAGE}{name}"), value);
     set("bytestotal", total.to_string());
     set("bytesfree", free.to_string());
     set("volume", existing.display().to_string());

@@ -249,6 +249,8 @@ impl<S: Store> Agent<S> {
                 self.works.spawn(works::read_reports(store, node));
             }
             Pause::Fetch(key) => self.fetch_again(key),
+            Pause::Measure => self.measure(),
+            Pause::Measured(measured, took) => self.on_measured(measured, took),
             Pause::Save => {
                 if std::mem::replace(&mut self.saving, Saving::Idle) == Saving::BusyAndDirty {
                     self.save();

@@ -172,14 +172,17 @@ mod tests {
 
     use super::*;
 
-    const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    const HEAD: &str =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
     fn sockets(kind: Kind, lines: &[&str]) -> Vec<Socket> {
         parse(&format!("{HEAD}{}\n", lines.join("\n")), kind)
     }
 
     fn line(local: &str, state: &str) -> String {
-        format!("   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 4242 1 x")
+        format!(
+            "   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 4242 1 x"
+        )
     }
 
     #[cfg(target_endian = "little")]

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::AgentConfig;
 use super::drivers::Driver;
 use super::identity::Identity;
-use super::machine::MachineFacts;
+use super::machine::{Machine, MachineFacts};
 use super::standing::Standing;
 use crate::store::{CommitError, Store, Txn};
 
@@ -25,11 +25,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How long to wait after a registration that was not written.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What a registration is made of. The machine was looked at once: how much of it is free changes all the time,
-/// and what tasks may use in all should not.
+/// What a registration is made of. Of the machine only the room on its disk is looked at again and again: others than
+/// tasks fill it, too, and what is not there must not be promised.
 pub(crate) struct Registration {
     pub(crate) config: AgentConfig,
+    pub(crate) machine: Arc<dyn Machine>,
+    /// As the node was last told of.
     pub(crate) facts: MachineFacts,
+    /// How many MB of the disk allocations hold of what they were promised: not free, and yet theirs to use.
+    pub(crate) held: watch::Receiver<u64>,
     pub(crate) host_ip: IpAddr,
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
     /// The epoch of the store that the node follows.
@@ -90,7 +94,10 @@ impl Registration {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(next) => {}
                 Ok(()) = self.follows.changed() => {}
+                Ok(()) = self.held.changed() => {}
             }
+            let (fresh, held_mb) = (self.machine.observe().await, *self.held.borrow_and_update());
+            self.facts.follow_disk(&fresh, held_mb);
             next = Instant::now() + LOOK_EVERY;
             current.send_replace(self.fingerprint().await);
             let fingerprint = current.borrow().clone();
@@ -112,7 +119,7 @@ impl Registration {
 
     /// What the node is now.
     pub(crate) async fn fingerprint(&self) -> Fingerprint {
-        let Registration { config, facts, host_ip, drivers, follows, identity } = self;
+        let Registration { config, facts, host_ip, drivers, follows, identity, machine: _, held: _ } = self;
         let mut attributes = facts.attributes.clone();
         let mut healths = BTreeMap::new();
         for (name, driver) in drivers {
@@ -149,4 +156,90 @@ async fn stands<S: Store>(store: &S, node: &str, fingerprint: &Fingerprint) -> b
     let Ok(listing) = store.list(&Prefix::one(&Key::fingerprint(node))).await else { return true };
     let stored = listing.entries.first().and_then(|entry| codec::decode::<Fingerprint>(&entry.value).ok());
     stored.as_ref() == Some(fingerprint)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Mutex;
+
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::store::{Limits, Memory};
+
+    /// A machine whose disk others fill and clear.
+    struct Filling(Mutex<u64>);
+
+    impl Filling {
+        fn facts(&self) -> MachineFacts {
+            let mut facts = MachineFacts::default();
+            facts.capacity.disk_mb = *self.0.lock().unwrap();
+            facts
+        }
+        fn is_free(&self, disk_mb: u64) {
+            *self.0.lock().unwrap() = disk_mb;
+        }
+    }
+
+    impl Machine for Filling {
+        fn observe(&self) -> BoxFuture<'_, MachineFacts> {
+            Box::pin(std::future::ready(self.facts()))
+        }
+        fn host_ip(&self) -> IpAddr {
+            Ipv4Addr::LOCALHOST.into()
+        }
+    }
+
+    /// What is stored of the node's disk, and how often it was written.
+    async fn stored(store: &Memory) -> (u64, Revision) {
+        let listing = store.list(&Prefix::one(&Key::fingerprint("n1"))).await.unwrap();
+        let entry = &listing.entries[0];
+        (codec::decode::<Fingerprint>(&entry.value).unwrap().capacity.disk_mb, entry.modified)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_on_the_disk_is_followed_and_what_tasks_hold_is_theirs() {
+        let store = Memory::new(Limits::default());
+        let machine = Arc::new(Filling(Mutex::new(10_000)));
+        let (held, follows) = (watch::Sender::new(0), watch::Sender::new(String::new()));
+        let registration = Registration {
+            config: AgentConfig::new("n1", "/data"),
+            facts: machine.facts(),
+            machine: machine.clone(),
+            held: held.subscribe(),
+            host_ip: machine.host_ip(),
+            drivers: BTreeMap::new(),
+            follows: follows.subscribe(),
+            identity: Identity::default(),
+        };
+        let first = registration.fingerprint().await;
+        register(&store, "n1", &first).await.unwrap();
+        let (current, _reader) = watch::channel(first);
+        let (standing, stop) = (watch::Sender::new(Standing::Unjudged), CancellationToken::new());
+        let keeping = registration.keep(store.clone(), current, standing.subscribe(), stop.clone());
+        let keeping = tokio::spawn(keeping);
+        let later = async || tokio::time::sleep(LOOK_EVERY + Duration::from_secs(1)).await;
+        let written = stored(&store).await;
+
+        machine.is_free(9_500);
+        later().await;
+        assert_eq!(stored(&store).await, written, "not worth a word");
+        machine.is_free(5_000);
+        later().await;
+        assert_eq!(stored(&store).await.0, 5_000);
+        machine.is_free(2_000);
+        held.send_replace(3_000);
+        tokio::task::yield_now().await;
+        later().await;
+        assert_eq!(stored(&store).await.0, 5_000, "tasks wrote what they were promised");
+        held.send_replace(0);
+        later().await;
+        assert_eq!(stored(&store).await.0, 2_000);
+        machine.is_free(9_000);
+        later().await;
+        assert_eq!(stored(&store).await.0, 9_000);
+        stop.cancel();
+        keeping.await.unwrap();
+    }
 }

@@ -78,10 +78,13 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
     let runtime = lifeline.runtime().unwrap_or_else(Handle::current);
     beside.spawn_on(lifeline::keep_beating(lifeline, beating, is_told, until), &runtime);
     let (facts, host_ip) = (world.machine.observe().await, world.machine.host_ip());
+    let held = watch::Sender::new(0);
     let (drivers, identity) = (world.drivers.clone(), world.identity.clone());
     let follows = watch::Sender::new(saved::load(&*world.disk).await.epoch);
     let registration = Registration {
         config: config.clone(),
+        machine: world.machine.clone(),
+        held: held.subscribe(),
         facts,
         host_ip,
         drivers,
@@ -106,8 +109,10 @@ pub async fn run<S: Store>(config: AgentConfig, world: World<S>, stop: Cancellat
         let sources = Sources::open(&world, node, tested, holding.clone());
         let agent = Agent::new(config.clone(), world.clone(), memory, here.clone(), checks);
         let (told, standing, follows) = (told.clone(), holding.clone(), follows.clone());
-        let mut agent = Agent { told: told.clone(), standing, follows, is_bound, ..agent };
+        let held = held.clone();
+        let mut agent = Agent { told: told.clone(), standing, follows, is_bound, held, ..agent };
         agent.look_at_all();
+        agent.measure_later(Duration::ZERO);
         let end = agent.turn(sources, &stop).await;
         agent.leave().await;
         match end {
@@ -176,7 +181,7 @@ pub(super) struct Agent<S> {
     pub(super) probes: BTreeMap<AllocationId, Probe>,
     pub(super) works: JoinSet<Done>,
     /// What is only waited for: an agent that stops does not.
-    pauses: JoinSet<Pause>,
+    pub(super) pauses: JoinSet<Pause>,
     pub(super) saving: Saving,
     pub(super) report_pace: Pace,
     /// The reports could not be written when it was last tried.
@@ -191,6 +196,8 @@ pub(super) struct Agent<S> {
     told: watch::Sender<bool>,
     /// The epoch of the store that this node follows.
     pub(super) follows: watch::Sender<String>,
+    /// How many MB of the disk the allocations hold of what they were promised.
+    pub(super) held: watch::Sender<u64>,
     /// Whether this node holds allocations.
     is_bound: watch::Sender<bool>,
     /// The epoch of what is known of the store.
@@ -259,6 +266,7 @@ impl<S: Store> Agent<S> {
             here,
             told: watch::Sender::new(false),
             follows: watch::Sender::new(String::new()),
+            held: watch::Sender::new(0),
             is_bound: watch::Sender::new(true),
             epoch: String::new(),
             is_abroad: false,

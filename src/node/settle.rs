@@ -50,6 +50,7 @@ impl<S: Store> Agent<S> {
                 self.local.memory.remove(&id);
                 self.local.checks.remove(&id);
                 self.probes.remove(&id);
+                self.local.disk.remove(&id);
                 self.save();
             }
             Act::Start { allocation, task, incarnation } => self.start(&allocation, &task, incarnation),
@@ -85,7 +86,9 @@ impl<S: Store> Agent<S> {
 
     fn start(&mut self, allocation: &AllocationId, task: &str, incarnation: u32) {
         let wanted = self.local.wishes.get(allocation);
-        let Some(ask) = wanted.and_then(|wanted| Ask::of(allocation, wanted, (task, incarnation), self.here.host_ip())) else {
+        let Some(ask) =
+            wanted.and_then(|wanted| Ask::of(allocation, wanted, (task, incarnation), self.here.host_ip()))
+        else {
             return;
         };
         tracing::info!(task = %ask.id, incarnation, "starting");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::{AllocationId, Kill};
+use agent::{AllocationId, DiskRoom, DiskUse, Kill};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use schemas::codec;
@@ -66,6 +66,30 @@ pub(crate) enum Pause {
     Decide(AllocationId),
     /// To save the memory again, if it has changed meanwhile.
     Save,
+    /// To measure again what allocations hold on the disk.
+    Measure,
+    /// What they hold was measured, in that time.
+    Measured(Vec<Measured>, Duration),
+}
+
+/// What one placement of an allocation holds on the disk.
+pub(crate) struct Measured {
+    pub(crate) id: AllocationId,
+    pub(crate) created: Revision,
+    pub(crate) room: DiskRoom,
+    pub(crate) held: DiskUse,
+}
+
+/// Measures one allocation after the other; what could not be measured is left out.
+pub(crate) async fn measure(disk: Arc<dyn Disk>, asked: Vec<(AllocationId, Revision, DiskRoom)>) -> Pause {
+    let (began, mut measured) = (tokio::time::Instant::now(), Vec::new());
+    for (id, created, room) in asked {
+        match disk.measure(id.namespace(), id.allocation(), room).await {
+            Ok(held) => measured.push(Measured { id, created, room, held }),
+            Err(error) => tracing::warn!(allocation = %id, "what it holds was not measured: {error}"),
+        }
+    }
+    Pause::Measured(measured, began.elapsed())
 }
 
 /// Whether the ports of an allocation are somebody else's, once that is known.

@@ -100,6 +100,16 @@ impl Bed {
         RawExec::open(options).await.unwrap()
     }
 
+    /// The drivers that run tasks as anybody, of an operator who denies root. Nobody answers for docker.
+    pub(crate) async fn drivers_denying_root(&self) -> [Arc<dyn Driver>; 2] {
+        let users = || UserPolicy::denying(["root"]);
+        let raw_exec = RawExec::open_for(host(self.root.path()), users()).await.unwrap();
+        let mut options = DockerOptions::new("n1", self.root.path().join("docker"));
+        options.socket = self.root.path().join("no-socket");
+        options.users = users();
+        [Arc::new(raw_exec), Arc::new(Docker::open(options).unwrap())]
+    }
+
     pub(crate) fn folders(&self, task: &str) -> AllocDir {
         AllocDir::new(&self.root.path().join("alloc"), "default", &format!("web.{task}.0-v1.0"))
     }

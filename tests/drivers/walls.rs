@@ -1,5 +1,8 @@
 //! What a jailed task cannot see or do. Each probe is first shown to work without the walls.
 
+use encamp::node::drivers::{Signal, contract::StartError};
+use serde_json::json;
+
 use crate::bed::{Bed, Kind};
 
 async fn said(kind: Kind, script: &str) -> Option<String> {
@@ -108,20 +111,47 @@ async fn a_fork_bomb_stops_at_its_limit() {
 }
 
 #[tokio::test]
+async fn where_root_is_denied_no_driver_runs_a_task_as_root() {
+    let Some(bed) = Bed::new(Kind::RawExec).await else { return };
+    let [raw_exec, docker] = bed.drivers_denying_root().await;
+    let table = [
+        (&raw_exec, json!({"command": "/bin/true"}), None, "the job names no user"),
+        (&raw_exec, json!({"command": "/bin/true"}), Some("+0"), "it is root"),
+        (&raw_exec, json!({"command": "/bin/true"}), Some("nobody:root"), "in the group of root"),
+        (&docker, json!({"image": "i"}), Some("00:33"), "it is root"),
+        (&docker, json!({"image": "i"}), Some("1000:0"), "in the group of root"),
+        (&docker, json!({"image": "i"}), Some("toor"), "no user \"toor\""),
+        (&docker, json!({"image": "i", "group_add": ["0"]}), None, "group_add = [\"0\"]"),
+    ];
+    for (driver, config, user, words) in table {
+        let mut launch = bed.launch("asking", "");
+        launch.config = config.as_object().unwrap().clone();
+        launch.user = user.map(str::to_owned);
+        let refused = driver.start(launch).await.unwrap_err();
+        assert!(matches!(&refused, StartError::Fatal(text) if text.contains(words)), "{words}: {refused:?}");
+    }
+    let mut launch = bed.launch("allowed", "exit 0");
+    launch.user = Some("nobody".to_owned());
+    let id = launch.id.clone();
+    assert!(!raw_exec.start(launch).await.unwrap().already);
+    raw_exec.stop(&id, Signal::TERM, std::time::Duration::ZERO).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_the_operator_forbids_is_refused_by_name() {
     let Some(bed) = Bed::new(Kind::Exec).await else { return };
     let table = [
-        (serde_json::json!({"cap_add": ["SYS_ADMIN"]}), None, "capability \"SYS_ADMIN\""),
-        (serde_json::json!({"pid_mode": "host"}), None, "pid_mode"),
-        (serde_json::json!({"ipc_mode": "host"}), None, "ipc_mode"),
-        (serde_json::json!({}), Some("root"), "user \"root\""),
-        (serde_json::json!({}), Some("0:0"), "user \"0:0\": it is root"),
-        (serde_json::json!({}), Some("00"), "it is root"),
-        (serde_json::json!({}), Some("+0"), "it is root"),
-        (serde_json::json!({}), Some("root:nogroup"), "it is root"),
-        (serde_json::json!({}), Some("nobody:root"), "in the group of root"),
-        (serde_json::json!({}), Some("65534:0"), "in the group of root"),
-        (serde_json::json!({}), Some("no-such-user"), "no user \"no-such-user\""),
+        (json!({"cap_add": ["SYS_ADMIN"]}), None, "capability \"SYS_ADMIN\""),
+        (json!({"pid_mode": "host"}), None, "pid_mode"),
+        (json!({"ipc_mode": "host"}), None, "ipc_mode"),
+        (json!({}), Some("root"), "user \"root\""),
+        (json!({}), Some("0:0"), "user \"0:0\": it is root"),
+        (json!({}), Some("00"), "it is root"),
+        (json!({}), Some("+0"), "it is root"),
+        (json!({}), Some("root:nogroup"), "it is root"),
+        (json!({}), Some("nobody:root"), "in the group of root"),
+        (json!({}), Some("65534:0"), "in the group of root"),
+        (json!({}), Some("no-such-user"), "no user \"no-such-user\""),
     ];
     for (more, user, words) in table {
         let mut launch = bed.launch("asking", "exit 0");

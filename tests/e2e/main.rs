@@ -133,6 +133,11 @@ async fn an_empty_store_stops_nothing_until_it_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_disk_is_kept_to_what_was_asked_for() {
+    scenarios::disk::is_kept_to_what_was_asked_for(Cluster::start(Shape::Embedded { agents: 1 }).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restored_store_is_followed() {
     scenarios::histories::a_restored_store_is_followed(Cluster::start(Shape::Embedded { agents: 1 }).await)
         .await;

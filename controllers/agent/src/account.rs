@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemas::policy::Restart;
 use schemas::task::Task;
 
+use crate::disk::DiskRoom;
 use crate::lifecycle::Role;
 use crate::local::{Exit, Fact, Observed, Refusal};
 use crate::memory::{AllocationMemory, Ending, Phase, TaskMemory, Why};
@@ -14,12 +15,14 @@ use crate::scene::Scene;
 pub(crate) fn take_in(memory: &mut AllocationMemory, scene: &Scene<'_>) {
     let is_ending = memory.ending.is_some();
     let mut taken = None;
+    let is_at_fault = memory.ending.as_ref().is_some_and(|ending| ending.why.is_fault_of_tasks());
     for task in &scene.group.tasks {
         let Some(observed) = scene.observed(&task.name) else { continue };
         let own = memory.tasks.entry(task.name.clone()).or_default();
         let is_being_ended = is_ending && Role::of(task) != Role::Poststop;
         let may_move = memory.first_started.is_none() && own.started.is_none();
-        taken = taken.or(take_in_task(own, observed, &Regime { task, scene, is_being_ended, may_move }));
+        let regime = Regime { task, scene, is_being_ended, may_move, is_at_fault };
+        taken = taken.or(take_in_task(own, observed, &regime));
         if Role::of(task) == Role::Main {
             memory.first_started = memory.first_started.or(own.started);
         }
@@ -36,6 +39,8 @@ struct Regime<'a> {
     is_being_ended: bool,
     /// Nothing that counts of the allocation has begun: it may as well begin elsewhere.
     may_move: bool,
+    /// It is ended for what it did.
+    is_at_fault: bool,
 }
 
 /// Takes in what one runtime shows; answers why the allocation must end at once, if it must.
@@ -82,7 +87,7 @@ fn ended(own: &mut TaskMemory, regime: &Regime<'_>, exit: &Exit) {
     let now = regime.scene.now;
     if regime.is_being_ended {
         own.event("Killed", now, "Task stopped");
-        own.phase = Phase::Dead { failed: false, code: Some(exit.code), at: now };
+        own.phase = Phase::Dead { failed: regime.is_at_fault, code: Some(exit.code), at: now };
         return;
     }
     let wish = own.restart_wish.take();
@@ -129,7 +134,7 @@ fn has_other_place(port: u16, scene: &Scene<'_>) -> bool {
 }
 
 fn by_policy(own: &mut TaskMemory, regime: &Regime<'_>, code: Option<i32>, what: &str) {
-    let Regime { task, scene, is_being_ended: _, may_move: _ } = regime;
+    let Regime { task, scene, is_being_ended: _, may_move: _, is_at_fault: _ } = regime;
     let policy = task.restart.unwrap_or_default().or(&Restart::of(scene.job.job_type));
     let seed = format!("{}/{}", scene.id, task.name);
     match restart::judge(&policy, own.window, &seed, scene.now) {
@@ -172,6 +177,10 @@ pub(crate) fn reason_to_end(memory: &AllocationMemory, scene: &Scene<'_>) -> Opt
     if let schemas::placement::Wish::Stop { reason, .. } = &scene.wanted.placement.wish {
         return Some(Why::Wished { reason: reason.clone() });
     }
+    let room = DiskRoom::of(scene.group);
+    if let Some(held_mb) = scene.disk.and_then(|held| room.exceeded_mb(held)) {
+        return Some(Why::DiskExceeded { held_mb, size_mb: room.size_mb });
+    }
     let own = |task: &Task| memory.tasks.get(&task.name);
     let failed =
         scene.group.tasks.iter().find(|task| {
@@ -194,6 +203,9 @@ fn why_failed(task: &Task, own: Option<&TaskMemory>) -> String {
         own.and_then(|own| own.events.iter().rev().find(|event| event.kind == kind))
             .map(|event| event.message.clone())
     };
-    let what = last("Driver Failure").or_else(|| last("Setup Failure")).or_else(|| last("Terminated")).unwrap_or_default();
+    let what = last("Driver Failure")
+        .or_else(|| last("Setup Failure"))
+        .or_else(|| last("Terminated"))
+        .unwrap_or_default();
     format!("task {}: {what}", task.name)
 }

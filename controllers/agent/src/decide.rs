@@ -45,6 +45,7 @@ pub fn decide(local: &Local, id: &AllocationId, now: Timestamp) -> Plan<Act> {
         group,
         tasks: local.tasks.get(id),
         checks: local.checks.get(id),
+        disk: local.disk.get(id).copied(),
         reported: local.reports.get(id),
         max_kill_timeout: local.max_kill_timeout,
         now,

@@ -45,9 +45,11 @@ fn verdict(
     if let Some(ending) = &memory.ending {
         return match ending.why {
             Why::Wished { .. } | Why::PortTaken { .. } | Why::EndedBefore => (memory.health.healthy, None),
-            Why::TaskFailed { .. } | Why::LeaderEnded | Why::MainEnded | Why::RanTooLong => {
-                (Some(false), None)
-            }
+            Why::TaskFailed { .. }
+            | Why::LeaderEnded
+            | Why::MainEnded
+            | Why::RanTooLong
+            | Why::DiskExceeded { .. } => (Some(false), None),
         };
     }
     let deadline = after(from, update.healthy_deadline().to_signed());

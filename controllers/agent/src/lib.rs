@@ -14,6 +14,7 @@ mod absent;
 mod account;
 mod act;
 mod decide;
+mod disk;
 mod health;
 mod lifecycle;
 mod local;
@@ -25,6 +26,7 @@ mod scene;
 
 pub use act::Act;
 pub use decide::decide;
+pub use disk::{DiskRoom, DiskUse};
 pub use lifecycle::Role;
 pub use local::{
     AllocationId, CheckFact, CheckStatus, Exit, Fact, Local, Observed, Refusal, VersionFact, Wanted,

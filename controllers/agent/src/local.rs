@@ -12,6 +12,7 @@ use schemas::placement::Placement;
 use schemas::report::AllocationReport;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::DiskUse;
 use crate::memory::AllocationMemory;
 
 /// `<namespace>/<allocation>`, unique on a node.
@@ -81,6 +82,8 @@ pub struct Local {
     pub blind: BTreeSet<String>,
     /// The last results of checks, by `<service>/<check>`.
     pub checks: BTreeMap<AllocationId, BTreeMap<String, CheckFact>>,
+    /// What allocations hold on the disk, as last measured.
+    pub disk: BTreeMap<AllocationId, DiskUse>,
     /// What earlier decisions left behind. May be lost.
     pub memory: BTreeMap<AllocationId, AllocationMemory>,
     /// What this node last reported, or is about to.
@@ -101,6 +104,7 @@ impl Default for Local {
             tasks: BTreeMap::new(),
             blind: BTreeSet::new(),
             checks: BTreeMap::new(),
+            disk: BTreeMap::new(),
             memory: BTreeMap::new(),
             reports: BTreeMap::new(),
             inherited: BTreeSet::new(),
@@ -120,6 +124,7 @@ impl Local {
             tasks,
             blind: _,
             checks: _,
+            disk: _,
             memory,
             reports,
             inherited: _,

@@ -150,16 +150,38 @@ pub enum Why {
     MainEnded,
     /// It ran as long as it may.
     RanTooLong,
+    /// It held more of the disk than its job asked for.
+    DiskExceeded {
+        /// How much.
+        held_mb: u64,
+        /// How much it may.
+        size_mb: u64,
+    },
     /// It had ended before, as the store knows; nothing else is remembered.
     EndedBefore,
 }
 
 impl Why {
+    /// Whether the tasks are ended for what they did, which is a failure of theirs.
+    pub(crate) fn is_fault_of_tasks(&self) -> bool {
+        match self {
+            Why::DiskExceeded { .. } => true,
+            Why::Wished { .. }
+            | Why::TaskFailed { .. }
+            | Why::PortTaken { .. }
+            | Why::LeaderEnded
+            | Why::MainEnded
+            | Why::RanTooLong
+            | Why::EndedBefore => false,
+        }
+    }
+
     /// Whether tasks that run after the main ones still run.
     pub fn runs_poststop(&self) -> bool {
         match self {
             Why::Wished { .. } | Why::TaskFailed { .. } | Why::LeaderEnded | Why::MainEnded => true,
-            Why::PortTaken { .. } | Why::RanTooLong | Why::EndedBefore => false,
+            // What runs on a disk that is full makes it fuller.
+            Why::PortTaken { .. } | Why::RanTooLong | Why::DiskExceeded { .. } | Why::EndedBefore => false,
         }
     }
 }

@@ -143,7 +143,8 @@ fn end_task(
         own.event(kind(&ending.why), scene.now, sentence(&ending.why));
     }
     let turn = *own.stop_turn.get_or_insert(scene.now);
-    let due = task.shutdown_delay.map_or(turn, |delay| after(turn, delay.to_signed()));
+    let delay = task.shutdown_delay.filter(|_| !ending.why.is_fault_of_tasks());
+    let due = delay.map_or(turn, |delay| after(turn, delay.to_signed()));
     if due > scene.now {
         doings.wake(Some(due));
         return false;
@@ -159,16 +160,22 @@ fn kind(why: &Why) -> &'static str {
         Why::TaskFailed { .. } | Why::PortTaken { .. } => "Sibling Task Failed",
         Why::LeaderEnded => "Leader Task Dead",
         Why::MainEnded => "Main Tasks Dead",
+        Why::DiskExceeded { .. } => "Disk Resources Exceeded",
     }
 }
 
-fn sentence(why: &Why) -> String {
+pub(crate) fn sentence(why: &Why) -> String {
     match why {
         Why::Wished { reason } | Why::PortTaken { reason, .. } => reason.clone(),
         Why::TaskFailed { task, .. } => format!("task {task} of the same group failed"),
         Why::LeaderEnded => "the leader of the group ended".to_owned(),
         Why::MainEnded => "all main tasks ended".to_owned(),
         Why::RanTooLong => "it ran for max_run_duration".to_owned(),
+        Why::DiskExceeded { held_mb, size_mb } => {
+            format!(
+                "it holds at least {held_mb} MB of the disk, and the group's ephemeral_disk has {size_mb} MB"
+            )
+        }
         Why::EndedBefore => "the allocation had ended before".to_owned(),
     }
 }

@@ -8,6 +8,7 @@ use schemas::task::Task;
 
 use crate::local::{CheckFact, CheckStatus};
 use crate::memory::{AllocationMemory, Phase, Why};
+use crate::progress::sentence;
 use crate::scene::Scene;
 
 /// The state of an allocation, for decisions of others.
@@ -49,6 +50,7 @@ fn port_taken(memory: &AllocationMemory) -> Option<u16> {
         | Why::LeaderEnded
         | Why::MainEnded
         | Why::RanTooLong
+        | Why::DiskExceeded { .. }
         | Why::EndedBefore => None,
     }
 }
@@ -67,7 +69,8 @@ fn is_over(memory: &AllocationMemory, scene: &Scene<'_>) -> bool {
 
 /// The state of an allocation that is over.
 fn end(memory: &AllocationMemory) -> ClientState {
-    let has_failed = memory.tasks.values().any(|own| own.phase.is_failed());
+    let is_at_fault = memory.ending.as_ref().is_some_and(|ending| ending.why.is_fault_of_tasks());
+    let has_failed = is_at_fault || memory.tasks.values().any(|own| own.phase.is_failed());
     if has_failed { ClientState::Failed } else { ClientState::Complete }
 }
 
@@ -103,6 +106,7 @@ fn exit_code(memory: &AllocationMemory, scene: &Scene<'_>) -> Option<i32> {
             | Why::LeaderEnded
             | Why::MainEnded
             | Why::RanTooLong
+            | Why::DiskExceeded { .. }
             | Why::EndedBefore,
         )
         | None => None,
@@ -119,7 +123,7 @@ fn reason(memory: &AllocationMemory, state: ClientState) -> String {
     match memory.ending.as_ref().map(|ending| &ending.why) {
         Some(Why::TaskFailed { reason, .. } | Why::PortTaken { reason, .. }) => reason.clone(),
         Some(Why::Wished { reason }) if state.is_terminal() => reason.clone(),
-        Some(Why::RanTooLong) => "it ran for max_run_duration".to_owned(),
+        Some(why @ (Why::RanTooLong | Why::DiskExceeded { .. })) => sentence(why),
         Some(Why::Wished { .. } | Why::LeaderEnded | Why::MainEnded | Why::EndedBefore) => String::new(),
         None => waiting(memory),
     }

@@ -10,6 +10,7 @@ use schemas::report::AllocationReport;
 use schemas::service::{Check, Service};
 use schemas::task::Task;
 
+use crate::disk::DiskUse;
 use crate::local::{AllocationId, CheckFact, Fact, Observed, Wanted};
 use crate::memory::{Kill, TaskMemory};
 
@@ -21,6 +22,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) group: &'a Group,
     pub(crate) tasks: Option<&'a BTreeMap<String, Observed>>,
     pub(crate) checks: Option<&'a BTreeMap<String, CheckFact>>,
+    pub(crate) disk: Option<DiskUse>,
     pub(crate) reported: Option<&'a AllocationReport>,
     pub(crate) max_kill_timeout: Duration,
     pub(crate) now: Timestamp,

@@ -75,7 +75,9 @@ impl<'a> Fates<'a> {
         let report = self.view.indexes.report(key);
         match report.map(|report| report.state) {
             Some(ClientState::Complete) => Fate::Complete,
-            Some(ClientState::Failed) if report.is_some_and(|report| report.port_taken.is_some()) => Fate::PortTaken,
+            Some(ClientState::Failed) if report.is_some_and(|report| report.port_taken.is_some()) => {
+                Fate::PortTaken
+            }
             Some(ClientState::Failed) => {
                 Fate::Failed { ran_seconds: report.and_then(|report| report.ran_seconds).unwrap_or(0) }
             }

@@ -100,12 +100,7 @@ fn progress(version: u64, roster: Option<&Roster>, fates: &Fates<'_>) -> GroupPr
             }
             (
                 _,
-                Fate::Unplaced
-                | Fate::Unfit
-                | Fate::Complete
-                | Fate::PortTaken
-                | Fate::Lost
-                | Fate::Evicted,
+                Fate::Unplaced | Fate::Unfit | Fate::Complete | Fate::PortTaken | Fate::Lost | Fate::Evicted,
             ) => {}
         }
     }

@@ -100,4 +100,14 @@ fn small_blocks(report: &mut Report, place: &Place, task: &Task) {
     {
         report.error(&place.key("user"), format!("`{user}` is not a user"));
     }
+    if let ("exec", Some(user)) = (task.driver.as_str(), task.user.as_deref().filter(|user| is_root(user))) {
+        let problem = report.warning(&place.key("user"), format!("`{user}` is root"));
+        problem.hint("exec refuses to start it, unless the agent's option `user.denylist` says otherwise");
+    }
+}
+
+/// Whether a user is root, or in its group, on any machine; names that only one machine knows are judged there.
+fn is_root(user: &str) -> bool {
+    let is_zero = |text: &str| text == "root" || text.parse::<u32>() == Ok(0);
+    user.split(':').any(is_zero)
 }

@@ -366,3 +366,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn root_behind_the_walls_of_exec_is_told_before() {
+    let as_user = |driver: &str, user: &str| {
+        said_of_task(json!({ "driver": driver, "config": { "command": "x" }, "user": user }))
+    };
+    for user in ["root", "0", "00", "+0", "0:0", "1000:0", "web:root", "root:web"] {
+        let said = as_user("exec", user);
+        assert!(said.contains(&format!("/user: `{user}` is root")), "{said}");
+        assert!(!as_user("raw_exec", user).contains("/user"));
+    }
+    for user in ["web", "1000", "1000:1000", "${meta.user}", "rooty"] {
+        assert!(!as_user("exec", user).contains("/user"), "{user}");
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod bounds;
 pub mod crash;
+pub mod disk;
 pub mod docker_web;
 pub mod etcd;
 pub mod garbage;

@@ -349,3 +349,27 @@ fn a_batch_group_ends_after_its_longest_time() {
       report default/web.api.0-v0.0 complete v0 ran=30s exit=130 (it ran for max_run_duration)
     ");
 }
+
+#[test]
+fn who_holds_too_much_of_the_disk_has_failed() {
+    let task = |name: &str| json!({"name": name, "logs": {"maxFiles": 1, "maxFileSize": 2}});
+    let after = json!({"name": "after", "lifecycle": {"hook": "poststop"}, "logs": {"disabled": true}});
+    let group = json!({"ephemeralDisk": {"size": 20}, "shutdownDelay": "1m", "restart": {"attempts": 3},
+        "tasks": [task("server"), task("helper"), after]});
+    let node = Node::new().place("service", group).hush();
+    // Eight MB of logs have room of their own.
+    let node = node.hold(8, 20);
+    assert_eq!(node.log, "");
+    let node = node.hold(9, 20);
+    assert_snapshot!(node.log, @r"
+    0s holds 9 and 20 MB:
+      stop default/web.api.0-v0.0/server with SIGINT in 5s: it holds at least 21 MB of the disk, and the group's ephemeral_disk has 20 MB
+      stop default/web.api.0-v0.0/helper with SIGINT in 5s: it holds at least 21 MB of the disk, and the group's ephemeral_disk has 20 MB
+      report default/web.api.0-v0.0 running v0 unhealthy (it holds at least 21 MB of the disk, and the group's ephemeral_disk has 20 MB)
+      report default/web.api.0-v0.0 failed v0 unhealthy ran=0s exit=130 (it holds at least 21 MB of the disk, and the group's ephemeral_disk has 20 MB)
+    ");
+    let memory = &node.local.memory[&node::id()];
+    let events = memory.tasks["server"].events.iter().map(|event| event.kind.as_str());
+    let last: Vec<&str> = events.skip(2).collect();
+    assert_eq!(last, ["Disk Resources Exceeded", "Terminated", "Killed"]);
+}

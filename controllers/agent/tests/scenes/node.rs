@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use agent::{
-    Act, AllocationId, AllocationMemory, CheckFact, CheckStatus, Exit, Fact, Local, Observed, Refusal,
-    VersionFact, Wanted, decide,
+    Act, AllocationId, AllocationMemory, CheckFact, CheckStatus, DiskUse, Exit, Fact, Local, Observed,
+    Refusal, VersionFact, Wanted, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 use schemas::job::JobSpec;
@@ -146,6 +146,13 @@ impl Node {
     pub(crate) fn take_port(mut self, task: &str, port: u16) -> Node {
         self.broken.insert(task.into(), Refusal::PortTaken(port));
         self
+    }
+
+    /// So many MB of logs and of other files were measured.
+    pub(crate) fn hold(mut self, logs_mb: u64, other_mb: u64) -> Node {
+        let held = DiskUse { logs_bytes: logs_mb << 20, other_bytes: other_mb << 20 };
+        self.local.disk.insert(id(), held);
+        self.settle(&format!("holds {logs_mb} and {other_mb} MB"))
     }
 
     pub(crate) fn break_start(mut self, task: &str, fatal: bool) -> Node {
