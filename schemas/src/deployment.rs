@@ -19,8 +19,8 @@ pub struct Deployment {
     pub description: String,
     /// By group.
     pub groups: BTreeMap<String, GroupProgress>,
-    /// The version that the job runs instead since this rollout failed: its latest that worked. The job
-    /// itself stays as its users wrote it; the next version they submit ends the going back.
+    /// The version that the job goes back to since this rollout failed: its latest that worked. The deployment
+    /// controller writes it as the job's next version, unless users have submitted one meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reverted_to: Option<u64>,
     /// When it began, by the controller's clock.

@@ -12,11 +12,12 @@ use serde_json::{Map, Value};
 use crate::codec::Document;
 use crate::group::Group;
 use crate::identity::{Secret, Vault};
-use crate::meta::ObjectMeta;
+use crate::meta::{ManagedFields, ObjectMeta};
 use crate::multiregion::Multiregion;
 use crate::periodic::{Parameterized, Periodic};
 use crate::placement_rules::{Affinity, Constraint, Spread};
 use crate::policy::Reschedule;
+use crate::revert::Revert;
 use crate::rollout::{Migrate, Update};
 use crate::task::Task;
 use crate::unknown::{self, Wrong};
@@ -105,6 +106,12 @@ pub struct Version {
     /// A name that keeps the version from being forgotten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<VersionTag>,
+    /// Why it repeats an earlier one, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revert: Option<Revert>,
+    /// Who owned which field of the job while it was the version: whoever goes back to it gives them back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub managed_fields: Vec<ManagedFields>,
 }
 impl Document for Version {}
 

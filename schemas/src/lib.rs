@@ -39,6 +39,7 @@ pub mod placement_rules;
 pub mod policy;
 pub mod report;
 pub mod resources;
+pub mod revert;
 pub mod rollout;
 pub mod roster;
 pub mod schema;

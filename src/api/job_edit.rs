@@ -7,6 +7,7 @@ use plan::view::{Counters, JobRef, Stored};
 use plan::{View, Write};
 use schemas::job::{Job, Submission, Version};
 use schemas::key::Key;
+use schemas::revert::Revert;
 
 use super::scene::Name;
 
@@ -28,11 +29,13 @@ pub(super) struct Wanted {
     pub job: Job,
     /// The text it was read from, if it is worth keeping.
     pub submission: Option<Submission>,
+    /// Which version it repeats, if it goes back to one.
+    pub revert: Option<Revert>,
 }
 
 /// The writes that turn what is stored into what is wanted.
 pub(super) fn edit(view: &View, stored: Option<&Stored<Job>>, wanted: Wanted, now: Timestamp) -> Edit {
-    let Wanted { mut job, submission } = wanted;
+    let Wanted { mut job, submission, revert } = wanted;
     let old = stored.map(|stored| &stored.value);
     let is_new_version = old.is_none_or(|old| old.spec != job.spec);
     let before = old.map_or_else(|| last_number(view, &job), |old| old.version);
@@ -53,6 +56,8 @@ pub(super) fn edit(view: &View, stored: Option<&Stored<Job>>, wanted: Wanted, no
             created_at: Some(now),
             submission,
             tag: None,
+            revert,
+            managed_fields: job.metadata.managed_fields.clone(),
         };
         writes.push(Write::put(Key::version(&namespace, &name, job.version), &version));
         let forgotten = forgotten(view, &namespace, &name, job.version);

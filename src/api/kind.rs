@@ -75,6 +75,7 @@ const JOB: Words = Words {
     verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
     subresources: &[
         Subresource { name: "plan", group_version: None, kind: "JobPlan", verbs: &["create"] },
+        Subresource { name: "rollback", group_version: None, kind: "Job", verbs: &["create"] },
         Subresource {
             name: "scale",
             group_version: Some(("autoscaling", "v1")),

@@ -33,6 +33,7 @@ mod refusal;
 mod request;
 mod resources;
 mod review;
+mod rollback;
 mod scale;
 mod scene;
 mod selector;

@@ -18,7 +18,8 @@ use super::refusal::Refusal;
 use super::scene::Scene;
 use super::work::Work;
 use super::{
-    core, discovery, epoch, health, liveness, log, openapi, preview, read, review, scale, unreadable, write,
+    core, discovery, epoch, health, liveness, log, openapi, preview, read, review, rollback, scale,
+    unreadable, write,
 };
 use crate::cache::{Cache, Changes};
 use crate::clock::Clock;
@@ -99,6 +100,7 @@ impl Server {
             .merge(unreadable::router())
             .merge(write::router())
             .merge(scale::router())
+            .merge(rollback::router())
             .merge(preview::router())
             .merge(review::router())
             .merge(liveness::router())

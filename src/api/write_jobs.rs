@@ -16,6 +16,7 @@ use super::ownership;
 use super::patch::{self, APPLY, Patch};
 use super::refusal::Refusal;
 use super::resources::catalog;
+use super::rollback::{self, Back};
 use super::scale;
 use super::scene::{Name, Scene, document, part};
 use super::server::Server;
@@ -170,6 +171,23 @@ pub(super) async fn rescale(
     .await
 }
 
+/// Goes back to an earlier version.
+pub(super) async fn rollback(
+    server: &Server,
+    name: &Name,
+    (to, why, seen): (u64, &str, Seen),
+    manner: &Manner,
+) -> Result<Done<Value>, Refusal> {
+    run(server, name, manner, |stored| {
+        let stored = stored.ok_or_else(|| no_job(server, name))?;
+        let back = server.look(|scene| rollback::back(scene.view, (name, stored), (to, why), manner))?;
+        let Back { job, submission, revert } = back;
+        let wanted = Wanted { job, submission, revert: Some(revert) };
+        Ok(Wish { wanted, seen: seen.clone(), warnings: Vec::new(), is_applied: true })
+    })
+    .await
+}
+
 /// What is known of a job that is there and cannot be read.
 fn last_known(server: &Server, name: &Name) -> Option<Stored<Job>> {
     server.look(|scene| job_edit::last_known(scene.view, &name.namespace, &name.name))
@@ -186,7 +204,7 @@ struct Wish {
 
 fn wanted(admitted: Admitted<Job>, seen: Seen, submission: Option<Submission>) -> Wish {
     let Admitted { document: job, warnings } = admitted;
-    Wish { wanted: Wanted { job, submission }, seen, warnings, is_applied: false }
+    Wish { wanted: Wanted { job, submission, revert: None }, seen, warnings, is_applied: false }
 }
 
 async fn run(

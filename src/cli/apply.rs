@@ -83,16 +83,17 @@ pub(super) async fn apply(global: &Global, args: &ApplyArgs) -> Result<(), CliEr
     let connection = global.connect()?;
     let mut applied = Vec::new();
     for document in &documents {
-        let Applied { target, is_stopped } = one(&connection, global, document, &args.how).await?;
+        let Applied { target, version, is_stopped } = one(&connection, global, document, &args.how).await?;
         if is_stopped {
             print::talk(&format!("job {0:?} stays stopped; `encamp job start {0}` lets it run", target.name));
         }
-        applied.push(target);
+        applied.push((target, version));
     }
     if args.wait && args.how.dry.dry_run == DryRun::None {
-        for target in applied.iter().filter(|target| target.kind.singular == "job") {
+        for (target, version) in applied.iter().filter(|(target, _)| target.kind.singular == "job") {
             let timeout = args.timeout.map(schemas::duration::Duration::to_std);
-            monitor::follow(&connection, &target.namespace, &target.name, timeout).await?;
+            let job = (target.namespace.as_str(), target.name.as_str());
+            monitor::follow(&connection, job, *version, timeout).await?;
         }
     }
     Ok(())
@@ -107,7 +108,7 @@ pub(super) async fn run(global: &Global, args: &RunArgs) -> Result<(), CliError>
     let is_dry = args.how.dry.dry_run != DryRun::None;
     let connection = global.connect()?;
     for document in documents {
-        let Applied { target, is_stopped } = one(&connection, global, &document, &args.how).await?;
+        let Applied { target, version, is_stopped } = one(&connection, global, &document, &args.how).await?;
         let declares_stop = document.value()["spec"]["stop"] == true;
         if is_stopped && !declares_stop && !is_dry {
             start(&connection, &target).await?;
@@ -115,7 +116,7 @@ pub(super) async fn run(global: &Global, args: &RunArgs) -> Result<(), CliError>
         if args.detach || is_dry {
             continue;
         }
-        let following = monitor::follow(&connection, &target.namespace, &target.name, None);
+        let following = monitor::follow(&connection, (&target.namespace, &target.name), version, None);
         tokio::select! { biased;
             result = following => result?,
             _ = tokio::signal::ctrl_c() => {
@@ -159,10 +160,11 @@ async fn one(
     }
     let sent = send(connection, &target, &value, how).await;
     let answer = sent.map_err(|error| with_ways_out(document.explained(error)))?;
+    let version = answer["metadata"]["generation"].as_u64();
     let output = print::parse_output(&how.output)?;
     if output != print::Output::Table {
         print::print_document(&answer, &output)?;
-        return Ok(Applied { target, is_stopped: answer["spec"]["stop"] == true });
+        return Ok(Applied { target, version, is_stopped: answer["spec"]["stop"] == true });
     }
     let done = match &before {
         None => "created",
@@ -171,7 +173,7 @@ async fn one(
     };
     let mark = how.dry.dry_run.mark();
     print::out(&format!("{} {:?} {done}{mark}", target.kind.singular, target.name));
-    Ok(Applied { target, is_stopped: answer["spec"]["stop"] == true })
+    Ok(Applied { target, version, is_stopped: answer["spec"]["stop"] == true })
 }
 
 /// A conflict with what is to be done about it.
@@ -188,6 +190,8 @@ pub(super) fn with_ways_out(error: CliError) -> CliError {
 /// What came of a document.
 struct Applied {
     target: Target,
+    /// The version that it is now.
+    version: Option<u64>,
     /// It is a job that somebody stopped, and the file does not say otherwise.
     is_stopped: bool,
 }

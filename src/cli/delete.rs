@@ -178,5 +178,5 @@ pub(super) async fn start(global: &Global, args: &StartArgs) -> Result<(), CliEr
     if args.detach {
         return Ok(());
     }
-    monitor::follow(&connection, &target.namespace, &target.name, None).await
+    monitor::follow(&connection, (&target.namespace, &target.name), None, None).await
 }

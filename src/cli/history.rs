@@ -71,6 +71,13 @@ impl Versions {
         let since = version["metadata"]["creationTimestamp"].as_str().unwrap_or_default();
         let current = if version["spec"]["current"] == true { ", the current one" } else { "" };
         print::out(&format!("Version {number}{current}, registered {since}"));
+        let revert = &version["spec"]["revert"];
+        if let (Some(by), Some(why)) = (revert["by"].as_str(), revert["why"].as_str()) {
+            print::out(&format!(
+                "  {by} went back to version {} from {}: {why}",
+                revert["to"], revert["from"]
+            ));
+        }
         match at.checked_sub(1).map(|before| &self.0[before]) {
             None => print::out("  nothing older is remembered to compare it with"),
             Some((older, before)) => {

@@ -23,6 +23,7 @@ mod monitor;
 mod operator;
 mod plan;
 mod print;
+mod revert;
 mod scale;
 mod status;
 mod tree;

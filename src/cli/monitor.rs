@@ -60,16 +60,17 @@ enum Standing {
     Unplaced(String),
 }
 
-/// Follows a job until it is healthy (or done, for batch jobs), has failed, or time is up.
+/// Follows a version of a job (the current one if none is said) until it is healthy (or done, for batch jobs), has
+/// failed, or time is up.
 pub(super) async fn follow(
     connection: &Connection,
-    namespace: &str,
-    job: &str,
+    (namespace, job): (&str, &str),
+    asked: Option<u64>,
     timeout: Option<Duration>,
 ) -> Result<(), CliError> {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let path = format!("{ROOT}/namespaces/{namespace}/jobs?fieldSelector=metadata.name%3D{}", quoted(job));
-    let mut told = Told::default();
+    let mut told = Told { asked, ..Told::default() };
     loop {
         let listed = connection.get(path.clone()).await?;
         let from = listed["metadata"]["resourceVersion"].as_str().unwrap_or("0").to_owned();
@@ -134,6 +135,8 @@ impl End {
 /// What was said already.
 #[derive(Default)]
 struct Told {
+    /// The version that is followed.
+    asked: Option<u64>,
     last: String,
     reminder: String,
     unplaced_since: Option<Instant>,
@@ -141,7 +144,8 @@ struct Told {
 
 impl Told {
     fn judge(&mut self, job: &Value) -> Option<End> {
-        let standing = standing(job);
+        let generation = job["metadata"]["generation"].as_u64().unwrap_or_default();
+        let standing = standing(job, *self.asked.get_or_insert(generation));
         let text = match &standing {
             Standing::Good(text)
             | Standing::Bad(text)
@@ -184,9 +188,18 @@ impl Told {
     }
 }
 
-/// Judges a job by what the server says of it.
-fn standing(job: &Value) -> Standing {
+/// Judges a version of a job by what the server says of the job.
+fn standing(job: &Value, asked: u64) -> Standing {
     let status = &job["status"];
+    let revert = &status["revert"];
+    // Whoever asked for a version did not ask for the one that took its place.
+    if revert["from"].as_u64().is_some_and(|from| from >= asked) {
+        let why = revert["why"].as_str().unwrap_or("it failed");
+        return Standing::Bad(format!(
+            "version {} was left: {why}; version {} runs again, as version {}",
+            revert["from"], revert["to"], job["metadata"]["generation"]
+        ));
+    }
     let conditions: BTreeMap<&str, &Value> = status["conditions"]
         .as_array()
         .into_iter()

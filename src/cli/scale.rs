@@ -68,7 +68,11 @@ pub(super) async fn scale(global: &Global, args: &ScaleArgs) -> Result<(), CliEr
     let ask = Ask::path(format!("{path}?fieldManager={FIELD_MANAGER}-scale"));
     connection.send(Method::PATCH, ask.json("application/json-patch+json", &patch)).await?;
     print::out(&format!("job {job:?} group {:?} scaled to {count}", groups[at]));
-    if args.detach { Ok(()) } else { monitor::follow(&connection, &global.namespace(), job, None).await }
+    if args.detach {
+        Ok(())
+    } else {
+        monitor::follow(&connection, (&global.namespace(), job), None, None).await
+    }
 }
 
 fn meant(args: &ScaleArgs) -> Result<(String, Option<String>, u32), CliError> {

@@ -8,8 +8,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::connection::{CliError, Connection, DEFAULT_ADDRESS};
 use super::living::Wanted;
 use super::{
-    apply, delete, describe, diff, get, history, init, local, logs, operator, plan, print, scale, status,
-    wait, why, words,
+    apply, delete, describe, diff, get, history, init, local, logs, operator, plan, print, revert, scale,
+    status, wait, why, words,
 };
 
 /// Runs jobs on machines: containers, plain binaries and more, from one job file.
@@ -140,6 +140,9 @@ enum JobCommand {
     Inspect(status::NameArgs),
     /// = `encamp get jobversions` of one job
     History(history::HistoryArgs),
+    /// Go back: an earlier version becomes the next one.
+    #[command(alias = "rollback")]
+    Revert(revert::RevertArgs),
     /// = `encamp get allocations` of one job
     Allocs(status::AllocsArgs),
     /// = `encamp get deployments` of one job
@@ -270,6 +273,7 @@ async fn ask(global: &Global, command: Command) -> Result<ExitCode, CliError> {
         Command::Wait(args) => wait::wait(global, &args).await?,
         Command::Why(args) => why::why(global, &args).await?,
         Command::Job(JobCommand::Inspect(args)) => status::inspect(global, &args).await?,
+        Command::Job(JobCommand::Revert(args)) => revert::revert(global, &args).await?,
         Command::Job(JobCommand::History(args)) => history::history(global, &args).await?,
         Command::Job(JobCommand::Allocs(args)) => {
             status::of_job(global, ("allocations", ""), (&args.job, Wanted::of(args.all))).await?;

@@ -60,6 +60,7 @@ over_both_stores! {
     system_job_runs_on_every_node: 3 agents, scenarios::kinds::system_job_runs_on_every_node;
     all_of_none_is_told_as_none: 1 agents, scenarios::rules::all_of_none_is_told_as_none;
     neighbours_move_apart: 2 agents, scenarios::rules::neighbours_move_apart;
+    a_version_that_fails_is_gone_back_from: 1 agents, scenarios::reverts::a_version_that_fails_is_gone_back_from;
     scale_up_and_down: 1 agents, scenarios::web::scale_up_and_down;
     rolling_update_never_fails_a_client: 1 agents, scenarios::web::rolling_update_never_fails_a_client;
     broken_version_leaves_the_old_one: 1 agents, scenarios::web::broken_version_leaves_the_old_one;

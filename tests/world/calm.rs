@@ -78,6 +78,56 @@ fn an_update_keeps_enough_healthy() {
     });
 }
 
+/// Rules about neighbours move what has too many of them, and only that.
+#[test]
+fn neighbours_that_may_not_be_together_part() {
+    tell(4, async |stage| {
+        let mut web = job("web", "service", 2, 0);
+        web["spec"]["constraints"] = json!([{"attribute": "${node.unique.name}", "value": "n1"}]);
+        grant(stage, Wish::submit(&web)).await?;
+        let on = |stage: &Stage| -> Vec<Key> {
+            let view = stage.checker.view();
+            let web = JobRef { namespace: "default".into(), job: "web".into() };
+            let placed = view.indexes.placements_of_job(&web).filter(|key| !view.indexes.is_gone(key));
+            placed.cloned().collect()
+        };
+        let before = on(stage);
+        let apart = json!({"constraints": [{"operator": "distinct_hosts"}]});
+        grant(stage, Wish::change("web", &apart)).await?;
+        let after = on(stage);
+        let nodes: Vec<&str> = after.iter().map(|key| key.segment(1)).collect();
+        assert_eq!(nodes, ["n1", "n2"], "{after:?}\n{}", stage.trace.tail(40));
+        assert!(before.contains(&after[0]), "{before:?} {after:?}\n{}", stage.trace.tail(40));
+        stage.be_silent().await
+    });
+}
+
+/// What does not work is gone back from once, as a version of its own, as often as it is asked for; what people asked
+/// for meanwhile counts.
+#[test]
+fn a_version_that_fails_is_gone_back_from() {
+    tell(5, async |stage| {
+        let reverts = |stage: &Stage| -> Vec<(u64, u64, u64)> {
+            let versions = stage.checker.view().versions.under(&["versions", "default", "beta"]);
+            let told = versions.filter_map(|(_, stored)| {
+                let revert = stored.value.revert.as_ref()?;
+                Some((stored.value.number, revert.from, revert.to))
+            });
+            let mut told: Vec<_> = told.collect();
+            told.sort_unstable();
+            told
+        };
+        grant(stage, Wish::submit(&job("beta", "service", 2, 0))).await?;
+        for _ in 0..2 {
+            stage.ask(Wish::submit(&job("beta", "service", 2, 3)));
+            stage.pass(Duration::from_secs(1)).await?;
+            stage.converge(Duration::from_secs(400)).await?;
+        }
+        assert_eq!(reverts(stage), [(3, 2, 1), (5, 4, 3)], "{}", stage.trace.tail(40));
+        stage.be_silent().await
+    });
+}
+
 /// The same name again and again, each time before anybody has tidied up after the last.
 async fn live_again_and_again(stage: &mut Stage) -> Result<(), Broken> {
     for life in 0..8 {

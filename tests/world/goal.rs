@@ -88,10 +88,12 @@ impl Goal<'_> {
         if is_watched && !status.is_some_and(DeploymentStatus::is_terminal) {
             self.unmet.push(format!("the rollout of {key} v{} is {rollout:?}", job.version));
         }
-        // After a way back, an older version says what is to run.
-        let back = rollout.and_then(|rollout| rollout.reverted_to);
-        let back = back.and_then(|number| self.view.versions.get(&Key::version(namespace, name, number)));
-        let spec = back.map_or(&job.spec, |version| &version.spec);
+        let has_to_go_back = status == Some(DeploymentStatus::Failed)
+            && rollout.and_then(|rollout| rollout.reverted_to).is_some();
+        if has_to_go_back {
+            self.unmet.push(format!("{key} v{} has failed and is still the newest", job.version));
+        }
+        let spec = &job.spec;
         let reference = JobRef { namespace: namespace.to_owned(), job: name.to_owned() };
         for group in &spec.groups {
             let group_ref = reference.group(&group.name);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::View;
 use plan::view::Table;
+use schemas::deployment::DeploymentStatus;
 use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::{Placement, Wish};
@@ -15,6 +16,7 @@ pub(crate) fn broken(view: &View) -> Vec<String> {
     found.extend(promises(view));
     found.extend(references(view));
     found.extend(rollouts(view));
+    found.extend(reverts(view));
     found
 }
 
@@ -74,6 +76,39 @@ fn rollouts(view: &View) -> Vec<String> {
     }
     let doubled = active.into_iter().filter(|(_, count)| *count > 1);
     doubled.map(|(job, count)| format!("I11: {job:?} has {count} rollouts under way")).collect()
+}
+
+/// I13: what is gone back to worked, is repeated as it was, and follows right after the one that failed; what repeats
+/// it and fails too is not gone back from to the same.
+fn reverts(view: &View) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, stored) in view.versions.iter() {
+        let Some(revert) = &stored.value.revert else { continue };
+        let (namespace, job) = (key.segment(1), key.segment(2));
+        let status = |number: u64| {
+            let rollout = view.deployments.get(&Key::deployment(namespace, job, number));
+            rollout.map(|rollout| rollout.status)
+        };
+        let of = |number: u64| view.versions.get(&Key::version(namespace, job, number));
+        let is_kept = of(revert.to).is_none_or(|earlier| earlier.spec == stored.value.spec);
+        let is_other = of(revert.from).is_none_or(|left| left.spec != stored.value.spec);
+        let rules = [
+            (is_kept, "is not what it repeats"),
+            (is_other, "changes nothing"),
+            (revert.from + 1 == stored.value.number, "does not follow what failed"),
+            (
+                status(revert.from).is_none_or(|status| status == DeploymentStatus::Failed),
+                "left what had not failed",
+            ),
+            (
+                status(revert.to).is_none_or(|status| status == DeploymentStatus::Successful),
+                "repeats what never worked",
+            ),
+        ];
+        let broken = rules.into_iter().filter(|(is_right, _)| !is_right);
+        found.extend(broken.map(|(_, what)| format!("I13: {key} {what}")));
+    }
+    found
 }
 
 /// I1 and I6: a placement is made for a slot that exists, of a job that runs, on a node that takes work.

@@ -14,7 +14,7 @@ use schemas::roster::Roster;
 
 use crate::fate::Fates;
 use crate::target::Target;
-use crate::{counted, every_node, misplaced, recovery, removal, rollout};
+use crate::{counted, every_node, misplaced, recovery, removal, revert, rollout};
 
 /// Decides what must exist of every job.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,10 +65,15 @@ impl Controller for Deployer {
 
 /// A job that should be what it says.
 fn keep(view: &View, job: &JobRef, document: &Job, now: Timestamp) -> Plan<Write> {
-    let Some(target) = Target::of(view, job, document) else {
-        return Plan::nothing(&job.job, format!("version {} is not in the store yet", document.version));
-    };
+    let target = Target::of(view, job, document);
     let rollout = recovery::rollout(view, job, target.version);
+    let back = revert::back(view, job, document, rollout.as_deref(), now);
+    if !back.is_empty() {
+        let mut draft = Draft::new(view);
+        draft.add(&[Key::deployment(&job.namespace, &job.job, target.version)], back);
+        let why = format!("version {} failed: going back", target.version);
+        return Plan { steps: draft.steps(), ..Plan::nothing(&job.job, why) };
+    }
     let Wanted { rosters, unknown, mut plan } = wanted(view, job, &target, rollout.as_deref(), now);
     let mut draft = Draft::new(view);
     let rests_on = [Key::job(&job.namespace, &job.job)];
@@ -153,7 +158,7 @@ fn wanted(
 fn rests_on_unreadable(target: &Target<'_>, roster: &Roster) -> bool {
     let every = roster.every_node.iter().flat_map(|every| every.nodes.values().chain([&every.default]));
     let mut specs = roster.slots.iter().map(|run| &run.slot).chain(every).map(|slot| slot.spec);
-    specs.any(|spec| spec != target.runs && target.is_unreadable(spec))
+    specs.any(|spec| spec != target.version && target.is_unreadable(spec))
 }
 
 /// The job of a placement; of one that is gone, whatever jobs its name may belong to.

@@ -92,8 +92,7 @@ fn moved_on(target: &Target<'_>, group: &Group, slot: &Slot, fate: Fate, now: Ti
     }
 }
 
-/// The slot that takes an old one's place. Its name is new: a version that is gone back to keeps the number
-/// of the one that failed, and counts its attempts on.
+/// The slot that takes an old one's place, under a new name.
 pub(crate) fn successor(target: &Target<'_>, old: &Slot) -> Slot {
     let attempt = if old.version == target.version { old.attempt + 1 } else { 0 };
     Slot { attempt, ..first(target) }
@@ -101,7 +100,7 @@ pub(crate) fn successor(target: &Target<'_>, old: &Slot) -> Slot {
 
 /// A new slot.
 pub(crate) fn first(target: &Target<'_>) -> Slot {
-    Slot { spec: target.runs, ..Slot::new(target.version) }
+    Slot::new(target.version)
 }
 
 fn until(slot: &Slot) -> Option<Timestamp> {

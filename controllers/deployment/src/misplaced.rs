@@ -42,7 +42,7 @@ pub(crate) fn misplaced(
     target: &Target<'_>,
     rosters: &BTreeMap<&str, &Roster>,
 ) -> Misplaced {
-    let is_open = |roster: &Roster| roster.slots.iter().any(|run| run.slot.spec != target.runs);
+    let is_open = |roster: &Roster| roster.slots.iter().any(|run| run.slot.spec != target.version);
     if target.is_stopped
         || target.spec.job_type.is_per_node()
         || !rosters.values().any(|roster| is_open(roster))
@@ -88,10 +88,10 @@ fn of_group<'f>(
         let index = Index::Number(number);
         let is_placed = matches!(fates.fate(&index, slot), Fate::Placed { .. });
         let Some(node) = fates.node(&index, slot).filter(|_| is_placed) else { continue };
-        let is_settled = slot.spec == target.runs;
+        let is_settled = slot.spec == target.version;
         // One that is replaced anyway leaves its place.
         let (next, is_old) = taking_over.slot(slot.clone());
-        if is_settled || (!is_old && next.spec == target.runs) {
+        if is_settled || (!is_old && next.spec == target.version) {
             standing.push(Standing { group: at, number, node, is_settled });
         }
     }

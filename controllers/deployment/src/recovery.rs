@@ -61,7 +61,7 @@ pub(crate) fn version(view: &View, job: &JobRef, document: &Job, now: Timestamp)
     let key = Key::version(&job.namespace, &job.job, document.version);
     view.is_unreadable(&key).then(|| {
         let (number, spec) = (document.version, document.spec.clone());
-        Write::put(key, &Version { number, spec, created_at: Some(now), submission: None, tag: None })
+        Write::put(key, &Version { number, spec, created_at: Some(now), ..Version::default() })
     })
 }
 

@@ -11,6 +11,7 @@ use schemas::key::Key;
 use schemas::roster::{Index, Roster, Slot, SlotState};
 
 use crate::fate::{Fate, Fates};
+use crate::revert::leads_elsewhere;
 use crate::target::Target;
 
 /// What the deployment documents should say, and when to look again.
@@ -151,7 +152,7 @@ fn outcome(
     target: &Target<'_>,
     deployment: &Deployment,
     rosters: &BTreeMap<String, Roster>,
-    stable: Option<u64>,
+    stable: Stable,
     now: Timestamp,
 ) -> Outcome {
     let is = |status, description: &str| Outcome {
@@ -190,9 +191,12 @@ fn outcome(
     if !group.update.is_some_and(|update| update.auto_revert()) {
         return is(DeploymentStatus::Failed, &why);
     }
-    let next = stable
-        .map_or("no earlier version worked".to_owned(), |stable| format!("going back to version {stable}"));
-    Outcome { reverted_to: stable, ..is(DeploymentStatus::Failed, &format!("{why}; {next}")) }
+    let (reverted_to, next) = match stable {
+        Stable::None => (None, "no earlier version worked".to_owned()),
+        Stable::Same(number) => (None, format!("version {number}, which worked last, is the same")),
+        Stable::At(number) => (Some(number), format!("going back to version {number}")),
+    };
+    Outcome { reverted_to, ..is(DeploymentStatus::Failed, &format!("{why}; {next}")) }
 }
 
 /// Why a group's part of the rollout is lost, if it is.
@@ -227,15 +231,32 @@ fn is_unproved(rollout: &Deployment) -> bool {
     !rollout.groups.is_empty() && rollout.groups.values().all(|group| group.desired == 0)
 }
 
+/// The latest earlier version that worked.
+enum Stable {
+    /// There is none, or it is forgotten.
+    None,
+    /// It wants just what failed.
+    Same(u64),
+    /// It wants something else.
+    At(u64),
+}
+
 /// The latest earlier version whose rollout succeeded, with at least one instance, and that is still known.
-fn latest_stable(view: &View, job: &JobRef, target: &Target<'_>) -> Option<u64> {
-    view.deployments
+fn latest_stable(view: &View, job: &JobRef, target: &Target<'_>) -> Stable {
+    let version = |number: u64| view.versions.get(&Key::version(&job.namespace, &job.job, number));
+    let latest = view
+        .deployments
         .under(&["deployments", &job.namespace, &job.job])
         .filter(|(_, stored)| {
             stored.value.status == DeploymentStatus::Successful && !is_unproved(&stored.value)
         })
         .filter_map(|(key, _)| key.segment(3).parse::<u64>().ok())
-        .filter(|version| *version < target.version)
-        .filter(|version| view.versions.get(&Key::version(&job.namespace, &job.job, *version)).is_some())
-        .max()
+        .filter(|number| *number < target.version)
+        .filter_map(|number| Some((number, version(number)?)))
+        .max_by_key(|(number, _)| *number);
+    match latest {
+        None => Stable::None,
+        Some((number, version)) if leads_elsewhere(version, target.spec) => Stable::At(number),
+        Some((number, _)) => Stable::Same(number),
+    }
 }

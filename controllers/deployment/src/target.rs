@@ -12,37 +12,25 @@ use schemas::job::{Job, JobSpec};
 use schemas::key::Key;
 use schemas::roster::{Slot, SlotState};
 
-use crate::recovery;
 use crate::rolling::Course;
 
 /// What should run.
 pub(crate) struct Target<'a> {
     view: &'a View,
     job: &'a JobRef,
-    /// The job's version: new allocations carry it in their names.
+    /// The job's version.
     pub(crate) version: u64,
-    /// The version whose specification runs: an older one after a rollout was reverted.
-    pub(crate) runs: u64,
-    /// That specification.
+    /// Its specification.
     pub(crate) spec: &'a JobSpec,
     /// Nothing should run.
     pub(crate) is_stopped: bool,
 }
 
 impl<'a> Target<'a> {
-    /// What the job, its history and its rollout say; nothing while the version is not known.
-    pub(crate) fn of(view: &'a View, job: &'a JobRef, document: &'a Job) -> Option<Target<'a>> {
-        let version = document.version;
-        let rollout = recovery::rollout(view, job, version);
-        let reverted = rollout
-            .filter(|rollout| rollout.status == DeploymentStatus::Failed)
-            .and_then(|rollout| rollout.reverted_to);
-        let (runs, spec) = match reverted {
-            Some(earlier) => (earlier, spec_of(view, job, earlier)?),
-            None => (version, &document.spec),
-        };
+    /// What the job says.
+    pub(crate) fn of(view: &'a View, job: &'a JobRef, document: &'a Job) -> Target<'a> {
         let is_stopped = document.spec.stop || document.spec.is_template();
-        Some(Target { view, job, version, runs, spec, is_stopped })
+        Target { view, job, version: document.version, spec: &document.spec, is_stopped }
     }
 
     /// Whether a version of the job is in the store and cannot be read.
@@ -71,7 +59,7 @@ impl<'a> Target<'a> {
     /// What going from an earlier version to the target does to a group. Of a version that is forgotten
     /// nothing is known, so its allocations are replaced.
     fn effect(&self, from: u64, group: &Group) -> Effect {
-        if from == self.runs {
+        if from == self.version {
             return Effect::Unchanged;
         }
         let forgotten = || Effect::Destructive { reasons: vec![format!("version {from} is forgotten")] };
@@ -82,9 +70,17 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Which way a rollout leads.
+    /// Which way a rollout leads: back, if its version repeats an earlier one since that between failed.
     pub(crate) fn course(&self) -> Course {
-        if self.runs == self.version { Course::Forward } else { Course::Back }
+        let (namespace, job) = (&self.job.namespace, &self.job.job);
+        let version = self.view.versions.get(&Key::version(namespace, job, self.version));
+        let left = version.and_then(|version| version.revert.as_ref()).map(|revert| revert.from);
+        let left = left.and_then(|left| self.view.deployments.get(&Key::deployment(namespace, job, left)));
+        match left.map(|rollout| rollout.status) {
+            Some(DeploymentStatus::Failed) => Course::Back,
+            Some(DeploymentStatus::Running | DeploymentStatus::Successful | DeploymentStatus::Cancelled)
+            | None => Course::Forward,
+        }
     }
 
     /// How many may be replaced at a time, if replacing is done in steps and watched by a rollout.
@@ -109,18 +105,18 @@ impl<'t, 'a> TakingOver<'t, 'a> {
     /// A slot that takes the target over in place if it can, and whether it must be replaced instead.
     pub(crate) fn slot(&mut self, slot: Slot) -> (Slot, bool) {
         let TakingOver { target, group, effects } = self;
-        if slot.spec != target.runs && target.is_unreadable(slot.spec) {
+        if slot.spec != target.version && target.is_unreadable(slot.spec) {
             // What a change from there would do is not known: the instance stays as it is.
             return (slot, false);
         }
         match effects.entry(slot.spec).or_insert_with(|| target.effect(slot.spec, group)) {
             // One that was given up has nothing to take a change over: a new version is a new chance.
             Effect::Unchanged | Effect::InPlace { .. }
-                if slot.state == SlotState::Failed && slot.spec != target.runs =>
+                if slot.state == SlotState::Failed && slot.spec != target.version =>
             {
                 (slot, true)
             }
-            Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: target.runs, ..slot }, false),
+            Effect::Unchanged | Effect::InPlace { .. } => (Slot { spec: target.version, ..slot }, false),
             Effect::Destructive { .. } | Effect::Create | Effect::Destroy => (slot, true),
         }
     }

@@ -7,6 +7,7 @@ use crate::Deployer;
 
 mod neighbours;
 mod nothing;
+mod reverts;
 
 /// Everything decided at `seconds`.
 fn decide(picture: &str, seconds: i64) -> String {
@@ -105,27 +106,6 @@ fn a_rollout_without_progress_fails_and_may_go_back() {
     assert_snapshot!(decide(&failing, 60), @r#"
         deployment web v2 failed api=2/1/0/1@+60 reverted_to=1: group "api": no further instance became healthy within 10m; going back to version 1
         "#);
-    let reverted = format!("{picture} · deployment web v2 failed api=2/1/0/1@+60 reverted_to=1");
-    assert_snapshot!(decide(&reverted, 61), @r"roster web.api 0=v2.1+v1 1=v1.0");
-}
-
-#[test]
-fn a_way_back_goes_on_whatever_fails_meanwhile() {
-    let picture = "version web v1 count=2 image=1 max_parallel=1 · job web v2 count=2 image=2 max_parallel=1
-        node n1 · deployment web v2 failed reverted_to=1 · place web.api.0-v2.0 on n1
-        report web.api.0-v2.0 running healthy";
-    let crashing = "roster web.api 0=v2.0 1=v1.3!3~+90";
-    assert_snapshot!(decide(&format!("{picture} · {crashing}"), 61), @r"
-        roster web.api 0=v2.1+v1 1=v1.3!3~+90
-        wake at +90
-        ");
-    let unhealthy = "roster web.api 0=v2.0 1=v1.0 · place web.api.1-v1.0 on n1
-        report web.api.1-v1.0 running unhealthy";
-    assert_snapshot!(decide(&format!("{picture} · {unhealthy}"), 61), @r"roster web.api 0=v2.1+v1 1=v1.0");
-    let given_up = "roster web.api 0=v2.0 1=v1.0~failed";
-    assert_snapshot!(decide(&format!("{picture} · {given_up}"), 61), @r"roster web.api 0=v2.1+v1 1=v1.0~failed");
-    let coming = "roster web.api 0=v2.0 1=v2.1+v1";
-    assert_snapshot!(decide(&format!("{picture} · {coming}"), 61), @"");
 }
 
 #[test]
@@ -334,7 +314,14 @@ fn a_rollout_that_cannot_be_read_is_derived_from_its_instances() {
         node n1 · deployment web v1 successful";
     let garbage = "garbage /deployments/default/web/2";
     assert_snapshot!(mended(&format!("{picture} · roster web.api 0=v2.0 1-2=v1.0 · {garbage}")), @"deployment web v2 running api=3/0/0/0");
-    assert_snapshot!(mended(&format!("{picture} · roster web.api 0=v2.1+v1 1-2=v1.0 · {garbage}")), @"deployment web v2 failed reverted_to=1: its document could not be read and was derived from the instances");
+    assert_snapshot!(mended(&format!("{picture} · roster web.api 0=v2.1+v1 1-2=v1.0 · {garbage}")), @r"
+        job web v3
+        version web v3: deployment controller went from 2 back to 1: its document could not be read and was derived from the instances
+        deployment web v2 failed reverted_to=1: its document could not be read and was derived from the instances
+        note web: version 2 failed: going back
+        deployment web v3 running api=3/0/0/0
+        roster web.api 0=v2.1+v3 1-2=v1.0+v3
+        ");
     assert_snapshot!(mended("job web type=batch · roster web.api 0=v1.0 · garbage /deployments/default/web/1"), @"delete /deployments/default/web/1");
     assert_snapshot!(mended("job web v2 · roster web.api 0=v2.0 · deployment web v2 successful api=1/1/1/0 · garbage /deployments/default/web/1"), @"deployment web v1 cancelled: version 2 took over");
 }

@@ -33,4 +33,4 @@ pub use options::{Files, Format, Options};
 pub use render::render;
 pub use schema::Foreign;
 pub use source::{MAX_BYTES, Range, Source, Span};
-pub use write::{to_hcl, to_json, to_yaml};
+pub use write::{sparse_spec, to_hcl, to_json, to_yaml};

@@ -169,6 +169,10 @@ impl Call<'_> {
                 ("application/hcl", json!({"type": "string"})),
                 ("application/apply-patch+yaml", kind),
             ],
+            ("create", "rollback") => {
+                let asked = rollback();
+                vec![("application/json", asked.clone()), ("application/yaml", asked)]
+            }
             ("update", "scale") => vec![("application/json", kind.clone()), ("application/yaml", kind)],
             ("create" | "update", _) => {
                 let text = json!({"type": "string"});
@@ -214,6 +218,15 @@ impl Call<'_> {
             (_, verb) => verb,
         }
     }
+}
+
+/// What a rollback asks for.
+fn rollback() -> Value {
+    json!({"type": "object", "required": ["version"], "properties": {
+        "version": {"type": "integer", "description": "The version to go back to."},
+        "why": {"type": "string", "description": "Why, for the history."},
+        "metadata": {"type": "object", "properties": {"resourceVersion": {"type": "string"}}},
+    }})
 }
 
 /// A reference to a type.

@@ -8,6 +8,7 @@ use schemas::deployment::{Deployment, DeploymentStatus};
 use schemas::job::Job;
 use schemas::key::Key;
 use schemas::meta::Condition;
+use schemas::revert::Revert;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -42,6 +43,9 @@ pub(in crate::api) struct JobStatus {
     /// The rollout of the current version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<Rollout>,
+    /// Which version the current one repeats, if somebody went back, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revert: Option<Revert>,
     /// `Available`, `Progressing`, `Placed` and, for batch jobs, `Complete`; `Unreadable` while a document of it
     /// cannot be read.
     pub conditions: Vec<Condition>,
@@ -151,6 +155,7 @@ fn status(scene: &Scene<'_>, job: &Job, deployment: Option<&Deployment>) -> JobS
         .collect();
     let all = sum(&groups);
     let generation = job.version;
+    let version = Key::version(&job.metadata.namespace, &job.metadata.name, generation);
     let is_batch = job.spec.job_type.is_batch();
     let ready = if is_batch { all.complete } else { all.healthy };
     let rollout = deployment.map(|deployment| Rollout {
@@ -170,6 +175,7 @@ fn status(scene: &Scene<'_>, job: &Job, deployment: Option<&Deployment>) -> JobS
         counts: all,
         groups,
         deployment: rollout,
+        revert: scene.view.versions.get(&version).and_then(|version| version.revert.clone()),
     }
 }
 

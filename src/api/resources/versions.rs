@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use schemas::job::{JobSpec, Submission, VersionTag};
 use schemas::key::Key;
 use schemas::meta::ObjectMeta;
+use schemas::revert::Revert;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::kind::Kind;
 use crate::api::scene::{Name, Scene, document, job_labels, part};
@@ -24,6 +25,9 @@ pub(in crate::api) struct JobVersionSpec {
     /// A name that keeps the version from being forgotten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<VersionTag>,
+    /// Which version it repeats, if somebody went back, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revert: Option<Revert>,
     /// The text it was read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub submission: Option<Submission>,
@@ -43,8 +47,18 @@ pub(in crate::api) const COLUMNS: &[Column] = &[
         })
     },
     Column::text("Tag", "The name that keeps it", |version, _| text(version, "/spec/tag/name")),
+    Column::text("Origin", "Who submitted it, if somebody went back to an earlier version", |version, _| {
+        origin(version)
+    }),
     AGE,
+    Column::text("Why", "Why somebody went back", |version, _| text(version, "/spec/revert/why")).wide(),
 ];
+
+fn origin(version: &Value) -> Value {
+    let revert = &version["spec"]["revert"];
+    let Some(by) = revert["by"].as_str() else { return json!("<none>") };
+    json!(format!("{by}: back to {} from {}", revert["to"], revert["from"]))
+}
 
 /// `<job>-v<number>`
 pub(in crate::api) fn name_of(job: &str, version: &str) -> String {
@@ -90,6 +104,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         version: number,
         current: current.is_some_and(|job| job.version == number),
         tag: version.tag.clone(),
+        revert: version.revert.clone(),
         submission: version.submission.clone(),
         template: version.spec.clone(),
     };

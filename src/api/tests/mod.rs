@@ -2,6 +2,7 @@
 
 mod applying;
 mod losing;
+mod reverting;
 mod showing;
 mod unreadable;
 mod watching;

@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod kubectl_verbs;
 pub mod openapi;
 pub mod pairs;
+pub mod reverts;
 pub mod rules;
 pub mod waiting;
 pub mod web;

@@ -9,4 +9,5 @@ mod yaml;
 
 pub use hcl::to_hcl;
 pub use json::to_json;
+pub use sparse::sparse_spec;
 pub use yaml::to_yaml;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::job::Job;
+use crate::job::{Job, JobSpec};
 use crate::text::API_VERSION;
 use crate::text::schema::{Schema, Shape};
 use crate::text::shape::SCHEMA;
@@ -19,9 +19,14 @@ pub(super) fn document(job: &Job) -> Value {
     if !job.metadata.namespace.is_empty() && job.metadata.namespace != "default" {
         metadata.insert("namespace".to_owned(), json!(job.metadata.namespace));
     }
-    let spec = serde_json::to_value(&job.spec).expect("a job is plain values with text keys");
-    let spec = sparse(&SCHEMA, &Shape::Struct(SCHEMA.root.clone()), spec);
+    let spec = sparse_spec(&job.spec);
     json!({"apiVersion": API_VERSION, "kind": "Job", "metadata": metadata, "spec": spec})
+}
+
+/// What a job is to do, as people write it: no defaults.
+pub fn sparse_spec(spec: &JobSpec) -> Value {
+    let spec = serde_json::to_value(spec).expect("a job is plain values with text keys");
+    sparse(&SCHEMA, &Shape::Struct(SCHEMA.root.clone()), spec)
 }
 
 /// A value without the fields that have their default.
