@@ -87,9 +87,9 @@ fn trouble(allocation: &Value) -> Option<String> {
     let restarted = tasks.filter(|(_, task)| task["restarts"].as_u64().unwrap_or_default() > 0);
     let mut ended = restarted.filter_map(|(name, task)| {
         let events = task["events"].as_array()?;
-        let last = events
-            .iter()
-            .rfind(|event| matches!(event["type"].as_str(), Some("Terminated" | "Driver Failure")))?;
+        let last = events.iter().rfind(|event| {
+            matches!(event["type"].as_str(), Some("Terminated" | "Driver Failure" | "Setup Failure"))
+        })?;
         Some(format!("task {name}: {}, restarted {} times", last["message"].as_str()?, task["restarts"]))
     });
     ended.next().or_else(|| {

@@ -86,6 +86,11 @@ pub struct Cluster {
 impl Cluster {
     /// Starts everything and waits until all nodes are ready.
     pub async fn start(shape: Shape) -> Cluster {
+        Cluster::start_with(shape, (0..shape.nodes()).map(|_| ports::range()).collect()).await
+    }
+
+    /// The same with ports that were chosen, a range for each node.
+    pub async fn start_with(shape: Shape, ranges: Vec<ports::Range>) -> Cluster {
         let directory =
             tempfile::Builder::new().prefix("encamp-e2e-").tempdir().expect("/tmp can be written");
         for inner in ["witness", "jobs"] {
@@ -100,7 +105,6 @@ impl Cluster {
         };
         let port = ports::free();
         let api = Api::new(format!("http://127.0.0.1:{port}"));
-        let ranges = (0..shape.nodes()).map(|_| ports::range()).collect();
         let mut cluster =
             Cluster { api, agents: Vec::new(), server: None, etcd, shape, port, ranges, directory };
         cluster.write_configuration();

@@ -180,6 +180,16 @@ async fn every_answer_is_one_that_was_promised() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_clusters_on_one_machine_share_its_ports() {
+    scenarios::taken_ports::two_clusters_on_one_machine_share_its_ports().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_of_somebody_else_is_told_and_waited_for() {
+    scenarios::taken_ports::a_port_of_somebody_else_is_told_and_waited_for().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_requests_harm_nothing() {
     hostile::requests::run(Cluster::start(Shape::Embedded { agents: 1 }).await).await;
 }

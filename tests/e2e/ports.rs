@@ -3,18 +3,18 @@
 use std::{
     collections::BTreeSet,
     net::TcpListener,
-    sync::{LazyLock, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 /// Ports for the tasks of one node, which no other node of any running test is given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Range {
     /// The first port.
     pub first: u16,
     /// The last port.
     pub last: u16,
     /// Listens on the port before the first for as long as the range is taken.
-    _claim: TcpListener,
+    _claim: Arc<TcpListener>,
 }
 
 const RANGES_BEGIN: u16 = 20_000;
@@ -26,7 +26,7 @@ pub fn range() -> Range {
     let begins = (RANGES_BEGIN..RANGES_END).step_by(usize::from(RANGE));
     let mut claims = begins.filter_map(|begin| Some((begin, TcpListener::bind(("127.0.0.1", begin)).ok()?)));
     let (begin, claim) = claims.next().expect("a range of ports is free");
-    Range { first: begin + 1, last: begin + RANGE - 1, _claim: claim }
+    Range { first: begin + 1, last: begin + RANGE - 1, _claim: Arc::new(claim) }
 }
 
 static GIVEN: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::new(Mutex::default);

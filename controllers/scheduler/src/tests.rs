@@ -9,6 +9,7 @@ use schemas::key::Key;
 use crate::Scheduler;
 
 mod loss;
+mod ports;
 
 fn plan(view: &View, now: Timestamp) -> Plan<Write> {
     Scheduler.plan(view, &Key::new("/rosters").unwrap(), now)
@@ -246,52 +247,11 @@ fn ports_and_cores_have_one_owner() {
 }
 
 #[test]
-fn a_port_that_may_be_shared_is_not_given_away_as_one_of_its_own() {
-    let node = "node n1 dynamic=20000-20000";
-    let both = "job web ports=http,shared:20000! · roster web.api 0=v1.0";
-    assert_snapshot!(decide(&format!("{node} · {both}")), @r"
-        note web.api: 1 wait: considered 1 nodes: 1 short of dynamic ports; nearest n1: no dynamic port is left
-        ");
-    // What is given back leaves the port to the other that shares it.
-    let shared = "job a priority=90 ports=x:8080! · roster a.api 0=v1.0";
-    let whole = "job b priority=80 all_at_once count=2 memory=5000 ports=x:8080! · roster b.api 0-1=v1.0";
-    let own = "job c ports=x:8080 · roster c.api 0=v1.0";
-    assert_snapshot!(decide(&format!("{node} · {shared} · {whole} · {own}")), @r"
-        + a.api.0-v1.0 on n1 port.x=8080
-        note b.api: 1 wait: considered 1 nodes: 1 short of memory; nearest n1: 1908 MB of memory short
-        note b: all at once: 1 instances find no room, so none starts
-        note c.api: 1 wait: considered 1 nodes: 1 short of port 8080; nearest n1: port 8080 is taken
-        ");
-}
-
-#[test]
 fn a_failed_instance_goes_elsewhere_if_it_can() {
     let failed = "node n1 · node n2 · job web count=1 · roster web.api 0=v1.1!1
         place web.api.0-v1.0 on n1 · report web.api.0-v1.0 failed";
     assert_snapshot!(decide(failed), @"+ web.api.0-v1.1 on n2");
     assert_snapshot!(decide(&format!("{failed} · health n2 down")), @"+ web.api.0-v1.1 on n1");
-}
-
-#[test]
-fn a_chosen_port_that_was_taken_is_left_out_and_two_stores_choose_differently() {
-    let job = "job web count=1 ports=http · roster web.api 0=v1.1";
-    let taken = "place web.api.0-v1.0 on n1 port.http=20000 · report web.api.0-v1.0 failed taken=20000";
-    let decided = |range: &str| decide(&format!("node n1 dynamic={range} · {job} · {taken}"));
-    assert_snapshot!(decided("20000-20001"), @"+ web.api.0-v1.1 on n1 port.http=20001");
-    assert_snapshot!(decided("20000-20000"), @"+ web.api.0-v1.1 on n1 port.http=20000");
-    let of = |epoch: &str| decide(&format!("epoch {epoch} · node n1 · {job}"));
-    assert_eq!(of("a"), of("a"));
-    assert_ne!(of("a"), of("b"));
-    assert_eq!(of("a"), of("b a@+6"), "a store that was restored goes on with what it chose");
-}
-
-#[test]
-fn where_a_fixed_port_is_taken_comes_last() {
-    let job = r#"job web count=1 ports=http:8080 affinity="${meta.zone} = a" · roster web.api 0=v1.1"#;
-    let taken = "place web.api.0-v1.0 on n1 port.http=8080 · report web.api.0-v1.0 failed taken=8080";
-    let picture = format!("node n1 meta.zone=a · node n2 meta.zone=b · {job} · {taken}");
-    assert_snapshot!(decide(&picture), @"+ web.api.0-v1.1 on n2 port.http=8080");
-    assert_snapshot!(decide(&format!("{picture} · health n2 down")), @"+ web.api.0-v1.1 on n1 port.http=8080");
 }
 
 #[test]
@@ -349,7 +309,7 @@ fn a_placement_that_cannot_be_read_is_written_as_its_slot_wants_it() {
     let picture =
         "node n1 dynamic=20000-20009 · node n2 · version web v1 · job web v2 count=2 ports=http,admin:8080
         roster web.api 0=v1.0+v2 1=v2.0";
-    assert_snapshot!(decide(&format!("{picture} · place web.api.1-v2.0 on n2 · garbage /placements/n1/default/web.api.0-v1.0")), @"+ web.api.0-v1.0 on n1 spec=v2 port.http=20007 port.admin=8080");
+    assert_snapshot!(decide(&format!("{picture} · place web.api.1-v2.0 on n2 · garbage /placements/n1/default/web.api.0-v1.0")), @"+ web.api.0-v1.0 on n1 spec=v2 port.http=20008 port.admin=8080");
     // No slot wants it: its agent gets a readable word.
     assert_snapshot!(decide("node n1 · job web · roster web.api 0=v1.1 · place web.api.0-v1.1 on n1
         garbage /placements/n1/default/web.api.0-v1.0 · garbage /placements/n1/default/db.api.0-v1.0"), @r"

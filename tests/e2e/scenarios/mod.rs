@@ -15,5 +15,6 @@ pub mod openapi;
 pub mod pairs;
 pub mod reverts;
 pub mod rules;
+pub mod taken_ports;
 pub mod waiting;
 pub mod web;

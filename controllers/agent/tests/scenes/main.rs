@@ -101,13 +101,32 @@ fn where_a_port_is_taken_it_ends_at_once_to_be_placed_elsewhere() {
     let network = json!([{"ports": [{"label": "http", "static": 8080}, {"label": "any"}]}]);
     let group = || json!({"networks": network, "tasks": [{"name": "server"}, {"name": "side"}]});
     let taken = |port, job: &str| Node::new().take_port("server", port).place(job, group());
-    assert_snapshot!(taken(20_001, "service").log, @"");
+    assert_snapshot!(taken(20_001, "service").log, @r"
+    0s place:
+      start default/web.api.0-v0.0/server #0
+      start default/web.api.0-v0.0/side #0
+      stop default/web.api.0-v0.0/side with SIGINT in 5s: task server: port 8080 is taken by PID 7 (nginx)
+      report default/web.api.0-v0.0 running v0 (task server: port 8080 is taken by PID 7 (nginx))
+      report default/web.api.0-v0.0 failed v0 ran=0s taken=20001 (task server: port 8080 is taken by PID 7 (nginx))
+    ");
     assert_eq!(taken(20_001, "service").log.replace("20001", "8080"), taken(8080, "service").log);
     assert_eq!(taken(20_001, "service").log, taken(20_001, "system").log, "another port of the node will do");
-    assert_snapshot!(taken(8080, "system").log, @"");
+    assert_snapshot!(taken(8080, "system").log, @r"
+    0s place:
+      start default/web.api.0-v0.0/server #0
+      start default/web.api.0-v0.0/side #0
+      report default/web.api.0-v0.0 running v0 restarts=1 (waiting to restart server)
+    ");
     // What has begun is not given up for a port that somebody took meanwhile.
     let began = Node::new().place("service", group()).take_port("server", 8080).hush();
-    assert_snapshot!(began.exit("server", 1).wait(20).log, @"");
+    assert_snapshot!(began.exit("server", 1).wait(20).log, @r"
+    0s server exits 1:
+      report default/web.api.0-v0.0 running v0 restarts=1 (waiting to restart server)
+    17s timer:
+      start default/web.api.0-v0.0/server #1
+      report default/web.api.0-v0.0 running v0 restarts=1
+      report default/web.api.0-v0.0 running v0 restarts=2 (waiting to restart server)
+    ");
 }
 
 #[test]
