@@ -17,6 +17,8 @@ pub struct Ask {
     pub cores: u32,
     /// Memory in MB, in-memory secret directories included.
     pub memory_mb: u64,
+    /// The memory in MB that it may reach, for a node where memory is promised once; nothing means that it has no limit.
+    pub memory_reach_mb: Option<u64>,
     /// Disk in MB.
     pub disk_mb: u64,
     /// Ports of the group's network: those with `static_port` are fixed, a free one is chosen for the others.
@@ -52,15 +54,18 @@ struct Phase {
     cpu_mhz: u64,
     cores: u32,
     memory_mb: u64,
+    reach_mb: u64,
 }
 
 impl Phase {
     fn add(&mut self, task: &Task) {
         let resources = &task.resources;
-        let memory_mb = resources.memory.saturating_add(resources.secrets.unwrap_or(0));
+        let with_secrets = |memory: u64| memory.saturating_add(resources.secrets.unwrap_or(0));
+        let reach_mb = task.memory_reach_mb().unwrap_or(0).max(resources.memory);
         self.cpu_mhz = self.cpu_mhz.saturating_add(resources.cpu_mhz());
         self.cores = self.cores.saturating_add(resources.cores.unwrap_or(0));
-        self.memory_mb = self.memory_mb.saturating_add(memory_mb);
+        self.memory_mb = self.memory_mb.saturating_add(with_secrets(resources.memory));
+        self.reach_mb = self.reach_mb.saturating_add(with_secrets(reach_mb));
     }
 
     fn max(self, other: Phase) -> Phase {
@@ -68,6 +73,7 @@ impl Phase {
             cpu_mhz: self.cpu_mhz.max(other.cpu_mhz),
             cores: self.cores.max(other.cores),
             memory_mb: self.memory_mb.max(other.memory_mb),
+            reach_mb: self.reach_mb.max(other.reach_mb),
         }
     }
 }
@@ -84,7 +90,7 @@ impl Group {
             };
             phase.add(task);
         }
-        let Phase { cpu_mhz, cores, memory_mb } = before.max(during).max(after);
+        let Phase { cpu_mhz, cores, memory_mb, reach_mb } = before.max(during).max(after);
         let asked = |task: &Task| {
             let name = task.name.clone();
             task.resources
@@ -97,6 +103,11 @@ impl Group {
             cpu_mhz,
             cores,
             memory_mb,
+            memory_reach_mb: self
+                .tasks
+                .iter()
+                .all(|task| task.memory_reach_mb().is_some())
+                .then_some(reach_mb),
             disk_mb: self.ephemeral_disk.size,
             ports: self.network().map(|network| network.ports.clone()).unwrap_or_default(),
             devices: self.tasks.iter().flat_map(asked).collect(),
@@ -116,7 +127,7 @@ mod tests {
     }
 
     fn ask(tasks: Vec<Task>) -> String {
-        let Ask { cpu_mhz, cores, memory_mb, disk_mb, ports: _, devices: _ } =
+        let Ask { cpu_mhz, cores, memory_mb, memory_reach_mb: _, disk_mb, ports: _, devices: _ } =
             Group { tasks, ..Group::default() }.ask();
         format!("cpu {cpu_mhz} cores {cores} memory {memory_mb} disk {disk_mb}")
     }
@@ -137,6 +148,28 @@ mod tests {
         cpu 111 cores 0 memory 111 disk 300
         cpu 110 cores 0 memory 900 disk 300
         ");
+    }
+
+    #[test]
+    fn what_may_be_reached_is_counted_by_phase() {
+        let reach = |tasks: &[(u64, Option<i64>, Option<&str>)]| {
+            let of = |(memory, memory_max, hard): &(u64, Option<i64>, Option<&str>)| {
+                let resources =
+                    Resources { memory: *memory, memory_max: *memory_max, ..Resources::default() };
+                let config =
+                    hard.iter().map(|text| ("memory_hard_limit".to_owned(), (*text).into())).collect();
+                Task { driver: "docker".to_owned(), config, resources, ..Task::default() }
+            };
+            Group { tasks: tasks.iter().map(of).collect(), ..Group::default() }.ask().memory_reach_mb
+        };
+        assert_eq!(reach(&[(100, None, None), (50, Some(0), None)]), Some(150));
+        assert_eq!(reach(&[(100, Some(400), None), (50, None, None)]), Some(450));
+        assert_eq!(reach(&[(100, Some(-1), None), (50, None, None)]), None);
+        assert_eq!(reach(&[(100, None, Some("900"))]), Some(900), "the driver's own limit");
+        assert_eq!(reach(&[(100, Some(-1), Some("900"))]), Some(900), "it is the one that holds");
+        assert_eq!(reach(&[(100, Some(400), Some("50"))]), Some(100), "what is promised is kept");
+        assert_eq!(reach(&[(100, None, Some("0"))]), Some(100), "0 is none");
+        assert_eq!(reach(&[(100, None, Some("${meta.x}"))]), Some(100), "the agent sees what it is");
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub struct Fingerprint {
     pub reserved_ports: Vec<u16>,
     /// The first and last port given out for dynamic ports. Default: 20000–32000.
     pub dynamic_ports: PortRange,
+    /// Whether memory may be promised to several: tasks count with their `memory` and may grow beyond it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub memory_oversubscription: bool,
     /// Directories of the machine that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,

@@ -20,7 +20,8 @@ pub struct Resources {
     pub cores: Option<u32>,
     /// Memory in MB, at least 10. Default: 300.
     pub memory: u64,
-    /// Memory in MB up to which the task may grow while the node has room; -1 is unlimited. Default: `memory`.
+    /// Memory in MB up to which the task may grow; -1 is unlimited. A node whose agent allows `memory_oversubscription`
+    /// counts `memory` alone; any other counts all of it, and takes no unlimited task. Default: `memory`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_max: Option<i64>,
     /// Size in MB of the in-memory directory for secrets. Default: 1 MB, not counted.

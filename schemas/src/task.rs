@@ -159,11 +159,23 @@ impl Task {
         self.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.hook.is_some() && lifecycle.sidecar)
     }
 
+    /// The memory in MB that it may reach; nothing means no limit. A limit of its driver's own goes before the task's.
+    pub fn memory_reach_mb(&self) -> Option<u64> {
+        hard_limit_mb(&self.driver, &self.config).or_else(|| self.resources.memory_limit_mb())
+    }
+
     /// The signal that asks it to end.
     pub fn stop_signal(&self) -> &str {
         let otherwise = if self.driver == "docker" { "SIGTERM" } else { "SIGINT" };
         self.kill_signal.as_deref().unwrap_or(otherwise)
     }
+}
+
+/// The hard limit of memory in MB that a docker task's `config` says, if it says one that is a number; 0 is none.
+pub fn hard_limit_mb(driver: &str, config: &Map<String, Value>) -> Option<u64> {
+    let said = config.get("memory_hard_limit").filter(|_| driver == "docker")?;
+    let number = said.as_u64().or_else(|| said.as_str()?.trim().parse().ok());
+    number.filter(|mb| *mb > 0)
 }
 
 /// When a task runs in the life of its group.

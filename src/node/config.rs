@@ -36,6 +36,8 @@ pub struct AgentConfig {
     pub capacity: Option<Amount>,
     /// Directories that groups may mount.
     pub host_volumes: BTreeMap<String, HostVolume>,
+    /// Whether memory may be promised to several: tasks count with their `memory` and may grow beyond it.
+    pub memory_oversubscription: bool,
     /// Settings of drivers, under Nomad's `options` names.
     pub options: BTreeMap<String, String>,
     /// Whether `raw_exec` may be used: its tasks have all rights of the agent.
@@ -67,6 +69,7 @@ impl AgentConfig {
             dynamic_ports: PortRange::default(),
             capacity: None,
             host_volumes: BTreeMap::new(),
+            memory_oversubscription: false,
             options: BTreeMap::new(),
             raw_exec: false,
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use agent::{AllocationId, VersionFact, Wanted};
 use schemas::node::Fingerprint;
 use schemas::placement::Placement;
-use schemas::task::Task;
+use schemas::task::{Task, hard_limit_mb};
 
 use super::config::AgentConfig;
 use super::drivers::contract::{Limits, LogPolicy, PortMap, TaskDirs};
@@ -42,6 +42,16 @@ pub(crate) struct Here {
     /// What `${meta.…}` may name.
     meta: BTreeMap<String, String>,
     host_ip: IpAddr,
+    memory: MemoryRule,
+}
+
+/// How much memory the tasks of the node may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MemoryRule {
+    /// What the scheduler counted for them, and no more.
+    AsCounted,
+    /// As much as they say, at most all that the machine has.
+    UpTo(u64),
 }
 
 impl Here {
@@ -63,6 +73,11 @@ impl Here {
             attributes: fingerprint.attributes.clone(),
             meta: config.meta.clone(),
             host_ip,
+            memory: if config.memory_oversubscription {
+                MemoryRule::UpTo(fingerprint.capacity.memory_mb)
+            } else {
+                MemoryRule::AsCounted
+            },
         }
     }
 }
@@ -100,7 +115,7 @@ impl Ask {
 
     /// What the driver is told, with every reference resolved; `seen` is where the task finds its folders.
     pub(crate) fn launch(&self, dirs: TaskDirs, seen: &SeenDirs, here: &Here) -> Launch {
-        let (limits, ports) = (self.limits(), self.ports(here.host_ip));
+        let (limits, ports) = (self.limits(here), self.ports(here.host_ip));
         let facts = TaskFacts {
             names: &self.names(here),
             dirs: seen,
@@ -153,13 +168,36 @@ impl Ask {
         }
     }
 
-    fn limits(&self) -> Limits {
+    /// Why the node does not give the task the memory that its driver's config asks for once references are resolved:
+    /// the scheduler could not count it.
+    pub(crate) fn excess(&self, launch: &Launch, here: &Here) -> Option<String> {
+        let counted = self.task.memory_reach_mb().unwrap_or(0).max(self.task.resources.memory);
+        let asked = hard_limit_mb(&self.task.driver, &launch.config)?;
+        let most = match here.memory {
+            MemoryRule::AsCounted => counted,
+            MemoryRule::UpTo(most) => most,
+        };
+        (asked > most).then(|| {
+            format!(
+                "{} config: memory_hard_limit = {asked} is more than the {most} MB that were counted for the task; \
+                write it as a number, or run it on a node that allows memory_oversubscription",
+                self.task.driver
+            )
+        })
+    }
+
+    fn limits(&self, here: &Here) -> Limits {
         let resources = &self.task.resources;
+        // A task without a limit has that of the machine, where it may be without one.
+        let unlimited = match here.memory {
+            MemoryRule::AsCounted => None,
+            MemoryRule::UpTo(most) => Some(most),
+        };
         Limits {
             cpu_mhz: resources.cpu_mhz(),
             cores: self.placement.cores.iter().map(|core| u32::from(*core)).collect(),
             memory_mb: resources.memory,
-            memory_max_mb: resources.memory_limit_mb(),
+            memory_max_mb: resources.memory_limit_mb().or(unlimited),
         }
     }
 
@@ -205,19 +243,12 @@ mod tests {
     use schemas::node::Amount;
     use schemas::placement::{PortClaim, Wish};
     use schemas::roster::Index;
+    use schemas::task::Resources;
 
     use super::*;
 
-    #[test]
-    fn references_are_resolved_in_environment_and_config() {
-        let group = serde_json::json!({"name": "api", "meta": {"tier": "gold"}, "tasks": [{
-            "name": "server",
-            "driver": "raw_exec",
-            "env": {"WHERE": "${node.datacenter}/${meta.rack}", "LISTEN": "0.0.0.0:${NOMAD_PORT_http}"},
-            "config": {"command": "serve", "args": ["${LISTEN}", "${NOMAD_META_tier}", "${attr.cpu.arch}", "${what}"]},
-        }]});
-        let job: JobSpec = serde_json::from_value(serde_json::json!({"groups": [group]})).unwrap();
-        let placement = Placement {
+    fn placement() -> Placement {
+        Placement {
             job: "web/periodic-1".into(),
             group: "api".into(),
             index: Index::Number(3),
@@ -230,7 +261,30 @@ mod tests {
             ports: vec![PortClaim { label: "http".into(), host_port: 20_001, to: None }],
             adopts: None,
             placed_at: jiff::Timestamp::UNIX_EPOCH,
-        };
+        }
+    }
+
+    fn dirs() -> TaskDirs {
+        let folder = |name: &str| PathBuf::from("/data").join(name);
+        TaskDirs {
+            root: folder("root"),
+            shared: folder("shared"),
+            local: folder("local"),
+            secrets: folder("secrets"),
+            logs: folder("logs"),
+        }
+    }
+
+    #[test]
+    fn references_are_resolved_in_environment_and_config() {
+        let group = serde_json::json!({"name": "api", "meta": {"tier": "gold"}, "tasks": [{
+            "name": "server",
+            "driver": "raw_exec",
+            "env": {"WHERE": "${node.datacenter}/${meta.rack}", "LISTEN": "0.0.0.0:${NOMAD_PORT_http}"},
+            "config": {"command": "serve", "args": ["${LISTEN}", "${NOMAD_META_tier}", "${attr.cpu.arch}", "${what}"]},
+        }]});
+        let job: JobSpec = serde_json::from_value(serde_json::json!({"groups": [group]})).unwrap();
+        let placement = placement();
         let job = VersionFact::Known(Arc::new(job.canonicalize("web")));
         let wanted = Wanted { placement, created: Revision(1), job };
         let id = AllocationId::new("default", "web/periodic-1.api.3-v0.0");
@@ -240,14 +294,7 @@ mod tests {
         let attributes = [("cpu.arch".to_owned(), "amd64".to_owned())].into();
         let fingerprint = Fingerprint { attributes, ..Fingerprint::default() };
         let here = Here::new(&config, &fingerprint, Ipv4Addr::LOCALHOST.into());
-        let folder = |name: &str| PathBuf::from("/data").join(name);
-        let dirs = TaskDirs {
-            root: folder("root"),
-            shared: folder("shared"),
-            local: folder("local"),
-            secrets: folder("secrets"),
-            logs: folder("logs"),
-        };
+        let dirs = dirs();
         let seen = SeenDirs::on_host(&dirs);
         let launch = ask.launch(dirs, &seen, &here);
         assert_eq!(launch.env["WHERE"], "dc1/r7");
@@ -255,5 +302,37 @@ mod tests {
         assert_eq!(launch.env["NOMAD_JOB_PARENT_ID"], "web");
         let args = serde_json::json!(["0.0.0.0:20001", "gold", "amd64", "${what}"]);
         assert_eq!(launch.config["args"], args);
+    }
+
+    #[test]
+    fn what_the_scheduler_could_not_count_is_refused_unless_the_node_lends_memory() {
+        let ask = |hard: &str, memory_max: Option<i64>| {
+            let config = serde_json::json!({"image": "a", "memory_hard_limit": hard});
+            let resources = Resources { memory: 100, memory_max, ..Resources::default() };
+            let config = config.as_object().cloned().unwrap_or_default();
+            let task = Task { driver: "docker".into(), config, resources, ..Task::default() };
+            let id = TaskId::new("default", "web.api.0-v1.0", "server").unwrap();
+            let allocation = AllocationId::new("default", "web.api.0-v1.0");
+            let placement = placement();
+            Ask { id, allocation, incarnation: 0, placement, task, ports: vec![], meta: BTreeMap::new() }
+        };
+        let here = |memory_oversubscription| {
+            let config = AgentConfig { memory_oversubscription, ..AgentConfig::new("n1", "/data") };
+            let capacity = Amount { memory_mb: 4_000, ..Amount::default() };
+            let attributes = [("limit".to_owned(), "900".to_owned())].into();
+            let fingerprint = Fingerprint { capacity, attributes, ..Fingerprint::default() };
+            Here::new(&config, &fingerprint, Ipv4Addr::LOCALHOST.into())
+        };
+        let excess = |hard: &str, lends: bool| {
+            let (ask, here) = (ask(hard, None), here(lends));
+            let dirs = dirs();
+            let launch = ask.launch(dirs.clone(), &SeenDirs::on_host(&dirs), &here);
+            ask.excess(&launch, &here)
+        };
+        assert_eq!(excess("900", false), None, "the scheduler counted it");
+        let refused = excess("${attr.limit}", false).unwrap();
+        assert!(refused.contains("memory_hard_limit = 900 is more than the 100 MB"), "{refused}");
+        assert_eq!(excess("${attr.limit}", true), None);
+        assert_eq!(ask("0", Some(-1)).limits(&here(true)).memory_max_mb, Some(4_000), "all of the machine");
     }
 }

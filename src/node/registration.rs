@@ -145,6 +145,7 @@ impl Registration {
             reserved: config.reserved,
             reserved_ports: config.reserved_ports.clone(),
             dynamic_ports: config.dynamic_ports,
+            memory_oversubscription: config.memory_oversubscription,
             host_volumes: config.host_volumes.clone(),
             follows: follows.borrow().clone(),
         }

@@ -134,7 +134,11 @@ pub(crate) async fn start(
         let dirs = disk.prepare(&ask.id, ask.secrets_mb()).await;
         let dirs = dirs.map_err(|error| StartError::Recoverable(format!("cannot make folders: {error}")))?;
         let seen = if driver.has_own_root() { SeenDirs::inside() } else { SeenDirs::on_host(&dirs) };
-        driver.start(ask.launch(dirs, &seen, &here)).await
+        let launch = ask.launch(dirs, &seen, &here);
+        match ask.excess(&launch, &here) {
+            Some(why) => Err(StartError::Fatal(why)),
+            None => driver.start(launch).await,
+        }
     };
     let answer = answer.await;
     Done::Started { id, incarnation, answer }

@@ -14,6 +14,7 @@ use schemas::text;
 use serde::Deserialize;
 
 use super::foreign::FOREIGN;
+use super::options;
 use crate::cli::{CliError, talk};
 use crate::node::AgentConfig;
 
@@ -93,6 +94,8 @@ struct ClientSection {
     host_volume: BTreeMap<String, Volume>,
     options: BTreeMap<String, String>,
     max_kill_timeout: Option<Duration>,
+    /// Let tasks grow beyond their `memory`, up to `memory_max`, in memory that others were promised.
+    memory_oversubscription: Option<bool>,
     min_dynamic_port: Option<u16>,
     max_dynamic_port: Option<u16>,
 }
@@ -180,7 +183,9 @@ impl FileConfig {
         set(&mut config.class, &client.node_class);
         set(&mut config.pool, &client.node_pool);
         config.meta.extend(client.meta.clone());
+        options::check(&client.options)?;
         config.options.extend(client.options.clone());
+        config.memory_oversubscription = client.memory_oversubscription.unwrap_or(false);
         config.servers.clone_from(&client.servers);
         config.advertise.clone_from(&self.advertise.http);
         config.raw_exec |=

@@ -14,6 +14,7 @@ mod host;
 mod lanes;
 mod leftovers;
 mod opening;
+mod options;
 mod ownership;
 mod server;
 mod storage;

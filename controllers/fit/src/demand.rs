@@ -25,6 +25,8 @@ pub struct Demand<'a> {
     pub rules: Vec<Rule>,
     /// The drivers of its tasks.
     pub drivers: BTreeSet<&'a str>,
+    /// Whether a container of it joins the network of the node.
+    pub joins_host_network: bool,
     /// The host volumes it mounts.
     pub host_volumes: Vec<(&'a str, Access)>,
     /// Whether no two instances may share a node, and whose instances count.
@@ -98,6 +100,7 @@ impl<'a> Demand<'a> {
             ask: group.ask(),
             rules,
             drivers: group.tasks.iter().map(|task| task.driver.as_str()).collect(),
+            joins_host_network: group.tasks.iter().any(joins_host_network),
             host_volumes: host_volumes(group),
             distinct_hosts: distinct_hosts(&distinct),
             distinct_properties: distinct.iter().filter_map(|(scope, rule)| property(*scope, rule)).collect(),
@@ -106,11 +109,17 @@ impl<'a> Demand<'a> {
         }
     }
 
-    /// What it takes of every node's room, whole cores aside.
+    /// What it is promised of every node's room, whole cores aside.
     pub fn amount(&self) -> Amount {
-        let Ask { cpu_mhz, memory_mb, disk_mb, cores: _, ports: _, devices: _ } = self.ask;
+        let Ask { cpu_mhz, memory_mb, memory_reach_mb: _, disk_mb, cores: _, ports: _, devices: _ } =
+            self.ask;
         Amount { cpu_mhz, memory_mb, disk_mb }
     }
+}
+
+fn joins_host_network(task: &Task) -> bool {
+    let mode = task.config.get("network_mode").and_then(|mode| mode.as_str());
+    task.driver == "docker" && mode == Some("host")
 }
 
 fn host_volumes(group: &Group) -> Vec<(&str, Access)> {

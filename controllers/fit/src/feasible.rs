@@ -17,6 +17,7 @@ pub fn may_take(demand: &Demand, standing: Standing, facts: Facts) -> Result<(),
         return Err(Unfit::Ineligible);
     }
     belongs(demand, facts)?;
+    has_leave(demand, facts)?;
     has_drivers(demand, facts)
 }
 
@@ -40,6 +41,18 @@ pub fn belongs(demand: &Demand, facts: Facts) -> Result<(), Unfit> {
     }
     has_network(demand.group.network(), facts)?;
     has_volumes(demand, facts)
+}
+
+/// What the node's agent would refuse, told before an instance goes there.
+fn has_leave(demand: &Demand, facts: Facts) -> Result<(), Unfit> {
+    if demand.ask.memory_reach_mb.is_none() && !facts.fingerprint.memory_oversubscription {
+        return Err(Unfit::Forbidden("memory without a limit"));
+    }
+    let word = facts.fingerprint.attributes.get("driver.docker.host_network");
+    if demand.joins_host_network && word.is_some_and(|word| word == "0") {
+        return Err(Unfit::Forbidden("docker network_mode = \"host\""));
+    }
+    Ok(())
 }
 
 fn has_drivers(demand: &Demand, facts: Facts) -> Result<(), Unfit> {

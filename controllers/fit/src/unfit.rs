@@ -23,6 +23,8 @@ pub enum Unfit {
     Volume(String),
     /// A device is missing.
     Device(String),
+    /// The node's agent does not allow something.
+    Forbidden(&'static str),
     /// Another instance is there already.
     DistinctHosts,
     /// Enough instances share the node's value already.
@@ -54,6 +56,7 @@ impl Unfit {
             | Unfit::Network(_)
             | Unfit::Volume(_)
             | Unfit::Device(_)
+            | Unfit::Forbidden(_)
             | Unfit::DistinctHosts
             | Unfit::DistinctProperty(_) => false,
             Unfit::Cpu(_)
@@ -80,6 +83,7 @@ impl Unfit {
             | Unfit::Network(_)
             | Unfit::Volume(_)
             | Unfit::Device(_)
+            | Unfit::Forbidden(_)
             | Unfit::DistinctHosts
             | Unfit::DistinctProperty(_) => None,
         }
@@ -97,6 +101,7 @@ impl Unfit {
             Unfit::Network(name) => format!("missing network `{name}`"),
             Unfit::Volume(name) => format!("missing host volume `{name}`"),
             Unfit::Device(name) => format!("missing device `{name}`"),
+            Unfit::Forbidden(what) => format!("not allowed `{what}`"),
             Unfit::DistinctHosts => "distinct_hosts".to_owned(),
             Unfit::DistinctProperty(text) => text.clone(),
             Unfit::Cpu(_) => "cpu".to_owned(),
@@ -127,6 +132,7 @@ impl fmt::Display for Unfit {
             | Unfit::Network(_)
             | Unfit::Volume(_)
             | Unfit::Device(_)
+            | Unfit::Forbidden(_)
             | Unfit::DistinctHosts
             | Unfit::DistinctProperty(_) => f.write_str(&self.reason()),
         }

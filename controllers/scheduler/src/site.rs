@@ -151,12 +151,16 @@ impl<'a> Site<'a> {
         (0..self.number_of_cores()).filter(move |core| !is_used(core) && !self.cores.contains(core))
     }
 
-    /// What the demand takes here: whole cores take their share of the MHz too.
+    /// What the demand takes here: whole cores take their share of the MHz too, and memory beyond what is promised
+    /// counts unless the node says otherwise.
     fn amount(&self, demand: &Demand) -> Amount {
         let per_core =
             self.fingerprint.capacity.cpu_mhz.checked_div(u64::from(self.number_of_cores())).unwrap_or(0);
         let of_cores = Amount { cpu_mhz: per_core * u64::from(demand.ask.cores), ..Amount::default() };
-        demand.amount().plus(of_cores)
+        let promised = demand.amount().plus(of_cores);
+        // Where memory is promised once, what a task may reach is what it takes.
+        let reach_mb = demand.ask.memory_reach_mb.filter(|_| !self.fingerprint.memory_oversubscription);
+        Amount { memory_mb: reach_mb.unwrap_or(promised.memory_mb), ..promised }
     }
 
     /// The free shares of CPU and memory once the demand is here, 0 to 1.

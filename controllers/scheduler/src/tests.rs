@@ -8,6 +8,7 @@ use schemas::key::Key;
 
 use crate::Scheduler;
 
+mod allowed;
 mod loss;
 mod ports;
 

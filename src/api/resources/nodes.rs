@@ -63,6 +63,9 @@ pub(in crate::api) struct NodeStatus {
     /// Words of the agent's configuration.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub meta: BTreeMap<String, String>,
+    /// Whether memory may be promised to several.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub memory_oversubscription: bool,
     /// Directories that groups may mount.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub host_volumes: BTreeMap<String, HostVolume>,
@@ -198,6 +201,7 @@ fn status(found: Fingerprint, heard: &Health) -> NodeStatus {
         reserved: _,
         reserved_ports: _,
         dynamic_ports: _,
+        memory_oversubscription,
         host_volumes,
         follows: _,
     } = found;
@@ -219,6 +223,7 @@ fn status(found: Fingerprint, heard: &Health) -> NodeStatus {
         drivers,
         attributes,
         meta,
+        memory_oversubscription,
         host_volumes,
         conditions: Vec::new(),
     }

@@ -76,10 +76,15 @@ fn users(config: &AgentConfig, driver: &str) -> UserPolicy {
 /// Nomad's option names decide what jobs may ask of the daemon.
 pub fn docker_options(config: &AgentConfig) -> DockerOptions {
     let mut options = DockerOptions::new(&config.name, config.data_dir.join("drivers").join("docker"));
-    let is_on = |name: &str| config.options.get(name).is_some_and(|word| word == "true" || word == "1");
+    let word = |name: &str| config.options.get(name).map(String::as_str);
+    let is_on = |name: &str| matches!(word(name), Some("true" | "1"));
     options.allow_volumes = is_on("docker.volumes.enabled");
     options.allow_privileged = is_on("docker.privileged.enabled");
     options.users = users(config, "docker");
+    options.allow_host_network = !matches!(word("docker.host_network.enabled"), Some("false" | "0"));
+    if let Some(most) = word("docker.pids_limit").and_then(|text| text.parse::<i64>().ok()) {
+        options.pids_limit = (most > 0).then_some(most);
+    }
     let named = config.options.get("docker.endpoint").cloned().or_else(|| std::env::var("DOCKER_HOST").ok());
     if let Some(socket) = named.as_deref().and_then(|address| address.strip_prefix("unix://")) {
         options.socket = socket.into();

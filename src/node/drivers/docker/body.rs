@@ -91,8 +91,7 @@ fn host(
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     let sources = Sources { dirs: &launch.dirs, are_volumes_allowed: options.allow_volumes };
     let limits = &launch.limits;
-    let hard_limit = config.memory_hard_limit.and_then(|mb| u64::try_from(mb).ok()).map(|mb| mb << 20);
-    let memory = hard_limit.unwrap_or_else(|| limits.memory_limit_bytes());
+    let memory = hard_limit(config)?.unwrap_or_else(|| limits.memory_limit_bytes());
     let memory = i64::try_from(memory).ok().filter(|bytes| *bytes > 0);
     let promised = i64::try_from(limits.memory_mb << 20).ok();
     let cores: Vec<String> = limits.cores.iter().map(u32::to_string).collect();
@@ -114,7 +113,7 @@ fn host(
         ulimits: Some(config.ulimit.iter().map(|(name, text)| ulimit(name, text)).collect::<Result<_, _>>()?),
         sysctls: Some(config.sysctl.clone().into_iter().collect()),
         shm_size: config.shm_size,
-        pids_limit: config.pids_limit,
+        pids_limit: pids_limit(config, options)?,
         pid_mode: config.pid_mode.clone(),
         ipc_mode: config.ipc_mode.clone(),
         uts_mode: config.uts_mode.clone(),
@@ -128,6 +127,24 @@ fn host(
         group_add: some(&config.group_add),
         ..HostConfig::default()
     })
+}
+
+/// The hard limit in bytes, if the job says one; 0 is none.
+fn hard_limit(config: &Config) -> Result<Option<u64>, StartError> {
+    let Some(mb) = config.memory_hard_limit.filter(|mb| *mb != 0) else { return Ok(None) };
+    let bytes = u64::try_from(mb).ok().and_then(|mb| mb.checked_mul(1 << 20));
+    bytes.map(Some).ok_or_else(|| fatal(&format!("memory_hard_limit = {mb} is no amount of memory in MB")))
+}
+
+/// How many processes: what the job says, within what the operator says. The daemon takes 0 and -1 for no limit.
+fn pids_limit(config: &Config, options: &DockerOptions) -> Result<Option<i64>, StartError> {
+    let Some(most) = options.pids_limit else { return Ok(config.pids_limit) };
+    match config.pids_limit {
+        Some(asked) if asked <= 0 || asked > most => Err(fatal(&format!(
+            "pids_limit = {asked} is more than the {most} that this node allows (its option \"docker.pids_limit\")"
+        ))),
+        asked => Ok(asked.or(Some(most))),
+    }
 }
 
 /// Raw sockets let a task forge packets of its neighbours: they are given only when asked for.
@@ -151,6 +168,11 @@ fn check(config: &Config, options: &DockerOptions) -> Result<(), StartError> {
     let is_allowed = |name: &String| allowed.iter().any(|cap| *cap == plain_capability(name) || cap == "ALL");
     if let Some(name) = config.cap_add.iter().find(|name| !is_allowed(name)) {
         return Err(fatal(&format!("this node does not allow the capability {name:?}")));
+    }
+    if config.network_mode.as_deref() == Some("host") && !options.allow_host_network {
+        return Err(fatal(
+            "network_mode = \"host\" is not allowed on this node (its option \"docker.host_network.enabled\")",
+        ));
     }
     if options.allow_privileged {
         return Ok(());
@@ -272,4 +294,65 @@ fn ports(launch: &Launch, config: &Config) -> Result<Published, StartError> {
     let mut exposed: Vec<String> = bindings.keys().cloned().collect();
     exposed.sort();
     Ok((Some(bindings), Some(exposed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn options() -> DockerOptions {
+        DockerOptions::new("n1", "/none".into())
+    }
+
+    fn config(more: &serde_json::Value) -> Config {
+        let mut map = json!({"image": "busybox"});
+        map.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Config::read(map.as_object().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_container_has_as_many_processes_as_the_node_allows() {
+        let limit = |asked: serde_json::Value, most: Option<i64>| {
+            let options = DockerOptions { pids_limit: most, ..options() };
+            pids_limit(&config(&json!({"pids_limit": asked})), &options).map_err(|error| error.to_string())
+        };
+        let refused = |asked: i64, most: i64| {
+            Err(format!(
+                "docker config: pids_limit = {asked} is more than the {most} that this node allows (its option \
+                \"docker.pids_limit\")"
+            ))
+        };
+        assert_eq!(options().pids_limit, Some(4096), "by default");
+        assert_eq!(limit(json!(null), Some(100)), Ok(Some(100)));
+        assert_eq!(limit(json!("100"), Some(100)), Ok(Some(100)));
+        assert_eq!(limit(json!(7), Some(100)), Ok(Some(7)));
+        assert_eq!(limit(json!(101), Some(100)), refused(101, 100));
+        assert_eq!(limit(json!(-1), Some(100)), refused(-1, 100));
+        assert_eq!(limit(json!(0), Some(100)), refused(0, 100));
+        assert_eq!(limit(json!(-1), None), Ok(Some(-1)));
+        assert_eq!(limit(json!(null), None), Ok(None));
+    }
+
+    #[test]
+    fn the_network_of_the_machine_may_be_forbidden() {
+        let host = config(&json!({"network_mode": "host"}));
+        assert_eq!(check(&host, &options()), Ok(()));
+        for allow_privileged in [false, true] {
+            let strict = DockerOptions { allow_host_network: false, allow_privileged, ..options() };
+            let refused = check(&host, &strict).unwrap_err().to_string();
+            assert!(refused.contains("docker.host_network.enabled"), "{refused}");
+            assert_eq!(check(&config(&json!({"network_mode": "bridge"})), &strict), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_hard_limit_is_an_amount_or_none() {
+        let limit = |asked: i64| hard_limit(&config(&json!({"memory_hard_limit": asked}))).ok();
+        assert_eq!(limit(64), Some(Some(64 << 20)));
+        assert_eq!(limit(0), Some(None), "as without one, and not without any limit");
+        assert_eq!(limit(-1), None);
+        assert_eq!(limit(i64::MAX), None);
+    }
 }

@@ -197,6 +197,9 @@ impl Docker {
                 for (name, _) in flags.into_iter().filter(|(_, is_on)| *is_on) {
                     attributes.insert(format!("driver.docker.{name}.enabled"), "true".to_owned());
                 }
+                if !self.shared.options.allow_host_network {
+                    attributes.insert("driver.docker.host_network".to_owned(), "0".to_owned());
+                }
                 Fingerprint { detected: true, healthy: true, reason: "Healthy".to_owned(), attributes }
             }
             Err(error) => {

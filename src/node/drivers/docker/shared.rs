@@ -35,6 +35,10 @@ const USUAL_CAPABILITIES: [&str; 13] = [
     "SYS_CHROOT",
 ];
 
+/// Above what a large database or application server has, and far below the 32,768 process ids that a kernel has by
+/// default for all.
+const USUAL_PIDS: i64 = 4096;
+
 /// What the operator decides.
 #[derive(Debug, Clone)]
 pub struct DockerOptions {
@@ -50,6 +54,11 @@ pub struct DockerOptions {
     pub allow_volumes: bool,
     /// Jobs may switch walls off: `privileged`, host namespaces, security options.
     pub allow_privileged: bool,
+    /// Jobs may join the network of the machine: `network_mode = "host"`.
+    pub allow_host_network: bool,
+    /// How many processes and threads a container may have at most, and has where its job says nothing; nothing for no
+    /// limit.
+    pub pids_limit: Option<i64>,
     /// Capabilities that jobs may add.
     pub allowed_capabilities: Vec<String>,
     /// Whom no job may name. Images whose own user is root are run all the same.
@@ -66,6 +75,8 @@ impl DockerOptions {
             state_root,
             allow_volumes: false,
             allow_privileged: false,
+            allow_host_network: true,
+            pids_limit: Some(USUAL_PIDS),
             allowed_capabilities: USUAL_CAPABILITIES.map(str::to_owned).to_vec(),
             users: UserPolicy::open(),
         }
