@@ -26,6 +26,7 @@ mod layered;
 pub mod leader;
 pub mod limits;
 pub mod liveness;
+pub mod masked;
 pub mod meta;
 pub mod multiregion;
 pub mod natural;

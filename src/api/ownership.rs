@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::admission;
 use super::apply::{self, Applied, Author, Contested, Shape, Structure, Unclear};
 use super::kind::{GROUP_VERSION, Kind};
+use super::mask;
 use super::openapi;
 use super::refusal::{Cause, Refusal};
 use super::scene::{Name, part};
@@ -75,6 +76,7 @@ pub(super) fn applied(
     let decoded: JobSpec =
         admission::decode_spec(&mut spec, (Kind::Job, &name.name), (manner.validation, warnings))?;
     respell(&mut spec, &part(&decoded));
+    mask::restore(&mut spec, &name.name, old)?;
     let wanted = owned(&json!({"metadata": parts.metadata, "spec": spec}));
     distinct(name, &wanted)?;
     let live = old.map_or_else(|| json!({}), of_job);

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::body::Sent;
 use super::commit::Change;
 use super::kind::{GROUP_VERSION, Kind};
+use super::mask;
 use super::missing::missing;
 use super::refusal::Refusal;
 use super::request::{Asked, WriteQuery};
@@ -53,7 +54,8 @@ fn foresee(server: &Server, name: &Name, (sent, manner): (&Sent, &Manner)) -> Re
     let stored = view.jobs.stored(&key).cloned();
     let Change { document: job, writes, warnings, seen: _, weight: _ } =
         write_jobs::planned(server, name, stored.as_ref(), (sent, manner))?;
-    let diff = diff::diff(&name.name, stored.as_ref().map(|stored| &stored.value.spec), &job.spec);
+    let (before, after) = mask::compared(stored.as_ref().map(|stored| &stored.value.spec), &job.spec)?;
+    let diff = diff::diff(&name.name, before.as_ref(), &after);
     let reference = JobRef { namespace: name.namespace.clone(), job: name.name.clone() };
     let groups = forecast(view, &reference, &writes, now);
     let version = shown["metadata"]["resourceVersion"].as_str().unwrap_or("0");

@@ -22,9 +22,9 @@ use super::events::Event;
 use super::feed::{How, Touched};
 use super::happened;
 use super::kind::Kind;
+use super::mask;
 use super::resources::{catalog, counts, versions};
 use super::scene::{Name, Scene, part};
-use super::unsaid;
 use crate::cache::Pulse;
 
 /// The bytes of the documents that differences are made from.
@@ -125,10 +125,11 @@ impl Memory {
         if kind == Kind::Job {
             let key = Key::job(&name.namespace, &name.name);
             if let Some((bytes, created)) = self.before.get(&key)
-                && let Ok(last) = codec::decode::<Job>(bytes)
+                && let Ok(mut last) = codec::decode::<Job>(bytes)
             {
+                mask::metadata(&mut last.metadata);
                 ghost["metadata"] = part(&last.metadata);
-                ghost["spec"] = unsaid::shown(&last);
+                ghost["spec"] = mask::shown(&last);
                 ghost["metadata"]["uid"] = json!(scene.uid(&key, *created));
             }
             ghost["status"] = json!({"phase": "dead", "ready": "0/0"});

@@ -11,6 +11,7 @@ use super::body::Sent;
 use super::commit::{Change, Done, Seen, Target, Weight, change};
 use super::job_edit::{self, Edit, Wanted};
 use super::kind::{GROUP_VERSION, Kind};
+use super::mask;
 use super::missing::no_job;
 use super::ownership;
 use super::patch::{self, APPLY, Patch};
@@ -75,7 +76,7 @@ pub(super) async fn patch(
         let missing = || no_job(server, name);
         let last_known = last_known(server, name);
         let current = stored.or(last_known.as_ref());
-        let current = current.map(|stored| whole(&stored.value, &unsaid::shown(&stored.value)));
+        let current = current.map(|stored| whole(&stored.value, &mask::shown(&stored.value)));
         let changed = match patch {
             Patch::Merge(patch) => patch::merge(&current.ok_or_else(missing)?, patch),
             Patch::Json(patch) => patch::json(&current.ok_or_else(missing)?, patch)?,
@@ -116,7 +117,7 @@ pub(super) fn planned(
     } else {
         wanted(admission::job(body, name, manner.validation)?, Seen::default(), submission(sent))
     };
-    Ok(edited(server, stored, wish, manner))
+    edited(server, stored, wish, manner)
 }
 
 /// Asks for a job's deletion.
@@ -146,7 +147,8 @@ pub(super) async fn delete(
     if is_dry {
         return Ok(foreseen(server, name, done));
     }
-    let last = as_written(&done.document);
+    let mut last = as_written(&done.document);
+    last["spec"] = mask::as_written(&done.document);
     let mut done = written(server, name, done);
     if done.document.is_null() {
         done.document = last;
@@ -217,13 +219,22 @@ async fn run(
     let target = Target { kind: Kind::Job, name, key: &key, is_dry: manner.is_dry };
     let cached = server.look(|scene| scene.view.jobs.stored(&key).cloned());
     let done =
-        change(server, &target, cached, |stored| Ok(edited(server, stored, make(stored)?, manner))).await?;
+        change(server, &target, cached, |stored| edited(server, stored, make(stored)?, manner)).await?;
     Ok(if manner.is_dry { foreseen(server, name, done) } else { written(server, name, done) })
 }
 
 /// What a wish makes of a job.
-fn edited(server: &Server, stored: Option<&Stored<Job>>, wish: Wish, manner: &Manner) -> Change<Job> {
+fn edited(
+    server: &Server,
+    stored: Option<&Stored<Job>>,
+    wish: Wish,
+    manner: &Manner,
+) -> Result<Change<Job>, Refusal> {
     let Wish { mut wanted, seen, warnings, is_applied } = wish;
+    let ObjectMeta { namespace, name, .. } = &wanted.job.metadata;
+    let unreadable = if stored.is_none() { last_known(server, &Name::new(namespace, name)) } else { None };
+    let known = stored.or(unreadable.as_ref()).map(|stored| &stored.value);
+    mask::settle(&mut wanted.job, known)?;
     if !is_applied {
         let old = stored.map(|stored| &stored.value);
         old.into_iter().for_each(|old| unsaid::leave_out(&mut wanted.job, old));
@@ -235,7 +246,7 @@ fn edited(server: &Server, stored: Option<&Stored<Job>>, wish: Wish, manner: &Ma
         Some(stored) if job_edit::only_ends(&stored.value, &job) => Weight::Relief,
         Some(_) | None => Weight::Growth,
     };
-    Change { document: job, writes, seen, warnings, weight }
+    Ok(Change { document: job, writes, seen, warnings, weight })
 }
 
 /// A job that was written, as it is shown now.
@@ -248,7 +259,9 @@ fn written(server: &Server, name: &Name, done: Done<Job>) -> Done<Value> {
 fn foreseen(server: &Server, name: &Name, done: Done<Job>) -> Done<Value> {
     let Done { document: job, is_new, warnings } = done;
     let metadata = ObjectMeta { generation: Some(job.version), ..job.metadata.clone() };
-    let mut document = document(Kind::Job, &metadata, &[("spec", unsaid::shown(&job))]);
+    let key = Key::job(&name.namespace, &name.name);
+    let spec = server.look(|scene| mask::foreseen(&job, scene.view.jobs.get(&key)));
+    let mut document = document(Kind::Job, &metadata, &[("spec", spec)]);
     // What a read of the one document says, so that a dry run differs in what would change only.
     let now = server.look(|scene| catalog::join(&Scene { explains: true, ..*scene }, Kind::Job, name));
     if let Some(now) = now {

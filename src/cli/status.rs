@@ -90,6 +90,7 @@ pub(super) async fn status(global: &Global, args: &StatusArgs, kind: Option<&str
         if output.is_table() {
             unreadable(&connection).await;
             abroad(&connection).await;
+            open(&connection).await;
         }
         return Ok(());
     };
@@ -140,6 +141,14 @@ async fn unreadable(connection: &Connection) {
     }
     if items.len() > SHOWN {
         print::out("  …");
+    }
+}
+
+/// What stands open to whoever reaches it, if anything does. An older server does not say.
+async fn open(connection: &Connection) {
+    let Ok(told) = connection.get(format!("{ROOT}/exposure")).await else { return };
+    for warning in told["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        print::out(&format!("\nWarning: {warning}"));
     }
 }
 

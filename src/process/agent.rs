@@ -16,6 +16,7 @@ use super::dev::{DevArgs, dev};
 use super::host;
 use super::ownership::{self, Owned, Reset};
 use super::storage::StoreArgs;
+use crate::api::exposure::Listening;
 use crate::cli::CliError;
 use crate::clock::Clock;
 use crate::http_client;
@@ -169,6 +170,7 @@ pub(super) async fn run<S: Store>(
     let listener = host::listen(config.bind).await?;
     config.bind = listener.local_addr().map_err(|error| failed(&error))?;
     config.advertise = Some(advertised(&config)?);
+    host::warn_if_open(Listening::Agent(config.bind));
     let drivers = drivers::open_all(&config, &owned.identity.id).await;
     let disk = DataDir::new(config.data_dir.clone());
     let mut answering = JoinSet::new();

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::api::exposure::{self, Listening};
 use crate::cli::CliError;
 
 /// Runs a process until it ends; SIGINT and SIGTERM cancel its token, a second one ends it at once.
@@ -77,6 +78,13 @@ async fn cancel_on_signal(stop: CancellationToken) {
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let mut found = text.to_socket_addrs().map_err(|error| format!("not HOST:PORT: {error}"))?;
     found.next().ok_or_else(|| "the name has no address".to_owned())
+}
+
+/// Says aloud that others than this machine reach a listener.
+pub(super) fn warn_if_open(listening: Listening) {
+    if let Some(warning) = exposure::warning(listening) {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// Opens a listener.

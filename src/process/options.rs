@@ -28,6 +28,10 @@ const OPTIONS: &[(&str, Form)] = &[
     ("docker.volumes.enabled", Form::Switch),
     // Whether there is the driver raw_exec, whose tasks have all rights of the agent. Default: false.
     ("driver.raw_exec.enable", Form::Switch),
+    // The drivers whose tasks may not run as a denied user. Default: exec,java,qemu.
+    ("user.checked_drivers", Form::Text),
+    // Users that tasks of those drivers may not run as. Default: root,Administrator.
+    ("user.denylist", Form::Text),
 ];
 
 /// Refuses options that nobody reads, and values that nobody understands.

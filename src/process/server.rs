@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use axum::Router;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -18,6 +19,7 @@ use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
 use super::{epoch, host, opening, ownership, watchdog};
+use crate::api::exposure::Listening;
 use crate::api::{self, lifeline::Hearing};
 use crate::cache::{Cache, Cached};
 use crate::cli::CliError;
@@ -109,6 +111,17 @@ impl ServerSettings {
     }
 }
 
+/// What agents beat on, and what tells who else reaches this server.
+fn lifeline(hearing: Hearing<AnyStore>, cache: &Cache, address: SocketAddr) -> Router {
+    api::lifeline::router(hearing, cache.clone()).merge(api::exposure::router(address, cache.clone()))
+}
+
+/// Says where the server is, and who else may reach it there.
+fn announce(address: SocketAddr, settings: &ServerSettings) {
+    tracing::info!(%address, server = settings.name, "serving");
+    host::warn_if_open(Listening::Api(address));
+}
+
 /// Runs the API and the controllers on an open store until told to stop; then resigns and closes.
 pub(super) async fn serve(
     store: AnyStore,
@@ -139,7 +152,7 @@ pub(super) async fn serve(
     let server = api::Server::new(identity.name, store.clone(), cache.clone(), clock, stop.clone());
     tasks.spawn(api::strays::collect(store.clone(), cache.clone(), settings.name.clone(), stop.clone()));
     let allow = api::agents::allow(cache.clone());
-    let lifeline = api::lifeline::router(hearing, cache.clone());
+    let lifeline = lifeline(hearing, &cache, address);
     let face = api::store_face::router(Cached::new(store, cache), allow, stop.clone());
     let router = server.router().merge(lifeline).merge(face);
     tasks.spawn(async move { server.run().await });
@@ -153,7 +166,7 @@ pub(super) async fn serve(
         }
     };
     tasks.spawn_on(answering, &lanes.life);
-    tracing::info!(%address, server = settings.name, "serving");
+    announce(address, settings);
     let keeping = epoch::keep(kept, stop.clone());
     tokio::pin!(keeping);
     let mut is_kept = true;

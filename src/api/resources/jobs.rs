@@ -19,7 +19,7 @@ use crate::api::kind::Kind;
 use crate::api::preview;
 use crate::api::scene::{Name, Scene, document, newest, part, written};
 use crate::api::table::{AGE, Column, NAME, text};
-use crate::api::{job_edit, unreadable, unsaid};
+use crate::api::{job_edit, mask, unreadable};
 
 /// How far a job is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -116,11 +116,12 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let deployment = scene.view.deployments.stored(&Key::deployment(&name.namespace, &name.name, generation));
     let halves = newest([Some(stored.modified), written(deployment), newest_half(scene, job)]);
     let mut metadata = job.metadata.clone();
+    mask::metadata(&mut metadata);
     metadata.uid = Some(scene.uid(&key, stored.created));
     metadata.generation = Some(job.version);
     metadata.resource_version = Some(halves.to_string());
     let status = status(scene, job, deployment.map(|stored| &stored.value));
-    Some(document(Kind::Job, &metadata, &[("spec", unsaid::shown(job)), ("status", part(&status))]))
+    Some(document(Kind::Job, &metadata, &[("spec", mask::shown(job)), ("status", part(&status))]))
 }
 
 /// A job that is there and cannot be read: what is known of it, and why it is not known better.
@@ -133,7 +134,7 @@ fn unreadable(scene: &Scene<'_>, name: &Name, key: &Key) -> Option<Value> {
     metadata.resource_version = Some(modified.max(newest_half(scene, &job).unwrap_or_default()).to_string());
     let status = JobStatus { phase: "unreadable".to_owned(), ..status(scene, &job, None) };
     let status = JobStatus { conditions: unreadable::of_job(scene, name).into_iter().collect(), ..status };
-    Some(document(Kind::Job, &metadata, &[("spec", unsaid::shown(&job)), ("status", part(&status))]))
+    Some(document(Kind::Job, &metadata, &[("spec", mask::shown(&job)), ("status", part(&status))]))
 }
 
 /// The latest revision among the rosters and placements of a job.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::api::kind::Kind;
+use crate::api::mask;
 use crate::api::scene::{Name, Scene, document, job_labels, part};
 use crate::api::table::{AGE, Column, NAME, text};
 
@@ -105,10 +106,12 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
         current: current.is_some_and(|job| job.version == number),
         tag: version.tag.clone(),
         revert: version.revert.clone(),
-        submission: version.submission.clone(),
-        template: version.spec.clone(),
+        submission: version.submission.as_ref().map(|text| mask::submission(text, &version.spec)),
+        template: JobSpec::default(),
     };
-    Some(document(Kind::JobVersion, &metadata, &[("spec", part(&spec))]))
+    let mut spec = part(&spec);
+    spec["template"] = mask::template(&version.spec);
+    Some(document(Kind::JobVersion, &metadata, &[("spec", spec)]))
 }
 
 #[cfg(test)]

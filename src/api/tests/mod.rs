@@ -3,6 +3,7 @@
 mod applying;
 mod losing;
 mod reverting;
+mod secrets;
 mod showing;
 mod unreadable;
 mod watching;

@@ -15,6 +15,7 @@ pub mod openapi;
 pub mod pairs;
 pub mod reverts;
 pub mod rules;
+pub mod secrets;
 pub mod taken_ports;
 pub mod waiting;
 pub mod web;
