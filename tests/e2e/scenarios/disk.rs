@@ -110,7 +110,7 @@ pub async fn is_kept_to_what_was_asked_for(cluster: Cluster) {
         }
     })
     .await;
-    let reason = ended["status"]["reason"].as_str().unwrap_or_default();
+    let reason = ended["status"]["message"].as_str().unwrap_or_default();
     assert!(reason.ends_with("of the disk, and the group's ephemeral_disk has 20 MB"), "{ended}");
     wait::until(wait::STEP, "the event of it", async || {
         let ended = item(&cluster, ALLOCATIONS, "greedy").await?.to_string();
