@@ -67,12 +67,11 @@ fn owners(now: &[ManagedFields], then: &[ManagedFields]) -> Vec<ManagedFields> {
             };
             name(owner) == name(old)
         };
-        match owners.iter_mut().find(is_same) {
-            Some(owner) => owner.fields_v1[OF_SPEC] = of_spec.clone(),
-            None => {
-                let fields_v1 = Value::Object(Map::from_iter([(OF_SPEC.to_owned(), of_spec.clone())]));
-                owners.push(ManagedFields { fields_v1, ..old.clone() });
-            }
+        if let Some(owner) = owners.iter_mut().find(is_same) {
+            owner.fields_v1[OF_SPEC] = of_spec.clone();
+        } else {
+            let fields_v1 = Value::Object(Map::from_iter([(OF_SPEC.to_owned(), of_spec.clone())]));
+            owners.push(ManagedFields { fields_v1, ..old.clone() });
         }
     }
     owners

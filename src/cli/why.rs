@@ -90,8 +90,8 @@ fn tell_allocation(allocation: &Value) {
 
 /// Whether a job should have any instance of a group.
 fn wants_instances(job: &Value, group: &str) -> bool {
-    let groups = job["spec"]["groups"].as_array().into_iter().flatten();
-    let count = groups.filter(|one| one["name"] == group).filter_map(|one| one["count"].as_u64()).next();
+    let mut groups = job["spec"]["groups"].as_array().into_iter().flatten();
+    let count = groups.find(|one| one["name"] == group).and_then(|one| one["count"].as_u64());
     let is_over = job["spec"]["stop"] == true || !job["metadata"]["deletionTimestamp"].is_null();
     !is_over && count != Some(0)
 }

@@ -232,6 +232,7 @@ fn is_unproved(rollout: &Deployment) -> bool {
 }
 
 /// The latest earlier version that worked.
+#[derive(Clone, Copy)]
 enum Stable {
     /// There is none, or it is forgotten.
     None,
