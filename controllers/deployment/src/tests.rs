@@ -10,7 +10,6 @@ mod nothing;
 mod ports;
 mod reverts;
 
-
 /// Everything decided at `seconds`.
 fn decide(picture: &str, seconds: i64) -> String {
     let view = fixture::read(picture);
