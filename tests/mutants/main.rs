@@ -2,8 +2,6 @@
 //!
 //! Whether the tests turn red is for `make campaign rule-mutants` to say.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
