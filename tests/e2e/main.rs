@@ -191,7 +191,7 @@ async fn a_port_of_somebody_else_is_told_and_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_masked_and_kept() {
-    scenarios::secrets::are_masked_and_kept(Cluster::start(Shape::Embedded { agents: 0 }).await);
+    scenarios::secrets::are_masked_and_kept(&Cluster::start(Shape::Embedded { agents: 0 }).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

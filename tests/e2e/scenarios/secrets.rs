@@ -26,7 +26,7 @@ job "web" {{
 }
 
 /// By our command line and by kubectl's.
-pub fn are_masked_and_kept(cluster: Cluster) {
+pub fn are_masked_and_kept(cluster: &Cluster) {
     cluster.apply("web", &hcl(SECRET));
     let other = cluster.write_job("other", &hcl("another-s3cret"));
     let reading: [&[&str]; 8] = [
