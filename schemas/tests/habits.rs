@@ -1,7 +1,5 @@
 //! What job files of Nomad's users say, and means something there.
 
-#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
-
 use schemas::text::{self, Options, ParsedJob, Source};
 
 fn read(text: &str) -> Result<ParsedJob, String> {
