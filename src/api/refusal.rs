@@ -31,7 +31,7 @@ pub(super) struct Refusal {
     causes: Vec<Cause>,
     retry_after_seconds: Option<u32>,
     /// The methods that are allowed here, where another was tried.
-    allow: Option<String>,
+    allow: Option<Box<HeaderValue>>,
 }
 
 /// The longest message, in bytes: it may quote what was sent.
@@ -169,7 +169,8 @@ impl Refusal {
 
     /// The same, with the methods that it has: `GET, HEAD`.
     pub(super) fn but_allowed(self, methods: Option<String>) -> Refusal {
-        Refusal { allow: methods, ..self }
+        let allow = methods.and_then(|methods| HeaderValue::try_from(methods).ok()).map(Box::new);
+        Refusal { allow, ..self }
     }
 
     /// The body is of a type that is not read here.
@@ -293,8 +294,8 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(Ok(methods)) = self.allow.map(HeaderValue::try_from) {
-            response.headers_mut().insert(header::ALLOW, methods);
+        if let Some(methods) = self.allow {
+            response.headers_mut().insert(header::ALLOW, *methods);
         }
         response
     }

@@ -127,12 +127,11 @@ impl DetailsWriter {
     /// The reports landed, and what went with them.
     pub(super) fn carried_landed(&mut self) {
         for (id, digest) in std::mem::take(&mut self.carried) {
-            match digest {
-                Some(digest) => drop(self.written.insert(id, digest)),
-                None => {
-                    self.written.remove(&id);
-                    self.touch(&id);
-                }
+            if let Some(digest) = digest {
+                self.written.insert(id, digest);
+            } else {
+                self.written.remove(&id);
+                self.touch(&id);
             }
         }
     }

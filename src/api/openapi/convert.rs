@@ -111,10 +111,9 @@ fn convert_format(out: &mut Map<String, Value>, value: &Value) {
     let format = match value.as_str() {
         Some("uint8" | "int8" | "uint16" | "int16" | "int32") => "int32",
         Some("uint32" | "int64" | "uint64" | "uint") => "int64",
-        // There it is ISO 8601's; ours has a pattern.
-        Some("duration") => return,
+        // A duration is ISO 8601's there; ours has a pattern.
+        Some("duration") | None => return,
         Some(other) => other,
-        None => return,
     };
     out.insert("format".into(), json!(format));
 }
