@@ -155,7 +155,7 @@ async fn root_inside_cannot_lift_its_own_limits() {
 
 /// A group that a task with the rights for it made inside its own, and froze.
 async fn frozen(bed: &Bed) -> TaskId {
-    let script = r#"
+    let script = r"
         if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
             own=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup) word=1 file=cgroup.freeze
         else
@@ -165,7 +165,7 @@ async fn frozen(bed: &Bed) -> TaskId {
         sleep 600 &
         echo $! > $own/a/b/cgroup.procs && echo $word > $own/a/b/$file && echo frozen
         exec sleep 600
-    "#;
+    ";
     let id = bed.start("frozen", script).await;
     bed.line(&id, "frozen").await;
     id

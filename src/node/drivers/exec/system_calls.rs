@@ -44,8 +44,8 @@ const ANSWER: u16 = 0x06;
 
 const ALLOWED: u32 = 0x7FFF_0000;
 const KILLED: u32 = 0x8000_0000;
-const REFUSED: u32 = 0x0005_0000 | 1; // EPERM
-const MISSING: u32 = 0x0005_0000 | 38; // ENOSYS
+const REFUSED: u32 = 0x0005_0001; // SECCOMP_RET_ERRNO with EPERM
+const MISSING: u32 = 0x0005_0026; // and with ENOSYS
 
 /// Puts the filter on the calling thread and everything it starts, for good.
 pub(super) fn forbid_user_namespaces() -> io::Result<()> {
@@ -117,14 +117,14 @@ mod tests {
     fn what_makes_a_user_namespace_is_refused_in_every_family() {
         for Abi { mark, clone, unshare, clone3 } in FAMILIES {
             for call in [*clone, *unshare] {
-                assert_eq!(answer(*mark, call, NEW_USER | 17), "refused", "{mark:x} {call}");
+                assert_eq!(answer(*mark, call, NEW_USER | 0x11), "refused", "{mark:x} {call}");
                 assert_eq!(answer(*mark, call, 0x7E02_0000 & !NEW_USER), "allowed", "{mark:x} {call}");
                 assert_eq!(answer(*mark, call, 17), "allowed");
             }
             assert_eq!(answer(*mark, *clone3, 0), "missing");
             assert_eq!(answer(*mark, 1, NEW_USER), "allowed");
         }
-        assert_eq!(answer(0xC000_003E, 0x4000_0000 | 272, NEW_USER), "refused", "x32");
+        assert_eq!(answer(0xC000_003E, 0x4000_0000 | 0x110, NEW_USER), "refused", "x32");
         assert_eq!(answer(0x8000_0016, 97, 0), "killed", "a family that nobody knows");
     }
 }
