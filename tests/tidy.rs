@@ -215,10 +215,7 @@ fn controllers_know_only_plan_and_schemas() {
         let others = named.filter(|name| !is_shared(name) && rooms.contains(*name));
         complaints.extend(others.map(|other| format!("controllers/{room}/Cargo.toml depends on `{other}`")));
     }
-    expect_none(
-        &complaints,
-        "Controllers meet in documents, never in code but that of `plan` and `fit`, which decide nothing.",
-    );
+    expect_none(&complaints, "Controllers meet in documents, never in code but that of `plan` and `fit`.");
 }
 
 #[test]

@@ -170,6 +170,8 @@ fn bombs_are_refused() {
         .collect();
     let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}", levels.concat());
     assert!(read("bomb.yaml", &bomb, &Options::default()).contains("aliases copy more than"));
+    let long = format!("a: &a \"{}\"\nb: [{}]\n", "x".repeat(100_000), "*a,".repeat(50));
+    assert!(read("long.yaml", &long, &Options::default()).contains("1048576 bytes of text"));
     let flow = read("deep.yaml", &"[".repeat(50_000), &Options::default());
     assert!(flow.contains("64 levels"), "{flow}");
     assert!(read("deep.yaml", &"- ".repeat(10_000), &Options::default()).contains("64 levels"));

@@ -15,6 +15,8 @@ use super::source::{Source, Span};
 pub(crate) const MAX_DEPTH: usize = crate::limits::DEPTH;
 /// How many values all aliases of a text may copy together.
 const ALIAS_BUDGET: usize = 10_000;
+/// How many bytes of text: as many as a document may have.
+const ALIASED_BYTES: usize = crate::limits::DOCUMENT_BYTES;
 const MAX_ERRORS: usize = crate::limits::COMPLAINTS;
 
 /// Reads every document of a text. Empty documents are left out.
@@ -107,6 +109,7 @@ struct Reader<'s> {
     frames: Vec<Frame>,
     anchors: BTreeMap<usize, Node>,
     alias_budget: usize,
+    aliased_bytes: usize,
     documents: Vec<Node>,
     errors: Vec<Diagnostic>,
     stopped: bool,
@@ -120,6 +123,7 @@ impl<'s> Reader<'s> {
             frames: Vec::new(),
             anchors: BTreeMap::new(),
             alias_budget: ALIAS_BUDGET,
+            aliased_bytes: ALIASED_BYTES,
             documents: Vec::new(),
             errors: Vec::new(),
             stopped: false,
@@ -185,14 +189,18 @@ impl<'s> Reader<'s> {
             self.stopped = true;
             return;
         };
-        let (count, depth) = measure(node);
-        if count > self.alias_budget || depth + self.frames.len() > MAX_DEPTH {
-            let message = format!("aliases copy more than {ALIAS_BUDGET} values or nest too deep");
+        let ((count, depth), bytes) = (measure(node), text_bytes(node));
+        let is_too_much = count > self.alias_budget || bytes > self.aliased_bytes;
+        if is_too_much || depth + self.frames.len() > MAX_DEPTH {
+            let message = format!(
+                "aliases copy more than {ALIAS_BUDGET} values or {ALIASED_BYTES} bytes of text, or nest too deep"
+            );
             self.fail(&span, message, None);
             self.stopped = true;
             return;
         }
         self.alias_budget -= count;
+        self.aliased_bytes -= bytes;
         let node = Node::new(node.value.clone(), span);
         self.finish(node, 0, None);
     }
@@ -336,6 +344,18 @@ fn merge(entries: &mut Vec<Entry>, merged: Vec<Node>) {
                 }
             }
         }
+    }
+}
+
+/// How many bytes of text a node holds, names counted.
+fn text_bytes(node: &Node) -> usize {
+    match &node.value {
+        NodeValue::List(items) => items.iter().map(text_bytes).sum(),
+        NodeValue::Object(entries) => {
+            entries.iter().map(|entry| entry.key.len() + text_bytes(&entry.value)).sum()
+        }
+        NodeValue::String(text) => text.len(),
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) => 0,
     }
 }
 
