@@ -10,43 +10,64 @@ use plan::view::Stored;
 use schemas::job::{Job, Submission};
 use schemas::key::Key;
 use schemas::revert::{Revert, revert};
+use serde::{Deserialize, Serialize};
 
 use super::body::Sent;
 use super::commit::Seen;
 use super::kind::Kind;
 use super::refusal::{Cause, Refusal};
 use super::request::{Asked, WriteQuery};
-use super::scene::Name;
+use super::scene::{Name, part};
 use super::server::Server;
 use super::write::{Manner, answer};
-use super::write_jobs;
+use super::{word, write_jobs};
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {
     Router::new().route("/apis/encamp.dev/v1/namespaces/{namespace}/jobs/{name}/rollback", post(rollback))
 }
 
+/// The query: whose word it is, and whether it is only tried.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct RollbackQuery {
+    dry_run: Option<String>,
+    field_manager: Option<String>,
+}
+
+/// Where to go back to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Word {
+    version: Option<u64>,
+    why: String,
+    metadata: Preconditions,
+}
+
+/// What the job must still be.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct Preconditions {
+    resource_version: String,
+    uid: String,
+}
+
 async fn rollback(
     State(server): State<Server>,
     Path((namespace, name)): Path<(String, String)>,
-    Asked(query): Asked<WriteQuery>,
+    Asked(query): Asked<RollbackQuery>,
     headers: HeaderMap,
     sent: Sent,
 ) -> Result<Response, Refusal> {
     let name = Name::new(namespace, name);
-    let manner = Manner::of(&query, &headers)?;
-    let asked = server.think(|| sent.document()).await??;
-    let fields = asked.as_object().into_iter().flatten().map(|(field, _)| field.as_str());
-    if let Some(other) = fields.into_iter().find(|field| !["version", "why", "metadata"].contains(field)) {
-        let message = "a rollback says version, why and metadata.resourceVersion";
-        return Err(refuse(&name, "FieldValueNotSupported", other, message));
-    }
-    let seen = Seen::of(&asked["metadata"])?;
-    let to = asked["version"].as_u64();
-    let to = to
-        .ok_or_else(|| refuse(&name, "FieldValueRequired", "version", "the number of a version is needed"))?;
-    let why = asked["why"].as_str().unwrap_or("somebody asked for it").to_owned();
-    let done = write_jobs::rollback(&server, &name, (to, &why, seen), &manner).await?;
+    let RollbackQuery { dry_run, field_manager } = query;
+    let manner = Manner::of(&WriteQuery { dry_run, field_manager, ..WriteQuery::default() }, &headers)?;
+    let Word { version, why, metadata } = server.think(|| word::read(&sent)).await??;
+    let seen = Seen::of(&part(&metadata))?;
+    let needed = "the number of a version is needed";
+    let to = version.ok_or_else(|| refuse(&name, "FieldValueRequired", "version", needed))?;
+    let why = if why.is_empty() { "somebody asked for it" } else { word::text("why", &why)? };
+    let done = write_jobs::rollback(&server, &name, (to, why, seen), &manner).await?;
     Ok(answer(&server, Kind::Job, &headers, done))
 }
 

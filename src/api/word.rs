@@ -1,4 +1,4 @@
-//! Words of operators: short bodies that say who speaks, as releasing the brake or accepting a store.
+//! Words: short bodies that are no documents, as releasing the brake, accepting a store or going back to a version.
 
 use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 use super::request::program;
 
 /// The longest text in a word: it is kept, and shown to people.
-const TEXT_BYTES: usize = 128;
+const TEXT_BYTES: usize = 256;
 
 /// Reads a word; an empty body says nothing but what the address says.
 pub(super) fn read<W: DeserializeOwned + Default>(sent: &Sent) -> Result<W, Refusal> {

@@ -46,29 +46,10 @@ pub enum Unfit {
 impl Unfit {
     /// Whether waiting helps: the node would fit if others left it.
     pub fn is_exhausted(&self) -> bool {
-        match self {
-            Unfit::NotReady
-            | Unfit::Ineligible
-            | Unfit::Pool
-            | Unfit::Datacenter
-            | Unfit::Constraint(_)
-            | Unfit::Driver(_)
-            | Unfit::Network(_)
-            | Unfit::Volume(_)
-            | Unfit::Device(_)
-            | Unfit::Forbidden(_)
-            | Unfit::DistinctHosts
-            | Unfit::DistinctProperty(_) => false,
-            Unfit::Cpu(_)
-            | Unfit::Memory(_)
-            | Unfit::Disk(_)
-            | Unfit::Cores(_)
-            | Unfit::Port(_)
-            | Unfit::DynamicPorts => true,
-        }
+        self.distance().is_some()
     }
 
-    /// How much is missing, where that can be counted: to tell near misses.
+    /// How much is missing of what others could give back, to tell near misses; none where only a change helps.
     pub fn distance(&self) -> Option<u64> {
         match self {
             Unfit::Cpu(short) | Unfit::Memory(short) | Unfit::Disk(short) => Some(*short),

@@ -53,8 +53,8 @@ async fn what_would_mean_nothing_is_refused() {
         ("restored?dryRun=Some", json!({}), "use All"),
         ("restored", json!({"epoch": "elsewhere"}), "only `accept` takes one"),
         ("accept", json!({"epoch": ""}), "the name of a history"),
-        ("accept", json!({"epoch": "a\nb"}), "epoch: at most 128 bytes without control characters"),
-        ("accept", json!({"by": "x".repeat(129)}), "by: at most 128 bytes without control characters"),
+        ("accept", json!({"epoch": "a\nb"}), "epoch: at most 256 bytes without control characters"),
+        ("accept", json!({"by": "x".repeat(257)}), "by: at most 256 bytes without control characters"),
         ("accept", json!({"who": "ann"}), "unknown field `who`"),
     ] {
         let before = world.get(STORE).await;

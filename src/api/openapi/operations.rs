@@ -213,7 +213,7 @@ impl Call<'_> {
     /// The verb, or the subresource where it decides what may be asked.
     fn word(&self) -> &str {
         match (self.part(), self.verb) {
-            ("log" | "plan", _) => self.part(),
+            ("log" | "plan" | "rollback", _) => self.part(),
             ("scale", "get") => "scale",
             (_, verb) => verb,
         }
@@ -223,10 +223,12 @@ impl Call<'_> {
 /// What a rollback asks for.
 fn rollback() -> Value {
     json!({"type": "object", "required": ["version"], "properties": {
-        "version": {"type": "integer", "description": "The version to go back to."},
-        "why": {"type": "string", "description": "Why, for the history."},
-        "metadata": {"type": "object", "properties": {"resourceVersion": {"type": "string"}}},
-    }})
+        "version": {"type": "integer", "minimum": 0, "description": "The version to go back to."},
+        "why": {"type": "string", "maxLength": 256, "description": "Why, for the history."},
+        "metadata": {"type": "object", "additionalProperties": false, "properties": {
+            "resourceVersion": {"type": "string"}, "uid": {"type": "string"},
+        }},
+    }, "additionalProperties": false})
 }
 
 /// A reference to a type.
@@ -280,14 +282,15 @@ const QUERIES: &[Queries] = &[
         ],
     ),
     (
-        &["create", "update", "patch", "plan"],
-        &[
-            ("fieldManager", "string", "Who owns the fields that are set."),
-            ("fieldValidation", "string", "Strict (the default), Warn or Ignore fields that are not known."),
-        ],
+        &["create", "update", "patch", "plan", "rollback"],
+        &[("fieldManager", "string", "Who owns the fields that are set.")],
     ),
     (
-        &["create", "update", "patch", "delete", "deletecollection"],
+        &["create", "update", "patch", "plan"],
+        &[("fieldValidation", "string", "Strict (the default), Warn or Ignore fields that are not known.")],
+    ),
+    (
+        &["create", "update", "patch", "rollback", "delete", "deletecollection"],
         &[("dryRun", "string", "All: change nothing.")],
     ),
     (&["patch", "plan"], &[("force", "boolean", "Take fields from their owners.")]),

@@ -45,13 +45,18 @@ async fn a_way_back_that_leads_nowhere_is_refused() {
         (json!({"version": 9}), 422, "no version 9 is remembered; there are 1"),
         (json!({"version": 1}), 422, "version 1 is what the job is to do already"),
         (json!({}), 422, "the number of a version is needed"),
-        (json!({"version": 1, "revision": 1}), 422, "a rollback says version, why and"),
+        (json!({"version": 1, "revision": 1}), 400, "unknown field `revision`"),
+        (json!({"version": 1, "metadata": {"labels": {}}}), 400, "unknown field `labels`"),
+        (json!({"version": 1, "why": 5}), 400, "expected a string"),
+        (json!({"version": 1, "why": "x".repeat(257)}), 400, "why: at most 256 bytes"),
     ];
     for (body, code, message) in refusals {
         let (status, refused) = world.json("POST", &rollback, &body).await;
         let said = refused["message"].as_str().unwrap_or_default();
         assert!(status.as_u16() == code && said.contains(message), "{body}: {status} {refused}");
     }
+    let forced = world.json("POST", &format!("{rollback}?force=true"), &json!({"version": 1})).await;
+    assert!(forced.0.as_u16() == 400 && forced.1.to_string().contains("force"), "{forced:?}");
     world.merge(WEB, json!({"spec": {"priority": 70}})).await;
     let stale = json!({"version": 1, "metadata": {"resourceVersion": "1"}});
     assert_eq!(world.json("POST", &rollback, &stale).await.0.as_u16(), 409);
