@@ -111,6 +111,14 @@ impl Api {
         Ok(newest["status"]["status"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// How the rollout of one version goes: right after an apply the latest is still that of the version before.
+    pub async fn rollout(&self, job: &str, version: u64) -> Result<String, String> {
+        let all = self.items("/apis/encamp.dev/v1/namespaces/default/deployments").await?;
+        let is_it = |one: &&Value| one["spec"]["job"] == job && one["spec"]["version"] == version;
+        let it = all.iter().find(is_it).ok_or_else(|| format!("no rollout of version {version}"))?;
+        Ok(it["status"]["status"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// What lies at a path.
     pub async fn list(&self, path: &str) -> Result<Value, String> {
         serde_json::from_str(&self.get(path).await?).map_err(|error| error.to_string())

@@ -18,7 +18,7 @@ pub async fn all_of_none_is_told_as_none(cluster: Cluster) {
     let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
     assert!(plan.contains("no node fits"), "{plan}");
     cluster.run(&["apply", &file]);
-    rolled_out(&cluster, "daemon").await;
+    rolled_out(&cluster, "daemon", 1).await;
     let why = cluster.run(&["why", "daemon"]);
     assert!(why.contains("Placed is False: no node fits"), "{why}");
     assert!(why.contains("group \"main\": no node fits"), "{why}");
@@ -52,7 +52,7 @@ pub async fn neighbours_move_apart(cluster: Cluster) {
     let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
     assert!(plan.contains("\"destructive\": 1") && plan.contains("\"inPlace\": 1"), "{plan}");
     cluster.run(&["apply", &file]);
-    rolled_out(&cluster, "pairs").await;
+    rolled_out(&cluster, "pairs", 2).await;
     cluster.until_healthy("pairs", 2).await;
     let after = cluster.names("pairs").await;
     assert_eq!(before.intersection(&after).count(), 1, "{before:?} {after:?}");
@@ -63,9 +63,9 @@ pub async fn neighbours_move_apart(cluster: Cluster) {
     assert_eq!(nodes, ["n0", "n1"]);
 }
 
-async fn rolled_out(cluster: &Cluster, job: &str) {
+async fn rolled_out(cluster: &Cluster, job: &str, version: u64) {
     wait::until(wait::ROLLOUT, "the rollout to end", async || {
-        let status = cluster.api.latest_rollout(job).await?;
+        let status = cluster.api.rollout(job, version).await?;
         if status == "successful" { Ok(()) } else { Err(status) }
     })
     .await;
