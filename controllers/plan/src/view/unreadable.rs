@@ -150,6 +150,18 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_any_more_does_not_say_what_it_said_before() {
+        let (leader, tombstone) = (Key::leader("scheduler"), Key::tombstone("n1"));
+        let held = |view: &View| (view.leaders.len(), view.tombstones.len());
+        let mut view = View::default();
+        let good = [put(&leader, br#"{"server":"s1"}"#, 2), put(&tombstone, b"{}", 2)];
+        view.apply(Revision(2), &good);
+        assert_eq!((held(&view), view.unreadable.len()), ((1, 1), 0));
+        view.apply(Revision(3), &[put(&leader, b"\xff", 3), put(&tombstone, b"\xff", 3)]);
+        assert_eq!((held(&view), view.unreadable.len()), ((0, 0), 2));
+    }
+
+    #[test]
     fn keys_that_no_document_has_are_passed_over_and_counted() {
         let mut view = View::default();
         let changes = ["/health/n1/x", "/jobs/a", "/moods/a", "/placements/x"]
