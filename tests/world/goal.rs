@@ -14,6 +14,7 @@ use schemas::report::ClientState;
 use schemas::roster::{Index, Slot, SlotState, allocation_name};
 
 use crate::cluster::Node;
+use crate::rules::has_own_hosts;
 
 /// The store and the machines side by side.
 pub(crate) struct Goal<'a> {
@@ -107,7 +108,7 @@ impl Goal<'_> {
                 if slot.spec != job.version && status != Some(DeploymentStatus::Failed) {
                     self.unmet.push(format!("{key} slot {index} is at v{}", slot.spec));
                 }
-                self.slot(&group_ref, &index, slot, job.spec.job_type);
+                self.slot(&group_ref, (&index, slot), (spec.job_type, group));
             }
         }
     }
@@ -123,7 +124,23 @@ impl Goal<'_> {
         }
     }
 
-    fn slot(&mut self, group: &GroupRef, index: &Index, slot: &Slot, job_type: JobType) {
+    /// Whether every node that is on has an instance of a group.
+    fn is_everywhere(&self, group: &GroupRef) -> bool {
+        let placements = self.view.indexes.placements_of_group(group);
+        let wanted = placements.filter(|key| {
+            let placement = self.view.placements.get(key);
+            placement.is_some_and(|placement| placement.wish == Wish::Run) && !self.view.indexes.is_gone(key)
+        });
+        let nodes: BTreeSet<&str> = wanted.map(|key| key.segment(1)).collect();
+        self.on.is_subset(&nodes)
+    }
+
+    fn slot(
+        &mut self,
+        group: &GroupRef,
+        (index, slot): (&Index, &Slot),
+        (job_type, asked): (JobType, &Group),
+    ) {
         let is_batch = job_type.is_batch();
         let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
         match slot.state {
@@ -137,6 +154,9 @@ impl Goal<'_> {
             SlotState::Run => {}
         }
         let placed: Vec<&Key> = self.view.indexes.placements_of_allocation(&group.namespace, &name).collect();
+        if placed.is_empty() && has_own_hosts(asked) && self.is_everywhere(group) {
+            return; // There is no node left for it.
+        }
         let [key] = placed[..] else {
             self.unmet.push(format!("{name} has the placements {placed:?}"));
             return;

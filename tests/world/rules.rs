@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::View;
 use plan::view::Table;
 use schemas::deployment::DeploymentStatus;
+use schemas::group::Group;
 use schemas::key::Key;
 use schemas::node::NodeState;
 use schemas::placement::{Placement, Wish};
+use schemas::placement_rules::Operator;
 use schemas::roster::SlotState;
 
 /// Everything that is wrong in the store.
@@ -15,6 +17,7 @@ pub(crate) fn broken(view: &View) -> Vec<String> {
     let mut found = doubled(view);
     found.extend(promises(view));
     found.extend(references(view));
+    found.extend(crowded(view));
     found.extend(rollouts(view));
     found.extend(reverts(view));
     found
@@ -64,6 +67,25 @@ fn references(view: &View) -> Vec<String> {
     missing
         .map(|(key, placement)| format!("I20: {key} runs version {}, which is unknown", placement.spec))
         .collect()
+}
+
+/// I6: no two instances whose versions both forbid it share a node.
+fn crowded(view: &View) -> Vec<String> {
+    let mut hosts: BTreeMap<(&str, &str, &str), Vec<&Key>> = BTreeMap::new();
+    for (key, placement) in wanted(view) {
+        let version = view.versions.get(&Key::version(key.segment(2), &placement.job, placement.spec));
+        let group = version.and_then(|version| version.spec.group(&placement.group));
+        if group.is_some_and(has_own_hosts) {
+            hosts.entry((key.segment(1), &placement.job, &placement.group)).or_default().push(key);
+        }
+    }
+    let crowded = hosts.into_iter().filter(|(_, keys)| keys.len() > 1);
+    crowded.map(|(_, keys)| format!("I6: {keys:?} share a node, which their group forbids")).collect()
+}
+
+/// Whether each instance of a group has a node for itself.
+pub(crate) fn has_own_hosts(group: &Group) -> bool {
+    group.constraints.iter().any(|rule| rule.operator == Operator::DistinctHosts)
 }
 
 /// I11: a job has one rollout under way at most.

@@ -87,9 +87,11 @@ async fn send(api: Router, method: Method, path: &str, body: Option<Value>) -> S
 }
 
 /// A job of some type; each `revision` of it differs so much that instances are replaced. The last one of a job
-/// called `beta` or `tries` does not work.
+/// called `beta` or `tries` does not work. `shop` is always replaced in place, and wants a node for each instance in
+/// every second revision.
 pub(crate) fn job(name: &str, kind: &str, count: u32, revision: u32) -> Value {
-    let mut args = vec![format!("revision={revision}")];
+    let is_in_place = name == "shop";
+    let mut args = vec![format!("revision={}", if is_in_place { 0 } else { revision })];
     args.extend(kind.contains("batch").then(|| "run_for=5".to_owned()));
     let is_broken = revision == BROKEN;
     args.extend((is_broken && name == "beta").then(|| "start_fails".to_owned()));
@@ -114,6 +116,9 @@ pub(crate) fn job(name: &str, kind: &str, count: u32, revision: u32) -> Value {
         });
         own.insert("update".to_owned(), update);
         own.insert("networks".to_owned(), json!([{"ports": [{"label": "http"}]}]));
+    }
+    if is_in_place && revision % 2 == 1 {
+        own.insert("constraints".to_owned(), json!([{"operator": "distinct_hosts"}]));
     }
     json!({
         "apiVersion": "encamp.dev/v1", "kind": "Job",

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fit::{Demand, DistinctProperty, Scope, Term};
+use fit::{Demand, DistinctProperty, Facts, Scope, Term, Unfit};
 use plan::View;
 use plan::view::JobRef;
 use schemas::key::Key;
@@ -80,13 +80,29 @@ impl Crowd {
         demand.distinct_hosts.is_some() && self.forbidden.contains(&site)
     }
 
+    /// Whether the rules about neighbours let one more instance be on a node.
+    pub(crate) fn admits(&self, demand: &Demand, site: usize, facts: Facts) -> Result<(), Unfit> {
+        if self.forbids(demand, site) {
+            return Err(Unfit::DistinctHosts);
+        }
+        let mut values = Vec::new();
+        for rule in &demand.distinct_properties {
+            let value = rule.property.of(facts).ok_or_else(|| Unfit::DistinctProperty(rule.text.clone()))?;
+            values.push(value.to_owned());
+        }
+        match self.full(demand, &values) {
+            Some(rule) => Err(Unfit::DistinctProperty(rule.text.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a `distinct_property` lets no more instances have these values.
     pub(crate) fn is_full(&self, demand: &Demand, values: &[String]) -> bool {
         self.full(demand, values).is_some()
     }
 
     /// The rule that lets no more instances have these values.
-    pub(crate) fn full<'d>(&self, demand: &'d Demand, values: &[String]) -> Option<&'d DistinctProperty> {
+    fn full<'d>(&self, demand: &'d Demand, values: &[String]) -> Option<&'d DistinctProperty> {
         let mut rules = demand.distinct_properties.iter().zip(&self.properties).zip(values);
         let full =
             rules.find(|((rule, counts), value)| counts.get(*value).copied().unwrap_or(0) >= rule.limit);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use fit::{Demand, Facts, belongs};
 use jiff::Timestamp;
 use plan::view::{GroupRef, JobRef};
 use plan::{Draft, Plan, View, Write};
@@ -13,6 +12,7 @@ use schemas::placement::{Placement, Wish};
 use schemas::roster::{Index, Roster, Slot};
 
 use crate::history;
+use crate::in_place::InPlace;
 use crate::orphans::{self, Held};
 use crate::pending;
 use crate::recovery;
@@ -49,13 +49,13 @@ pub(crate) struct Settled {
 /// Stops placements that no slot wants and updates those whose slot has a newer version in place.
 fn settle_strays(view: &View, draft: &mut Draft) -> Settled {
     let mut settled = Settled::default();
-    let mut successors = None;
+    let (mut successors, mut in_place) = (None, InPlace::of(view));
     for key in view.open.stray() {
         let Some(placement) = view.placements.get(key) else { continue };
         let roster_key = Key::roster(key.segment(2), &placement.job, &placement.group);
         let slot = view.rosters.get(&roster_key).and_then(|roster| roster.slot_at(&placement.index));
         let mut next = placement.clone();
-        match verdict(view, key, (placement, slot), &mut successors) {
+        match verdict(view, key, (placement, slot), (&mut successors, &mut in_place)) {
             Verdict::Stop { reason, unfit } => {
                 next.wish = Wish::Stop { reason, unfit };
                 settled.stopping.insert(key.clone());
@@ -72,7 +72,8 @@ fn settle_strays(view: &View, draft: &mut Draft) -> Settled {
     settled
 }
 
-enum Verdict {
+/// What becomes of a placement that no slot wants as it is.
+pub(crate) enum Verdict {
     Stop { reason: String, unfit: bool },
     Update(u64),
     Hold,
@@ -80,7 +81,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn stop(reason: impl Into<String>) -> Verdict {
+    pub(crate) fn stop(reason: impl Into<String>) -> Verdict {
         Verdict::Stop { reason: reason.into(), unfit: false }
     }
 }
@@ -89,7 +90,7 @@ fn verdict<'v>(
     view: &'v View,
     key: &Key,
     (placement, slot): (&Placement, Option<&Slot>),
-    successors: &mut Option<Successors<'v>>,
+    (successors, in_place): (&mut Option<Successors<'v>>, &mut InPlace<'v>),
 ) -> Verdict {
     let Some(slot) = slot else {
         if !is_disowned(view, key, placement) {
@@ -99,7 +100,7 @@ fn verdict<'v>(
     };
     let made = (slot.version, slot.attempt);
     if made == (placement.version, placement.attempt) {
-        return in_place(view, key, placement, slot);
+        return in_place.judge(key, placement, slot);
     }
     let reason = if slot.version == placement.version {
         format!("replaced by attempt {}", slot.attempt)
@@ -144,24 +145,6 @@ fn without_slot(view: &View, key: &Key, placement: &Placement) -> String {
         Some(job) if job.spec.stop => "the job is stopped".to_owned(),
         Some(job) if job.spec.group(&placement.group).is_none() => "the group is gone".to_owned(),
         Some(_) => "the group is smaller now".to_owned(),
-    }
-}
-
-/// The slot still means this allocation: it is done, or runs another version from now on.
-fn in_place(view: &View, key: &Key, placement: &Placement, slot: &Slot) -> Verdict {
-    if slot.spec == placement.spec {
-        return Verdict::stop("nothing is to run in its place any more");
-    }
-    let node = key.segment(1);
-    let Some(spec) = spec_of(view, key.segment(2), &placement.job, slot.spec) else { return Verdict::Leave };
-    let Some(group) = spec.group(&placement.group) else { return Verdict::Leave };
-    let Some(fingerprint) = view.fingerprints.get(&Key::fingerprint(node)) else { return Verdict::Leave };
-    match belongs(&Demand::new(spec, group), Facts { name: node, fingerprint }) {
-        Ok(()) => Verdict::Update(slot.spec),
-        Err(unfit) => {
-            let reason = format!("the node does not fit v{}: {unfit}", slot.spec);
-            Verdict::Stop { reason, unfit: true }
-        }
     }
 }
 

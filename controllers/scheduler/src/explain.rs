@@ -33,28 +33,29 @@ const NEAREST: usize = 3;
 /// What every node says to one more instance of the group at a version of its job.
 pub fn explain(view: &View, group: &GroupRef, spec: &JobSpec) -> Explanation {
     let Some(of_version) = spec.group(&group.group) else { return Explanation::default() };
-    let mut sites = Sites::of(view);
-    let neighbours = if spec.job_type.is_per_node() {
-        // A node that has its instance is no near miss; only the others are asked.
-        let nodes = nodes_with_instance(view, group);
-        sites.0.retain(|site| !nodes.contains(site.name));
-        Neighbours::default()
-    } else {
-        Neighbours::of(view, &group.job(), &sites, &BTreeSet::new())
-    };
+    let sites = Sites::of(view);
+    let neighbours = Neighbours::of(view, &group.job(), &sites, &BTreeSet::new());
     let demand = Demand::new(spec, of_version);
     let crowd = Crowd::new(&demand, &neighbours, &sites);
-    explain_on(&demand, &crowd, &sites)
+    // A node that has its instance is no near miss; only the others are asked.
+    let served = if spec.job_type.is_per_node() { nodes_with_instance(view, group) } else { BTreeSet::new() };
+    explain_on(&demand, &crowd, &sites, &served)
 }
 
 fn nodes_with_instance<'a>(view: &'a View, group: &GroupRef) -> BTreeSet<&'a str> {
     view.indexes.placements_of_group(group).map(|key| key.segment(1)).collect()
 }
 
-pub(crate) fn explain_on(demand: &Demand, crowd: &Crowd, sites: &Sites) -> Explanation {
+/// What the nodes say that are not `served` already.
+pub(crate) fn explain_on(
+    demand: &Demand,
+    crowd: &Crowd,
+    sites: &Sites,
+    served: &BTreeSet<&str>,
+) -> Explanation {
     let mut told = Explanation::default();
     let mut near: Vec<(u64, String)> = Vec::new();
-    for (number, site) in sites.0.iter().enumerate() {
+    for (number, site) in sites.0.iter().enumerate().filter(|(_, site)| !served.contains(site.name)) {
         told.considered += 1;
         let Err(unfit) = judge(demand, crowd, site, number) else {
             told.fitting += 1;
@@ -74,18 +75,7 @@ pub(crate) fn explain_on(demand: &Demand, crowd: &Crowd, sites: &Sites) -> Expla
 /// Whether a node takes one more instance now.
 pub(crate) fn judge(demand: &Demand, crowd: &Crowd, site: &Site, number: usize) -> Result<(), Unfit> {
     may_take(demand, site)?;
-    if crowd.forbids(demand, number) {
-        return Err(Unfit::DistinctHosts);
-    }
-    let facts = site.facts();
-    let mut values = Vec::new();
-    for rule in &demand.distinct_properties {
-        let value = rule.property.of(facts).ok_or_else(|| Unfit::DistinctProperty(rule.text.clone()))?;
-        values.push(value.to_owned());
-    }
-    if let Some(rule) = crowd.full(demand, &values) {
-        return Err(Unfit::DistinctProperty(rule.text.clone()));
-    }
+    crowd.admits(demand, number, site.facts())?;
     site.fits(demand)
 }
 

@@ -11,6 +11,7 @@ mod decide;
 mod explain;
 mod feasible;
 mod history;
+mod in_place;
 mod lot;
 mod orphans;
 mod pending;

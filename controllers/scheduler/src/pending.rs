@@ -1,7 +1,7 @@
 //! Slots that wait for a node get one, the most important job first.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fit::Demand;
 use jiff::Timestamp;
@@ -116,7 +116,7 @@ impl<'v> Round<'v> {
             };
             let demand = Demand::new(spec, of_version);
             if spec.job_type.is_per_node() {
-                self.place_on_each(group, &demand, &waiting, &mut found);
+                self.place_on_each(group, &demand, &waiting, (neighbours, &mut found));
             } else {
                 self.place_on_best(group, &demand, &waiting, (neighbours, &mut found));
             }
@@ -150,19 +150,20 @@ impl<'v> Round<'v> {
             }
         }
         if left > 0 {
-            let why = explain_on(demand, race.crowd(), &self.sites);
+            let why = explain_on(demand, race.crowd(), &self.sites, &BTreeSet::new());
             self.note(&format!("{}.{}", group.job, group.group), format!("{left} wait: {why}"));
         }
     }
 
-    /// Slots of nodes: each on its node, if it fits.
+    /// Slots of nodes: each on its node, if it fits and the rules about neighbours allow it.
     fn place_on_each(
         &mut self,
         group: &GroupRef,
         demand: &Demand,
         waiting: &[Waiting],
-        found: &mut Vec<Found>,
+        (neighbours, found): (&mut Neighbours, &mut Vec<Found>),
     ) {
+        let mut crowd = Crowd::new(demand, neighbours, &self.sites);
         for Waiting { index, slot, is_held } in waiting {
             let Index::Node(node) = index else { continue };
             let Some(number) = self.sites.position(node) else { continue };
@@ -174,11 +175,13 @@ impl<'v> Round<'v> {
                 self.note(&format!("{}.{}", group.job, group.group), format!("waits for {node}: {unfit}"));
                 continue;
             }
-            if *is_held {
+            if *is_held || crowd.admits(demand, number, site.facts()).is_err() {
                 continue;
             }
             let name = allocation_name(&group.job, &group.group, index, slot.version, slot.attempt);
             let claim = site.take(demand, &name);
+            crowd.add_on(demand, &self.sites, number);
+            neighbours.add(&group.group, number);
             let placement = self.placement(group, index, slot, &claim);
             found.push(Found { site: number, claim, placement });
         }

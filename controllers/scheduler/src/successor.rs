@@ -118,7 +118,10 @@ impl<'v> Successors<'v> {
         if is_bound && of_node.iter().any(|key| self.view.is_unreadable(key)) {
             return Succession::Hold;
         }
-        if is_bound && may_take(demand, &self.sites.0[own]).is_err() {
+        let is_admitted = |site: &Site| {
+            may_take(demand, site).and_then(|()| crowd.admits(demand, own, site.facts())).is_ok()
+        };
+        if is_bound && !is_admitted(&self.sites.0[own]) {
             return Succession::Unfit;
         }
         // What runs on a node that is not heard serves nobody for certain.
@@ -136,9 +139,7 @@ impl<'v> Successors<'v> {
             return Succession::Hold;
         };
         self.sites.0[site].take(demand, &name);
-        if !is_bound {
-            crowd.add_on(demand, &self.sites, site);
-        }
+        crowd.add_on(demand, &self.sites, site);
         Succession::Stop
     }
 }

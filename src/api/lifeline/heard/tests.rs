@@ -97,6 +97,9 @@ fn a_claim_of_another_server_is_answered_by_a_newer_beat_only() {
     assert_eq!(ear.write(), "nothing");
     ear.beat("", 0);
     assert_eq!(ear.write(), "heard");
+    ear.beat("", 0);
+    ear.link("s2", "", 0);
+    assert_eq!(ear.write(), "nothing");
 }
 
 #[test]
