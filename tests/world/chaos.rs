@@ -83,7 +83,9 @@ pub(crate) fn tell(seed: u64, sabotage: Sabotage) -> Result<u64, String> {
 
 async fn live(stage: &mut Stage) -> Result<(), Broken> {
     stage.pass(Duration::from_secs(5)).await?;
-    stage.ask(user::Wish::submit(&user::job("web", "service", 3, 0)));
+    for (name, count) in [("web", 3), ("shop", 2)] {
+        stage.ask(user::Wish::submit(&user::job(name, "service", count, 0)));
+    }
     stage.pass(Duration::from_secs(5)).await?;
     trouble(stage);
     for _ in 0..HAPPENINGS {

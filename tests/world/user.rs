@@ -87,8 +87,8 @@ async fn send(api: Router, method: Method, path: &str, body: Option<Value>) -> S
 }
 
 /// A job of some type; each `revision` of it differs so much that instances are replaced. The last one of a job
-/// called `beta` or `tries` does not work. `shop` is always replaced in place, and wants a node for each instance in
-/// every second revision.
+/// called `beta` or `tries` does not work. What `shop` runs never changes, only
+/// where: all on the node that always comes back, or each on a node of its own.
 pub(crate) fn job(name: &str, kind: &str, count: u32, revision: u32) -> Value {
     let is_in_place = name == "shop";
     let mut args = vec![format!("revision={}", if is_in_place { 0 } else { revision })];
@@ -117,8 +117,12 @@ pub(crate) fn job(name: &str, kind: &str, count: u32, revision: u32) -> Value {
         own.insert("update".to_owned(), update);
         own.insert("networks".to_owned(), json!([{"ports": [{"label": "http"}]}]));
     }
-    if is_in_place && revision % 2 == 1 {
-        own.insert("constraints".to_owned(), json!([{"operator": "distinct_hosts"}]));
+    if is_in_place {
+        let rule = match revision % 2 {
+            0 => json!({"attribute": "${node.unique.name}", "value": "n1"}),
+            _ => json!({"operator": "distinct_hosts"}),
+        };
+        own.insert("constraints".to_owned(), json!([rule]));
     }
     json!({
         "apiVersion": "encamp.dev/v1", "kind": "Job",
