@@ -282,3 +282,41 @@ fn a_second_agent_of_a_name_waits_until_the_first_is_gone() {
         assert!(told.is_ok(), "seed {seed}: {}", told.unwrap_err());
     }
 }
+
+/// A machine whose name another has by now looks after nothing any more, not even what crashes on it.
+#[test]
+fn an_agent_that_lost_its_name_leaves_everything_as_it_is() {
+    for seed in 1..=8 {
+        let told = story::told(
+            || Stage::new(seed, (2, 3), Sabotage::None),
+            async |stage| {
+                stage.pass(Duration::from_secs(10)).await?;
+                stage.ask(user::Wish::submit(&user::job("web", "service", 6, 0)));
+                stage.pass(Duration::from_secs(1)).await?;
+                stage.converge(HEALING).await?;
+                stage.nodes[0].cut();
+                stage.pass(Duration::from_secs(30)).await?;
+                let mut lost = stage.nodes[0].twin(stage.world.handle(seed), 1_000 + seed);
+                std::mem::swap(&mut stage.nodes[0], &mut lost);
+                stage.nodes[0].start();
+                stage.pass(Duration::from_secs(30)).await?;
+                lost.mend();
+                stage.pass(Duration::from_secs(10)).await?;
+                let alive = lost.machine.alive();
+                assert!(!alive.is_empty(), "seed {seed}: {}", stage.trace.tail(40));
+                lost.machine.crash_one();
+                stage.pass(Duration::from_secs(30)).await?;
+                assert_eq!(
+                    lost.machine.alive().len() + 1,
+                    alive.len(),
+                    "seed {seed}: {}",
+                    stage.trace.tail(40)
+                );
+                lost.switch_off();
+                stage.converge(HEALING).await?;
+                stage.be_silent().await
+            },
+        );
+        assert!(told.is_ok(), "seed {seed}: {}", told.unwrap_err());
+    }
+}

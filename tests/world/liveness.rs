@@ -206,6 +206,18 @@ fn an_agent_that_cannot_report_beats() {
 }
 
 #[test]
+fn an_agent_whose_store_does_not_answer_beats() {
+    all_are_kept(&async |stage| {
+        stage.nodes[0].crash_agent();
+        stage.nodes[0].handle.pause.begin();
+        stage.nodes[0].start();
+        stage.pass(seconds(60)).await?;
+        stage.nodes[0].handle.pause.end();
+        Ok(())
+    });
+}
+
+#[test]
 fn a_server_loses_the_store() {
     for at in [0, 1] {
         all_are_kept(&async |stage| {
