@@ -164,19 +164,21 @@ fn they_vanish_while_the_agents_are_away() {
     });
 }
 
-/// As long as the version cannot be read either, nobody writes the placements anew.
+/// As long as neither job nor version can be read, nobody writes the placements anew.
 #[test]
 fn documents_that_cannot_be_read_stop_nothing() {
     nothing_is_touched(&async |stage: &mut Stage| {
-        let were = garble(stage, &["/placements/n1/", "/versions/"]);
+        let were = garble(stage, &["/placements/n1/", "/versions/", "/jobs/"]);
         stage.pass(NOTICED).await?;
         stage.nodes[0].crash_agent();
         stage.nodes[0].start();
-        stage.pass(NOTICED).await?;
-        let reports = stage.checker.view().reports.iter().flat_map(|(_, row)| &row.value.allocations);
-        let orphans: Vec<&String> =
-            reports.filter(|(_, report)| report.orphan.is_some()).map(|(name, _)| name).collect();
-        assert!(orphans.is_empty(), "{orphans:?} are not missing\n{}", stage.trace.tail(60));
+        for _ in 0..NOTICED.as_secs() {
+            stage.pass(Duration::from_secs(1)).await?;
+            let reports = stage.checker.view().reports.iter().flat_map(|(_, row)| &row.value.allocations);
+            let orphans: Vec<&String> =
+                reports.filter(|(_, report)| report.orphan.is_some()).map(|(name, _)| name).collect();
+            assert!(orphans.is_empty(), "{orphans:?} are not missing\n{}", stage.trace.tail(60));
+        }
         commit(stage, were);
         Ok(())
     });
