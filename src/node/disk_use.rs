@@ -70,8 +70,8 @@ impl<S: Store> Agent<S> {
                 continue;
             }
             let counted = room.counted_bytes(held);
-            held_bytes = held_bytes.saturating_add(counted.min(room.size_mb.saturating_mul(1 << 20)));
-            if counted > room.size_mb.saturating_mul(1 << 20) {
+            held_bytes = held_bytes.saturating_add(counted.min(room.size_bytes()));
+            if counted > room.size_bytes() {
                 self.dirty.insert(id.clone());
             }
             self.local.disk.insert(id, held);

@@ -34,6 +34,11 @@ impl DiskRoom {
         DiskRoom { size_mb: group.ephemeral_disk.size, logs_mb }
     }
 
+    /// What its job asked for, in bytes.
+    pub fn size_bytes(self) -> u64 {
+        self.size_mb.saturating_mul(MB)
+    }
+
     /// Whoever holds more than this holds too much: nobody need count further.
     pub fn most_bytes(self) -> u64 {
         self.size_mb.saturating_add(self.logs_mb).saturating_mul(MB)
@@ -48,7 +53,7 @@ impl DiskRoom {
     /// How many MB it holds, if that is too much.
     pub(crate) fn exceeded_mb(self, held: DiskUse) -> Option<u64> {
         let counted = self.counted_bytes(held);
-        (counted > self.size_mb.saturating_mul(MB)).then(|| counted.div_ceil(MB))
+        (counted > self.size_bytes()).then(|| counted.div_ceil(MB))
     }
 }
 
