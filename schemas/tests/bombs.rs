@@ -21,7 +21,7 @@ fn answered(name: &str, format: Format, text: String) {
     let source = Source::new(name, text);
     let began = work();
     let read = job(&source, &Options { format: Some(format), ..Options::default() });
-    let took = work() - began;
+    let took = work().saturating_sub(began);
     let said = read.map_or_else(|errors| render(&errors, &source), |_| "taken".to_owned());
     assert!(took < MOST_WORK, "{name} took {took:?} of a processor");
     assert!(said.len() < MOST_SAID_BYTES, "{name}: {} bytes are said", said.len());
@@ -30,7 +30,7 @@ fn answered(name: &str, format: Format, text: String) {
 /// What this thread has had of a processor so far.
 fn work() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
+    Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(time.tv_nsec.unsigned_abs())
 }
 
 /// A job whose task has this in its configuration, and this before it.

@@ -304,7 +304,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::scene::part;
+    use crate::scene::part;
 
     #[expect(clippy::needless_pass_by_value, reason = "tables of specs read better without borrows")]
     fn admit(spec: Value, validation: FieldValidation) -> Result<Admitted<Job>, Refusal> {

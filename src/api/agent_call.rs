@@ -21,7 +21,6 @@ use tokio::time::timeout;
 
 use super::refusal::Refusal;
 use super::scene::Name;
-use crate::http_client;
 
 /// How long a look-up and how long taking the call may take; the log itself may last.
 const CONNECT: Duration = Duration::from_secs(3);

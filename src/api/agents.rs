@@ -16,8 +16,8 @@ use schemas::node::Fingerprint;
 use schemas::{codec, node_name};
 
 use super::store_face::{Allow, Ask};
-use crate::cache::Cache;
-use crate::store::Txn;
+use cache::Cache;
+use store::Txn;
 
 /// The most nodes: twice what is built for.
 const NODES: usize = 10_000;

@@ -13,7 +13,7 @@ use super::kind::Kind;
 use super::refusal::Refusal;
 use super::scene::Name;
 use super::server::Server;
-use crate::store::{CommitError, Entry, Txn};
+use store::{CommitError, Entry, Txn};
 
 /// How often a change is tried again while others write the same document.
 const TRIES: usize = 8;

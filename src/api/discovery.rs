@@ -41,7 +41,7 @@ fn arch() -> &'static str {
 }
 
 async fn metrics() -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], crate::telemetry::render()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], telemetry::render()).into_response()
 }
 
 async fn core_versions(headers: HeaderMap) -> Json<Value> {

@@ -23,7 +23,7 @@ use super::request::{Asked, WordQuery};
 use super::scene::part;
 use super::server::Server;
 use super::word;
-use crate::store::{CommitError, Txn};
+use store::{CommitError, Txn};
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {

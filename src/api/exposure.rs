@@ -10,7 +10,7 @@ use plan::View;
 use serde_json::{Value, json};
 
 use super::kind::GROUP_VERSION;
-use crate::cache::Cache;
+use cache::Cache;
 
 /// What listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

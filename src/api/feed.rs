@@ -17,8 +17,8 @@ use super::kind::Kind;
 use super::refusal::Refusal;
 use super::scene::{Name, Scene};
 use super::touch::Memory;
-use crate::cache::{Cache, Changes, Pulse};
-use crate::clock::Clock;
+use cache::{Cache, Changes, Pulse};
+use clock::Clock;
 
 /// How many moments are remembered: minutes of a busy cluster, hours of a quiet one.
 const REMEMBERED: usize = 8192;

@@ -24,7 +24,7 @@ use super::request::{Asked, WordQuery};
 use super::scene::part;
 use super::server::Server;
 use super::word;
-use crate::store::{CommitError, Txn};
+use store::{CommitError, Txn};
 
 const SETTINGS: &str = "/apis/encamp.dev/v1/settings/heartbeat";
 const BRAKE: &str = "/apis/encamp.dev/v1/brakes/nodes";

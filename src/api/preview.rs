@@ -25,7 +25,7 @@ use super::scene::{Name, Scene, part};
 use super::server::Server;
 use super::write::Manner;
 use super::write_jobs;
-use crate::forecast::forecast;
+use forecast::forecast;
 
 /// The routes.
 pub(super) fn router() -> Router<Server> {

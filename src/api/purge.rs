@@ -18,7 +18,7 @@ use super::resources::nodes;
 use super::scene::{Name, Scene};
 use super::server::Server;
 use super::write::{Manner, shown};
-use crate::store::Txn;
+use store::Txn;
 
 /// Purges a node that is not heard.
 pub(super) async fn purge(

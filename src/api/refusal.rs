@@ -8,7 +8,7 @@ use schemas::limits::COMPLAINTS;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use crate::store::{CommitError, NoRoom, ReadError};
+use store::{CommitError, NoRoom, ReadError};
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,10 +21,9 @@ use super::{
     core, discovery, epoch, health, liveness, log, openapi, preview, read, review, rollback, scale,
     unreadable, write,
 };
-use crate::cache::{Cache, Changes};
-use crate::clock::Clock;
-use crate::http_server;
-use crate::store::{CommitError, Entry, Listing, ReadError, Room, Store, Txn};
+use cache::{Cache, Changes};
+use clock::Clock;
+use store::{CommitError, Entry, Listing, ReadError, Room, Store, Txn};
 
 /// How long a write waits until this server shows it.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! The store face: list, commit and watch for the agents of the cluster, see [`crate::store::wire`].
+//! The store face: list, commit and watch for the agents of the cluster, see [`store::wire`].
 //!
 //! It adds nothing to the promises of the store behind it. Whether a caller may ask is for the hook to say, which
 //! sees the head of the request; who may not is told 403 before the store hears of it.
@@ -17,11 +17,10 @@ use futures::stream::{self, Stream, StreamExt};
 use schemas::key::{Prefix, Revision};
 use tokio_util::sync::CancellationToken;
 
-use crate::http_server;
-use crate::store::wire::{
+use store::wire::{
     self, CommitAnswer, CommitQuestion, Line, ListAnswer, ListQuestion, Refused, WatchQuestion,
 };
-use crate::store::{CommitError, ReadError, Store, Txn, Watch, WatchError};
+use store::{CommitError, ReadError, Store, Txn, Watch, WatchError};
 
 /// What somebody wants of the store.
 pub enum Ask<'a> {

@@ -13,8 +13,8 @@ use plan::{Guard, Write};
 use schemas::key::{Key, Revision};
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::Cache;
-use crate::store::{CommitError, Store, Txn};
+use cache::Cache;
+use store::{CommitError, Store, Txn};
 
 /// How often strays are looked for. They cost a little room and nothing else.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -63,8 +63,8 @@ mod tests {
     use schemas::report::{AllocationReport, ClientState, Report};
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::store::Memory;
+    use clock::Clock;
+    use store::Memory;
 
     #[test]
     fn only_what_speaks_for_nobody_is_a_stray() {

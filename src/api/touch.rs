@@ -25,7 +25,7 @@ use super::kind::Kind;
 use super::mask;
 use super::resources::{catalog, counts, versions};
 use super::scene::{Name, Scene, part};
-use crate::cache::Pulse;
+use cache::Pulse;
 
 /// The bytes of the documents that differences are made from.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use schemas::entry::Entry;
 use schemas::key::{Key, Prefix, Revision};
 
 use super::Cache;
-use crate::store::{Batch, CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
+use store::{Batch, CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
 
 /// How long the answer to a new node waits for the cache. The write is done either way.
 const KNOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -94,8 +94,8 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::store::Memory;
+    use clock::Clock;
+    use store::Memory;
 
     async fn commit(store: &Memory, write: Write) -> Revision {
         store.commit(Txn { guards: vec![], writes: vec![write] }).await.unwrap()

@@ -13,7 +13,7 @@ use schemas::key::{Key, Prefix, Revision};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::difference::{Known, difference};
-use crate::store::{Listing, ReadError, Store};
+use store::{Listing, ReadError, Store};
 
 /// One comparison after the other.
 pub(super) struct Digest<'a, S> {

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::difference::{Known, difference, learn};
 use super::digest::Digest;
 use super::{losses, unreadable};
-use crate::clock::Clock;
-use crate::store::{Batch, Store, WatchError};
+use clock::Clock;
+use store::{Batch, Store, WatchError};
 
 /// How many revisions a subscriber may lag behind before it must start over: a slow one costs memory.
 const BACKLOG: usize = 4096;
@@ -161,12 +161,7 @@ impl Cache {
     }
 
     /// Takes batches until the watch ends; compares with the store now and then.
-    async fn drain<S: Store>(
-        &self,
-        store: &S,
-        batches: &mut crate::store::Watch,
-        known: &mut Known,
-    ) -> WatchError {
+    async fn drain<S: Store>(&self, store: &S, batches: &mut store::Watch, known: &mut Known) -> WatchError {
         let mut digest = Digest::every(self.digest_every, store);
         loop {
             tokio::select! { biased;
@@ -187,7 +182,7 @@ impl Cache {
     /// Takes in what the watch should have told.
     fn mend(&self, known: &mut Known, missed: Vec<Change>) {
         let Some(first) = missed.first() else { return };
-        crate::telemetry::CACHE_DIFFERENCES.inc_by(missed.len() as u64);
+        telemetry::CACHE_DIFFERENCES.inc_by(missed.len() as u64);
         tracing::error!(keys = missed.len(), first = %first.key(), "the cache differed from the store");
         self.take(known, Batch { revision: self.revision(), changes: missed });
     }
@@ -239,8 +234,8 @@ mod tests {
     use plan::Write;
 
     use super::*;
-    use crate::store::deaf::Deaf;
-    use crate::store::{Memory, Txn};
+    use store::deaf::Deaf;
+    use store::{Memory, Txn};
 
     fn job(name: &str) -> Key {
         Key::job("default", name)

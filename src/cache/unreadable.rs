@@ -7,7 +7,7 @@ use plan::view::Unreadable;
 use schemas::entry::Change;
 use schemas::key::{Key, kinds};
 
-use crate::telemetry::UNREADABLE_DOCUMENTS;
+use telemetry::UNREADABLE_DOCUMENTS;
 
 /// The kind that keys of kinds count for which are not known here.
 const UNKNOWN: &str = "unknown";

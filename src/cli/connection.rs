@@ -3,13 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use process::StartError;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
-use crate::http_client;
-
-/// The address of a server on this machine: Nomad's port, so that habits hold.
-pub const DEFAULT_ADDRESS: &str = "http://127.0.0.1:4646";
 /// Everything below this path is ours.
 pub(super) const ROOT: &str = "/apis/encamp.dev/v1";
 /// How the server knows who owns a field.
@@ -67,6 +64,15 @@ impl CliError {
     /// Anything else.
     pub fn failed(message: impl Into<String>) -> CliError {
         CliError::Failed(message.into())
+    }
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> CliError {
+        match error {
+            StartError::Conflict(why) => CliError::Conflict(why),
+            StartError::Failed(why) => CliError::Failed(why),
+        }
     }
 }
 

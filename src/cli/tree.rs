@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::connection::{CliError, Connection, DEFAULT_ADDRESS};
+use http_client::DEFAULT_ADDRESS;
+
+use super::connection::{CliError, Connection};
 use super::living::Wanted;
 use super::{
     apply, delete, describe, diff, get, history, init, local, logs, operator, plan, print, revert, scale,
@@ -56,11 +58,11 @@ fn environment(names: &[&str]) -> Option<String> {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a server and an agent in this process, for development.
-    Dev(crate::process::DevArgs),
+    Dev(process::DevArgs),
     /// Run a server: the API and the controllers.
-    Server(crate::process::ServerArgs),
+    Server(process::ServerArgs),
     /// Run an agent: the part that runs tasks on a machine (`-dev` is `encamp dev`).
-    Agent(crate::process::AgentArgs),
+    Agent(process::AgentArgs),
     /// Make the server's documents equal to files (server-side apply).
     Apply(apply::ApplyArgs),
     /// Apply one job file and follow it until it is healthy.
@@ -213,9 +215,9 @@ fn run(line: CommandLine) -> Result<ExitCode, CliError> {
         Command::Explain(args) => local::explain(&args)?,
         Command::Schema(args) => local::schema(&args)?,
         Command::Completion(args) => local::complete(&args, &mut CommandLine::command()),
-        Command::Dev(args) => return crate::process::dev(args),
-        Command::Server(args) => return crate::process::server(args),
-        Command::Agent(args) => return crate::process::agent(args),
+        Command::Dev(args) => return Ok(process::dev(args)?),
+        Command::Server(args) => return Ok(process::server(args)?),
+        Command::Agent(args) => return Ok(process::agent(args)?),
         Command::Operator(command) => return operator::operate(&global, command),
         command @ (Command::Apply(_)
         | Command::Run(_)

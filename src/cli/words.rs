@@ -93,7 +93,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::cli::tree::CommandLine;
+    use crate::tree::CommandLine;
 
     #[test]
     fn one_dash_words_get_their_second_dash() {

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::cache::Cache;
-use crate::store::{Store, Txn};
+use cache::Cache;
+use store::{Store, Txn};
 
 /// A server silent for this long leads no more: five missed beats.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -178,8 +178,8 @@ mod tests {
     use schemas::key::Prefix;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::store::Memory;
+    use clock::Clock;
+    use store::Memory;
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_stops_before_it_sees_its_own_term_resigns() {

@@ -13,10 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::queue::Queue;
-use crate::cache::{Cache, Changes, Pulse};
-use crate::clock::Clock;
-use crate::store::{CommitError, Store, Txn};
-use crate::telemetry;
+use cache::{Cache, Changes, Pulse};
+use clock::Clock;
+use store::{CommitError, Store, Txn};
 
 /// How many plans may be on their way to the store at once: etcd gains nothing beyond a few.
 const IN_FLIGHT: usize = 8;
@@ -128,7 +127,7 @@ impl<S: Store> Runner<S> {
             Ok(revision) => return Outcome::Committed(revision),
             Err(error) => error,
         };
-        telemetry::COMMIT_FAILURES.with_label_values(&[name, telemetry::failure(error)]).inc();
+        telemetry::COMMIT_FAILURES.with_label_values(&[name, reason(error)]).inc();
         match error {
             CommitError::Conflict => tracing::debug!(controller = name, %root, "a guard no longer holds"),
             CommitError::TooLarge => tracing::error!(controller = name, %root, "a step is too large: a bug"),
@@ -177,5 +176,16 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+/// What a failed commit is counted as.
+fn reason(error: CommitError) -> &'static str {
+    match error {
+        CommitError::Conflict => "conflict",
+        CommitError::NotApplied => "not_applied",
+        CommitError::Unknown => "unknown",
+        CommitError::TooLarge => "too_large",
+        CommitError::Full => "full",
     }
 }

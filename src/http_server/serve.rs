@@ -26,7 +26,6 @@ use super::greeting::{Protocol, greet};
 use super::inlet::{self, Inlet};
 use super::limits::Limits;
 use super::socket::Socket;
-use crate::http_client;
 
 /// How long a connection may take to say which HTTP it speaks. Nomad's value for the first byte.
 const GREETING: Duration = Duration::from_secs(5);

@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::drivers::TaskId;
 use super::probe::{Probe, Prober};
 use super::run::Agent;
-use crate::store::Store;
+use store::Store;
 
 /// Results on their way to the loop.
 const RESULT_ROOM: usize = 256;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::reports::Flight;
 use super::run::Agent;
 use super::works;
-use crate::store::{ReadError, Store, Txn};
+use store::{ReadError, Store, Txn};
 
 /// The least time between two writings.
 const GAP: Duration = Duration::from_secs(1);

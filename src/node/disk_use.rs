@@ -28,7 +28,7 @@ use super::{
     run::Agent,
     works::{self, Measured, Pause},
 };
-use crate::store::Store;
+use store::Store;
 
 /// From one measurement to the next: at a gigabyte a second a disk of usual size is not full by then.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::registration::{Over, Registered, register};
-use crate::store::{Batch, Store, Watch, WatchError};
+use store::{Batch, Store, Watch, WatchError};
 
 /// How long to wait for an unreachable store, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));

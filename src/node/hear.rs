@@ -16,7 +16,7 @@ use super::reality::{allocation_of, asked_to_stop};
 use super::reports::Flight;
 use super::run::{Agent, Pace, Saving};
 use super::works::{self, Done, Pause};
-use crate::store::{CommitError, Store};
+use store::{CommitError, Store};
 
 /// How long to wait before asking again what was not answered.
 pub(super) const AGAIN: Duration = Duration::from_millis(500);

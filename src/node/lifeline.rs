@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::identity::Identity;
 use super::standing::Standing;
-use crate::http_client;
 
 /// How often an agent beats. A server calls it silent after three missed beats.
 pub const BEAT_EVERY: Duration = Duration::from_secs(2);

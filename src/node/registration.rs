@@ -18,7 +18,7 @@ use super::drivers::Driver;
 use super::identity::Identity;
 use super::machine::{Machine, MachineFacts};
 use super::standing::Standing;
-use crate::store::{CommitError, Store, Txn};
+use store::{CommitError, Store, Txn};
 
 /// How often the machine and its runtimes are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -167,7 +167,7 @@ mod tests {
     use futures::future::BoxFuture;
 
     use super::*;
-    use crate::store::{Limits, Memory};
+    use store::{Limits, Memory};
 
     /// A machine whose disk others fill and clear.
     struct Filling(Mutex<u64>);

@@ -13,7 +13,7 @@ use schemas::entry::Entry;
 use schemas::key::{Key, Revision};
 use schemas::report::{AllocationReport, BUCKET_SIZE, ClientState, Report};
 
-use crate::store::{MAX_OPERATIONS, Txn};
+use store::{MAX_OPERATIONS, Txn};
 
 /// All reports of one node.
 #[derive(Debug)]

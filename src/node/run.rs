@@ -36,8 +36,8 @@ use super::standing::{self, Standing};
 use super::timers::Timers;
 use super::versions::ReadVersion;
 use super::works::{self, Done, Pause, Probe};
-use crate::clock::Clock;
-use crate::store::Store;
+use clock::Clock;
+use store::Store;
 
 /// Drivers are asked what they hold this often, in case an event was lost.
 const LOOK_EVERY: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@ use super::run::{Agent, Pace, Saving};
 use super::standing::Standing;
 use super::works::Probe;
 use super::{saved, works};
-use crate::store::Store;
+use store::Store;
 
 impl<S: Store> Agent<S> {
     /// Decides about every allocation that may need it, and does what was decided.

@@ -13,7 +13,7 @@ use schemas::key::{Key, Revision};
 use super::hear::AGAIN;
 use super::run::Agent;
 use super::works::{self, Pause};
-use crate::store::{ReadError, Store};
+use store::{ReadError, Store};
 
 /// How long to wait for a job version that the store does not have.
 const MISSING_AGAIN: Duration = Duration::from_secs(5);

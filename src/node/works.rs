@@ -24,7 +24,7 @@ use super::reports::Flight;
 use tokio::time::Instant;
 
 use super::versions::VersionAnswer;
-use crate::store::{CommitError, ReadError, Store, Txn};
+use store::{CommitError, ReadError, Store, Txn};
 
 /// A work that has ended.
 pub(crate) enum Done {

@@ -16,17 +16,16 @@ use super::dev::{DevArgs, dev};
 use super::host;
 use super::ownership::{self, Owned, Reset};
 use super::storage::StoreArgs;
-use crate::api::exposure::Listening;
-use crate::cli::CliError;
-use crate::clock::Clock;
-use crate::http_client;
-use crate::node::disk::DataDir;
-use crate::node::drivers::{self, Driver};
-use crate::node::lifeline::HttpLifeline;
-use crate::node::machine::{Machine as _, ThisMachine};
-use crate::node::probe::NetworkProber;
-use crate::node::{self, AgentConfig, World};
-use crate::store::{Http, Store};
+use crate::error::StartError;
+use api::exposure::Listening;
+use clock::Clock;
+use node::disk::DataDir;
+use node::drivers::{self, Driver};
+use node::lifeline::HttpLifeline;
+use node::machine::{Machine as _, ThisMachine};
+use node::probe::NetworkProber;
+use node::{self, AgentConfig, World};
+use store::{Http, Store};
 
 /// Arguments of `agent`.
 #[derive(Clone, Debug, Default, Args)]
@@ -92,7 +91,7 @@ impl NodeArgs {
     }
 
     /// Flags over what the configuration says.
-    pub(super) fn over(&self, config: &mut AgentConfig) -> Result<(), CliError> {
+    pub(super) fn over(&self, config: &mut AgentConfig) -> Result<(), StartError> {
         let set = |to: &mut String, from: &Option<String>| {
             if let Some(from) = from {
                 to.clone_from(from);
@@ -104,7 +103,7 @@ impl NodeArgs {
         set(&mut config.class, &self.node_class);
         for given in &self.meta {
             let Some((key, value)) = given.split_once('=') else {
-                return Err(CliError::failed(format!("--meta {given:?} is not KEY=VALUE")));
+                return Err(StartError::failed(format!("--meta {given:?} is not KEY=VALUE")));
             };
             config.meta.insert(key.to_owned(), value.to_owned());
         }
@@ -113,7 +112,7 @@ impl NodeArgs {
 }
 
 /// Runs an agent until it is told to stop. Its tasks go on: the next agent finds them.
-pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
+pub fn agent(args: AgentArgs) -> Result<ExitCode, StartError> {
     if args.dev {
         return dev(args.for_dev());
     }
@@ -121,9 +120,9 @@ pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
     let log_level = file.log_level();
     host::run(&log_level, |stop| async move {
         let config = settings(&args, &file)?;
-        let client = http_client::builder().build().map_err(|error| CliError::failed(error.to_string()))?;
+        let client = http_client::builder().build().map_err(|error| StartError::failed(error.to_string()))?;
         let store =
-            Http::new(&config.servers, client).map_err(|error| CliError::failed(error.to_string()))?;
+            Http::new(&config.servers, client).map_err(|error| StartError::failed(error.to_string()))?;
         let owned = ownership::own(&config, args.node.reset()).await?;
         let (id, session) = (&owned.identity.id, &owned.identity.session);
         tracing::info!(node = config.name, id, session, servers = ?config.servers, "starting the agent");
@@ -131,9 +130,9 @@ pub fn agent(args: AgentArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, CliError> {
+fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, StartError> {
     let data_dir = args.data_dir.clone().or_else(|| file.data_dir.clone());
-    let data_dir = data_dir.ok_or_else(|| CliError::failed("say where allocations lie: --data-dir DIR"))?;
+    let data_dir = data_dir.ok_or_else(|| StartError::failed("say where allocations lie: --data-dir DIR"))?;
     // Supervisors stand in folders of their own: a path from here would lead them elsewhere.
     let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
     let mut config = AgentConfig::new(file.name.clone().unwrap_or_else(host::hostname), data_dir);
@@ -143,7 +142,7 @@ fn settings(args: &AgentArgs, file: &FileConfig) -> Result<AgentConfig, CliError
         config.servers.clone_from(&args.servers);
     }
     if config.servers.is_empty() {
-        config.servers.push(crate::cli::DEFAULT_ADDRESS.to_owned());
+        config.servers.push(http_client::DEFAULT_ADDRESS.to_owned());
     }
     config
         .servers
@@ -162,10 +161,10 @@ pub(super) async fn run<S: Store>(
     owned: &Owned,
     store: S,
     stop: tokio_util::sync::CancellationToken,
-) -> Result<BTreeMap<String, Arc<dyn Driver>>, CliError> {
-    let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
+) -> Result<BTreeMap<String, Arc<dyn Driver>>, StartError> {
+    let failed = |error: &dyn std::fmt::Display| StartError::failed(error.to_string());
     node_name::check(&config.name)
-        .map_err(|why| CliError::failed(format!("{:?} is not the name of a node: {why}", config.name)))?;
+        .map_err(|why| StartError::failed(format!("{:?} is not the name of a node: {why}", config.name)))?;
     let lifeline = HttpLifeline::new(config.servers.clone()).map_err(|error| failed(&error))?;
     let listener = host::listen(config.bind).await?;
     config.bind = listener.local_addr().map_err(|error| failed(&error))?;
@@ -193,7 +192,7 @@ pub(super) async fn run<S: Store>(
 
 /// Where servers find this agent: as it was told, with the port it listens on where none was said; else where it
 /// listens, or where the machine is reached if it listens everywhere.
-fn advertised(config: &AgentConfig) -> Result<String, CliError> {
+fn advertised(config: &AgentConfig) -> Result<String, StartError> {
     let port = config.bind.port();
     let Some(told) = &config.advertise else {
         let ip = config.bind.ip();
@@ -204,7 +203,7 @@ fn advertised(config: &AgentConfig) -> Result<String, CliError> {
     let address =
         told.parse::<AgentAddress>().or_else(|why| with_port.parse().map_err(|_: NoAgentAddress| why));
     let address = address.map_err(|why| {
-        CliError::failed(format!("advertise.http: servers cannot call this agent at {told:?}: {why}"))
+        StartError::failed(format!("advertise.http: servers cannot call this agent at {told:?}: {why}"))
     })?;
     Ok(address.to_string())
 }

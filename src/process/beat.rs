@@ -8,8 +8,8 @@ use schemas::node::Beat;
 use tokio_util::sync::CancellationToken;
 
 use super::control_plane::Identity;
-use crate::api::lifeline::Hearing;
-use crate::store::{Store, Txn};
+use api::lifeline::Hearing;
+use store::{Store, Txn};
 
 /// How often a server beats.
 const EVERY: Duration = Duration::from_secs(1);

@@ -5,8 +5,7 @@ use schemas::liveness::Brake;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::Cache;
-use crate::telemetry;
+use cache::Cache;
 
 /// Follows the brake until told to stop.
 pub(super) async fn watch_brake(cache: Cache, stop: CancellationToken) {

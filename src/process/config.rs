@@ -15,8 +15,9 @@ use serde::Deserialize;
 
 use super::foreign::FOREIGN;
 use super::options;
-use crate::cli::{CliError, talk};
-use crate::node::AgentConfig;
+use crate::error::StartError;
+use crate::host::talk;
+use node::AgentConfig;
 
 /// All of a file. Missing keys mean the defaults.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -122,14 +123,15 @@ struct Volume {
 }
 
 /// Reads one file, or none.
-pub(super) fn load(file: Option<&PathBuf>) -> Result<FileConfig, CliError> {
+pub(super) fn load(file: Option<&PathBuf>) -> Result<FileConfig, StartError> {
     let Some(path) = file else { return Ok(FileConfig::default()) };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| CliError::failed(format!("{name}: {error}")))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| StartError::failed(format!("{name}: {error}")))?;
     let source = text::Source::new(name, text);
     let options = text::Options::default();
     let (config, warnings) = text::config(&source, &options, FOREIGN).map_err(|errors| {
-        CliError::failed(format!(
+        StartError::failed(format!(
             "the configuration is not valid\n{}",
             text::render(&errors, &source).trim_end()
         ))
@@ -163,15 +165,15 @@ impl FileConfig {
     }
 
     /// Where the API listens.
-    pub(super) fn api_bind(&self) -> Result<SocketAddr, CliError> {
+    pub(super) fn api_bind(&self) -> Result<SocketAddr, StartError> {
         let host = self.addresses.http.as_deref().or(self.bind_addr.as_deref()).unwrap_or("127.0.0.1");
         let port = self.ports.http.unwrap_or(4646);
         let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        text.parse().map_err(|_| CliError::failed(format!("{host:?} is not an IP address to listen on")))
+        text.parse().map_err(|_| StartError::failed(format!("{host:?} is not an IP address to listen on")))
     }
 
     /// Puts what the file says over an agent's defaults.
-    pub(super) fn over(&self, config: &mut AgentConfig) -> Result<(), CliError> {
+    pub(super) fn over(&self, config: &mut AgentConfig) -> Result<(), StartError> {
         let set = |to: &mut String, from: &Option<String>| {
             if let Some(from) = from {
                 to.clone_from(from);
@@ -209,21 +211,21 @@ impl FileConfig {
     }
 
     /// The ports for tasks that ask for any.
-    fn dynamic_ports(&self, default: PortRange) -> Result<PortRange, CliError> {
+    fn dynamic_ports(&self, default: PortRange) -> Result<PortRange, StartError> {
         let first = self.client.min_dynamic_port.unwrap_or(default.first);
         let last = self.client.max_dynamic_port.unwrap_or(default.last);
         if first > last {
             let text = format!("min_dynamic_port {first} is above max_dynamic_port {last}");
-            return Err(CliError::failed(text));
+            return Err(StartError::failed(text));
         }
         Ok(PortRange { first, last })
     }
 }
 
 /// `22,80,8500-8600` as numbers.
-fn ports(text: &str) -> Result<Vec<u16>, CliError> {
+fn ports(text: &str) -> Result<Vec<u16>, StartError> {
     let wrong =
-        |part: &str| CliError::failed(format!("reserved_ports: {part:?} is neither a port nor FIRST-LAST"));
+        |part: &str| StartError::failed(format!("reserved_ports: {part:?} is neither a port nor FIRST-LAST"));
     let mut ports = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -267,7 +269,7 @@ mod tests {
     }
 
     /// A file, and what it makes of an agent's defaults.
-    fn read(text: &str) -> (FileConfig, Result<AgentConfig, CliError>) {
+    fn read(text: &str) -> (FileConfig, Result<AgentConfig, StartError>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.hcl");
         std::fs::write(&path, text).unwrap();

@@ -11,11 +11,11 @@ use super::beat::beat;
 use super::brake_watch::watch_brake;
 use super::lanes::Lane;
 use super::stray_watch::watch_strays;
-use crate::api::lifeline::Hearing;
-use crate::cache::Cache;
-use crate::clock::Clock;
-use crate::control::{Runner, Seat, lead};
-use crate::store::Store;
+use api::lifeline::Hearing;
+use cache::Cache;
+use clock::Clock;
+use control::{Runner, Seat, lead};
+use store::Store;
 
 /// A server as its peers know it.
 #[derive(Clone, Debug)]

@@ -14,9 +14,10 @@ use super::lanes::{Lanes, Roads};
 use super::server::{self, ServerArgs, ServerSettings};
 use super::storage::StoreArgs;
 use super::{leftovers, ownership, throwaway};
-use crate::cli::{CliError, talk};
-use crate::node::disk::DataDir;
-use crate::node::{self, AgentConfig};
+use crate::error::StartError;
+use crate::host::talk;
+use node::disk::DataDir;
+use node::{self, AgentConfig};
 
 /// Arguments of `dev`.
 #[derive(Clone, Debug, Default, Args)]
@@ -38,7 +39,7 @@ pub struct DevArgs {
 
 /// Runs both until told to stop, then ends all tasks. With a data directory of its own, a kill -9 and a new
 /// start find everything as it was.
-pub fn dev(args: DevArgs) -> Result<ExitCode, CliError> {
+pub fn dev(args: DevArgs) -> Result<ExitCode, StartError> {
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
     let roads = Roads::open()?;
@@ -63,7 +64,7 @@ async fn both(
     file: &FileConfig,
     folder: PathBuf,
     (lanes, stop): (&Lanes, CancellationToken),
-) -> Result<(), CliError> {
+) -> Result<(), StartError> {
     let server_args = ServerArgs {
         bind: args.bind,
         data_dir: Some(folder.clone()),
@@ -73,7 +74,7 @@ async fn both(
     let settings = ServerSettings::new(&server_args, file)?;
     let listener = host::listen(settings.bind).await?;
     let Some((store, _store_lock)) = settings.open(lanes, &listener, &stop).await? else { return Ok(()) };
-    let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| StartError::failed(error.to_string()))?;
 
     let mut config = AgentConfig::new(file.name.clone().unwrap_or_else(host::hostname), folder.join("agent"));
     file.over(&mut config)?;
@@ -104,7 +105,7 @@ async fn both(
     server_stop.cancel();
     serving.await?;
     if !left.is_empty() {
-        return Err(CliError::failed(format!(
+        return Err(StartError::failed(format!(
             "the server is down, these may still run: {}",
             left.join(", ")
         )));

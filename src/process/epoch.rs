@@ -11,7 +11,7 @@ use schemas::epoch::Epoch;
 use schemas::key::{Key, Prefix, Revision};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{CommitError, Store, Txn};
+use store::{CommitError, Store, Txn};
 
 /// How often the name is read: one key.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -99,7 +99,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::store::{Listing, Memory, ReadError, Watch, WatchError};
+    use store::{Listing, Memory, ReadError, Watch, WatchError};
 
     async fn put(store: &Memory, epoch: &Epoch) {
         let writes = vec![Write::put(Key::epoch(), epoch)];

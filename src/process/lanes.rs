@@ -9,7 +9,7 @@
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::cli::CliError;
+use crate::error::StartError;
 
 /// Threads of the lane of life: while one reads a large head, the other hears.
 const LIFE_THREADS: usize = 2;
@@ -40,11 +40,11 @@ pub(super) struct Lanes {
 }
 
 impl Roads {
-    pub(super) fn open() -> Result<Roads, CliError> {
+    pub(super) fn open() -> Result<Roads, StartError> {
         let runtime = |name: &str, threads: usize| {
             let built =
                 Builder::new_multi_thread().worker_threads(threads).thread_name(name).enable_all().build();
-            built.map(Some).map_err(|error| CliError::failed(error.to_string()))
+            built.map(Some).map_err(|error| StartError::failed(error.to_string()))
         };
         Ok(Roads { life: runtime("life", LIFE_THREADS)?, plans: runtime("plans", PLAN_THREADS)? })
     }

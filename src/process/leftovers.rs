@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::throwaway::{self, Found};
-use crate::cli::talk;
-use crate::node::data_lock::DataLock;
-use crate::node::disk::DataDir;
-use crate::node::drivers::process::record::{Record, StateFolder};
-use crate::node::drivers::{self, docker};
-use crate::node::identity::Identity;
-use crate::node::{self, AgentConfig};
+use crate::host::talk;
+use node::data_lock::DataLock;
+use node::disk::DataDir;
+use node::drivers::process::record::{Record, StateFolder};
+use node::drivers::{self, docker};
+use node::identity::Identity;
+use node::{self, AgentConfig};
 
 /// How long a container has to end by itself, as long as any task of a `dev`.
 const GRACE: Duration = Duration::from_secs(5);

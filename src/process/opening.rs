@@ -10,10 +10,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::api;
-use crate::cli::CliError;
-use crate::http_server::{self, Limits};
-use crate::store::{self, AnyStore, OpenError};
+use crate::error::StartError;
+use http_server::{self, Limits};
+use store::{self, AnyStore, OpenError};
 
 /// The first and the longest pause between attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
@@ -26,7 +25,7 @@ pub(super) async fn open(
     lane: &Handle,
     listener: &TcpListener,
     stop: &CancellationToken,
-) -> Result<Option<AnyStore>, CliError> {
+) -> Result<Option<AnyStore>, StartError> {
     let (why, told) = watch::channel("its store is not open yet".to_owned());
     let opened = stop.child_token();
     let limits = Limits::of_server(None);
@@ -34,7 +33,7 @@ pub(super) async fn open(
     let face = tokio::spawn(face);
     let outcome = stop.run_until_cancelled(until_open((address, options), lane, &why)).await;
     opened.cancel();
-    face.await.map_err(|error| CliError::failed(format!("a part of the server failed: {error}")))?;
+    face.await.map_err(|error| StartError::failed(format!("a part of the server failed: {error}")))?;
     outcome.transpose()
 }
 
@@ -42,15 +41,15 @@ async fn until_open(
     (address, options): (&str, &store::Options),
     lane: &Handle,
     why: &watch::Sender<String>,
-) -> Result<AnyStore, CliError> {
+) -> Result<AnyStore, StartError> {
     let mut pause = PAUSE.0;
     for attempt in 0_u32.. {
         let (to, with) = (address.to_owned(), options.clone());
         let opening = lane.spawn(async move { store::open(&to, &with).await }).await;
-        let error = match opening.map_err(|error| CliError::failed(error.to_string()))? {
+        let error = match opening.map_err(|error| StartError::failed(error.to_string()))? {
             Ok(store) => return Ok(store),
             Err(error @ OpenError::Away { .. }) => error.to_string(),
-            Err(error) => return Err(CliError::failed(error.to_string())),
+            Err(error) => return Err(StartError::failed(error.to_string())),
         };
         if attempt % REPEAT == 0 || *why.borrow() != error {
             tracing::warn!("waiting for the store: {error}");
@@ -63,9 +62,9 @@ async fn until_open(
 }
 
 /// Another handle on the same socket.
-fn second(listener: &TcpListener) -> Result<TcpListener, CliError> {
+fn second(listener: &TcpListener) -> Result<TcpListener, StartError> {
     use std::os::fd::AsFd as _;
     let socket = listener.as_fd().try_clone_to_owned().map(std::net::TcpListener::from);
     // What one handle does not block on, the other does not either.
-    socket.and_then(TcpListener::from_std).map_err(|error| CliError::failed(error.to_string()))
+    socket.and_then(TcpListener::from_std).map_err(|error| StartError::failed(error.to_string()))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemas::validate::nearest;
 
-use crate::cli::CliError;
+use crate::error::StartError;
 
 /// What an option may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +35,14 @@ const OPTIONS: &[(&str, Form)] = &[
 ];
 
 /// Refuses options that nobody reads, and values that nobody understands.
-pub(super) fn check(options: &BTreeMap<String, String>) -> Result<(), CliError> {
+pub(super) fn check(options: &BTreeMap<String, String>) -> Result<(), StartError> {
     for (key, value) in options {
         let known: Vec<&str> = OPTIONS.iter().map(|(name, _)| *name).collect();
         let Some((_, form)) = OPTIONS.iter().find(|(name, _)| name == key) else {
             let near =
                 nearest(key, &known).map(|name| format!(", did you mean {name:?}?")).unwrap_or_default();
             let allowed = known.join(", ");
-            return Err(CliError::failed(format!(
+            return Err(StartError::failed(format!(
                 "client.options: unknown option {key:?}{near} (allowed: {allowed})"
             )));
         };
@@ -54,7 +54,9 @@ pub(super) fn check(options: &BTreeMap<String, String>) -> Result<(), CliError> 
             Form::Text => None,
         };
         if let Some(wanted) = wanted {
-            return Err(CliError::failed(format!("client.options: {key:?} must be {wanted}, not {value:?}")));
+            return Err(StartError::failed(format!(
+                "client.options: {key:?} must be {wanted}, not {value:?}"
+            )));
         }
     }
     Ok(())

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::CliError;
-use crate::node::AgentConfig;
-use crate::node::data_lock::DataLock;
-use crate::node::identity::Identity;
+use crate::error::StartError;
+use node::AgentConfig;
+use node::data_lock::DataLock;
+use node::identity::Identity;
 
 /// The data directory of an agent, for as long as this is held.
 #[derive(Debug)]
@@ -15,20 +15,21 @@ pub(super) struct Owned {
 }
 
 /// Takes the lock of a directory; one that is in use is refused with who uses it.
-pub(super) async fn lock(folder: &Path) -> Result<DataLock, CliError> {
+pub(super) async fn lock(folder: &Path) -> Result<DataLock, StartError> {
     let folder = folder.to_owned();
-    off_the_loop(move || DataLock::take(&folder).map_err(|error| CliError::Conflict(error.to_string()))).await
+    off_the_loop(move || DataLock::take(&folder).map_err(|error| StartError::Conflict(error.to_string())))
+        .await
 }
 
 /// Takes the directory of an agent and says who the agent is; with `reset` it is somebody new from now on.
-pub(super) async fn own(config: &AgentConfig, reset: Reset) -> Result<Owned, CliError> {
+pub(super) async fn own(config: &AgentConfig, reset: Reset) -> Result<Owned, StartError> {
     let (folder, node): (PathBuf, String) = (config.data_dir.clone(), config.name.clone());
     off_the_loop(move || {
-        let conflict = |error: &dyn std::fmt::Display| CliError::Conflict(error.to_string());
+        let conflict = |error: &dyn std::fmt::Display| StartError::Conflict(error.to_string());
         let lock = DataLock::take(&folder).map_err(|error| conflict(&error))?;
         if reset == Reset::NewId {
             Identity::reset(&folder).map_err(|error| {
-                CliError::failed(format!("the id in {} stays: {error}", folder.display()))
+                StartError::failed(format!("the id in {} stays: {error}", folder.display()))
             })?;
         }
         let identity = Identity::open(&folder, &node).map_err(|error| conflict(&error))?;
@@ -47,7 +48,7 @@ pub(super) enum Reset {
 }
 
 async fn off_the_loop<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
-) -> Result<T, CliError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| CliError::failed(error.to_string()))?
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| StartError::failed(error.to_string()))?
 }

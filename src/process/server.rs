@@ -19,14 +19,14 @@ use super::storage::StoreArgs;
 #[cfg(feature = "etcd")]
 use super::upkeep::keep_up;
 use super::{epoch, host, opening, ownership, watchdog};
-use crate::api::exposure::Listening;
-use crate::api::{self, lifeline::Hearing};
-use crate::cache::{Cache, Cached};
-use crate::cli::CliError;
-use crate::clock::Clock;
-use crate::http_server::{self, Limits};
-use crate::node::data_lock::DataLock;
-use crate::store::{self, AnyStore};
+use crate::error::StartError;
+use api::exposure::Listening;
+use api::{self, lifeline::Hearing};
+use cache::{Cache, Cached};
+use clock::Clock;
+use http_server::{self, Limits};
+use node::data_lock::DataLock;
+use store::{self, AnyStore};
 
 /// How often the cache is compared with the store.
 const DIGEST_EVERY: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ pub struct ServerArgs {
 }
 
 /// Runs a server until it is told to stop.
-pub fn server(args: ServerArgs) -> Result<ExitCode, CliError> {
+pub fn server(args: ServerArgs) -> Result<ExitCode, StartError> {
     let file = config::load(args.config.as_ref())?;
     let log_level = file.log_level();
     let roads = Roads::open()?;
@@ -72,6 +72,7 @@ pub(super) struct ServerSettings {
     pub(super) store: String,
     pub(super) options: store::Options,
     /// How much history etcd keeps for slow watches, if it is for us to say.
+    #[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "other stores keep what they can"))]
     pub(super) history: Option<Duration>,
     pub(super) name: String,
     /// How much is answered at once.
@@ -80,7 +81,7 @@ pub(super) struct ServerSettings {
 
 impl ServerSettings {
     /// Flags over files over defaults.
-    pub(super) fn new(args: &ServerArgs, file: &FileConfig) -> Result<ServerSettings, CliError> {
+    pub(super) fn new(args: &ServerArgs, file: &FileConfig) -> Result<ServerSettings, StartError> {
         let bind = match args.bind {
             Some(bind) => bind,
             None => file.api_bind()?,
@@ -101,7 +102,7 @@ impl ServerSettings {
         lanes: &Lanes,
         listener: &TcpListener,
         stop: &CancellationToken,
-    ) -> Result<Option<(AnyStore, Option<DataLock>)>, CliError> {
+    ) -> Result<Option<(AnyStore, Option<DataLock>)>, StartError> {
         let lock = match self.store.strip_prefix("embedded:") {
             Some(folder) => Some(ownership::lock(Path::new(folder)).await?),
             None => None,
@@ -128,8 +129,8 @@ pub(super) async fn serve(
     listener: TcpListener,
     settings: &ServerSettings,
     (lanes, stop): (&Lanes, CancellationToken),
-) -> Result<(), CliError> {
-    let address = listener.local_addr().map_err(|error| CliError::failed(error.to_string()))?;
+) -> Result<(), StartError> {
+    let address = listener.local_addr().map_err(|error| StartError::failed(error.to_string()))?;
     let identity = Identity { name: settings.name.clone(), address: format!("http://{address}") };
     Box::pin(epoch::name(&store)).await;
     let kept = store.clone();
@@ -156,7 +157,7 @@ pub(super) async fn serve(
     let face = api::store_face::router(Cached::new(store, cache), allow, stop.clone());
     let router = server.router().merge(lifeline).merge(face);
     tasks.spawn(async move { server.run().await });
-    let listener = listener.into_std().map_err(|error| CliError::failed(error.to_string()))?;
+    let listener = listener.into_std().map_err(|error| StartError::failed(error.to_string()))?;
     let (router, limits) = (api::hand_over(router, Handle::current()), settings.limits);
     let stopped = stop.clone();
     let answering = async move {
@@ -175,16 +176,16 @@ pub(super) async fn serve(
             ended = tasks.join_next() => ended,
             kept = &mut keeping, if is_kept => {
                 is_kept = false;
-                kept.map_err(|(before, now)| CliError::failed(format!(
+                kept.map_err(|(before, now)| StartError::failed(format!(
                     "the store is another one now: its epoch was {before} and is {now}; start the server again"
                 )))?;
                 continue;
             }
         };
         let Some(ended) = ended else { return Ok(()) };
-        ended.map_err(|error| CliError::failed(format!("a part of the server failed: {error}")))?;
+        ended.map_err(|error| StartError::failed(format!("a part of the server failed: {error}")))?;
         if !stop.is_cancelled() {
-            return Err(CliError::failed("a part of the server ended by itself"));
+            return Err(StartError::failed("a part of the server ended by itself"));
         }
     }
 }

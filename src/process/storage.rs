@@ -6,8 +6,8 @@ use clap::Args;
 use schemas::duration::Duration;
 
 use super::config::ServerSection;
-use crate::cli::CliError;
-use crate::store::{self, Login};
+use crate::error::StartError;
+use store::{self, Login};
 
 /// How much history etcd keeps unless told otherwise: watches that far behind list again.
 const HISTORY: std::time::Duration = std::time::Duration::from_secs(30);
@@ -66,18 +66,18 @@ impl StoreArgs {
     }
 
     /// The store's address: as given, or a folder below the data directory.
-    pub(crate) fn address(&self, data_dir: Option<&Path>) -> Result<String, CliError> {
+    pub fn address(&self, data_dir: Option<&Path>) -> Result<String, StartError> {
         match (&self.store, data_dir) {
             (Some(store), _) => Ok(store.clone()),
             (None, Some(data_dir)) => Ok(format!("embedded:{}", data_dir.join("store").display())),
             (None, None) => {
-                Err(CliError::failed("say where to keep the store: --data-dir DIR or --store URL"))
+                Err(StartError::failed("say where to keep the store: --data-dir DIR or --store URL"))
             }
         }
     }
 
     /// What the address alone does not say.
-    pub(crate) fn options(&self) -> Result<store::Options, CliError> {
+    pub fn options(&self) -> Result<store::Options, StartError> {
         let mut options = store::Options::default();
         if let Some(root) = &self.store_root {
             options.root.clone_from(root);
@@ -88,7 +88,7 @@ impl StoreArgs {
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => {
-                return Err(CliError::failed(
+                return Err(StartError::failed(
                     "a certificate for etcd needs its key, and the key its certificate",
                 ));
             }
@@ -104,11 +104,11 @@ impl StoreArgs {
             (Some(user), None) => {
                 let why =
                     format!("the user {user:?} of etcd has no password: --store-password-file or {PASSWORD}");
-                return Err(CliError::failed(why));
+                return Err(StartError::failed(why));
             }
             (None, Some(_)) => {
                 let why = format!("there is a password for etcd, but no user: --store-user or {USER}");
-                return Err(CliError::failed(why));
+                return Err(StartError::failed(why));
             }
         };
         Ok(options)
@@ -122,9 +122,9 @@ impl StoreArgs {
 }
 
 /// A password without the line end that editors add.
-fn read(file: &Path) -> Result<String, CliError> {
+fn read(file: &Path) -> Result<String, StartError> {
     let text = std::fs::read_to_string(file)
-        .map_err(|error| CliError::failed(format!("{}: {error}", file.display())))?;
+        .map_err(|error| StartError::failed(format!("{}: {error}", file.display())))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 

@@ -6,8 +6,7 @@ use schemas::key::Key;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::Cache;
-use crate::telemetry;
+use cache::Cache;
 
 /// How many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

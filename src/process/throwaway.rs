@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{CliError, talk};
-use crate::node::data_lock::DataLock;
+use crate::error::StartError;
+use crate::host::talk;
+use node::data_lock::DataLock;
 
 /// What the name of such a folder begins with.
 const PREFIX: &str = "encamp-dev-";
@@ -14,12 +15,12 @@ const PREFIX: &str = "encamp-dev-";
 const MARK: &str = "throw-away";
 
 /// A folder that nobody has had before: neither a run that was killed nor somebody else who guessed its name.
-pub(super) fn make(parent: &Path) -> Result<(PathBuf, DataLock), CliError> {
+pub(super) fn make(parent: &Path) -> Result<(PathBuf, DataLock), StartError> {
     let (word, ..) = uuid::Uuid::new_v4().as_fields();
     let folder = parent.join(format!("{PREFIX}{word:08x}"));
-    let failed = |error: std::io::Error| CliError::failed(format!("{}: {error}", folder.display()));
+    let failed = |error: std::io::Error| StartError::failed(format!("{}: {error}", folder.display()));
     fs::create_dir(&folder).map_err(failed)?;
-    let lock = DataLock::take(&folder).map_err(|error| CliError::failed(error.to_string()))?;
+    let lock = DataLock::take(&folder).map_err(|error| StartError::failed(error.to_string()))?;
     let words = "`encamp dev` made this folder for itself alone. Once it has ended, all of it may go.\n";
     fs::write(folder.join(MARK), words).map_err(failed)?;
     Ok((folder, lock))

@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::server::ServerSettings;
-use crate::cache::Cache;
-use crate::control::{Seat, lead};
-use crate::store::AnyStore;
+use cache::Cache;
+use control::{Seat, lead};
+use store::AnyStore;
 
 /// The seat of the one that compacts.
 const SEAT: &str = "compaction";

@@ -10,7 +10,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::lanes::Lanes;
-use crate::telemetry;
 
 /// How often a lane should tick.
 const EVERY: Duration = Duration::from_millis(100);

@@ -9,9 +9,11 @@ use super::{Batch, CommitError, Listing, Memory, ReadError, Store, Txn, Watch, W
 /// Tells everything of a store but the changes of one key; and never stands still: something is written just before
 /// every listing, so that no watch has told yet all that a listing shows.
 #[derive(Clone)]
-pub(crate) struct Deaf {
-    pub(crate) store: Memory,
-    pub(crate) to: Key,
+pub struct Deaf {
+    /// The store behind it.
+    pub store: Memory,
+    /// Whose changes are not heard.
+    pub to: Key,
 }
 
 impl Store for Deaf {

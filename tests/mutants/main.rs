@@ -53,9 +53,14 @@ fn home(package: &str, binary: &str) -> PathBuf {
     let package = match package {
         "encamp" => root(),
         "schemas" => root().join(package),
+        room if root().join("src").join(room).exists() => root().join("src").join(room),
         _ => root().join("controllers").join(package),
     };
-    if binary == "lib" { package.join("src") } else { package.join("tests").join(binary) }
+    match binary {
+        "lib" if package.join("src").exists() && !package.ends_with("encamp") => package.join("src"),
+        "lib" => package,
+        _ => package.join("tests").join(binary),
+    }
 }
 
 /// Whether some file on the way to a test holds a function of its name: a module may lie in a file of its own, or not.

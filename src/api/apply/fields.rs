@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// A tree of steps; a place is in the set or not, whatever is under it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::api) struct Fields {
+pub(crate) struct Fields {
     pub(super) is_member: bool,
     pub(super) under: BTreeMap<String, Fields>,
 }

@@ -7,7 +7,7 @@ use super::structure::{Form, Shape};
 
 /// An item that is not the only one of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::api) enum Unclear {
+pub(crate) enum Unclear {
     /// An earlier item has the same key.
     Repeated {
         /// Where the key stands, `spec.groups[1].name`.
@@ -25,7 +25,7 @@ pub(in crate::api) enum Unclear {
 }
 
 /// Every item of a value that cannot be told from another, in the order of the document.
-pub(in crate::api) fn unclear(shape: Shape<'_>, value: &Value) -> Vec<Unclear> {
+pub(crate) fn unclear(shape: Shape<'_>, value: &Value) -> Vec<Unclear> {
     let mut found = Vec::new();
     look(shape, value, "", &mut found);
     found

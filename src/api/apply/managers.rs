@@ -14,7 +14,7 @@ const NOTATION: &str = "FieldsV1";
 
 /// Who writes, when, and through what.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::api) struct Author<'a> {
+pub(crate) struct Author<'a> {
     /// A tool or a controller.
     pub manager: &'a str,
     /// The API version the fields are named in.
@@ -27,7 +27,7 @@ pub(in crate::api) struct Author<'a> {
 
 /// A field that another manager owns and that an apply would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::api) struct Conflict {
+pub(crate) struct Conflict {
     /// Who owns it.
     pub manager: String,
     /// Which, `.spec.groups[name="api"].count`.
@@ -36,7 +36,7 @@ pub(in crate::api) struct Conflict {
 
 /// What is done about fields that an apply wants to change and another manager owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::api) enum Contested {
+pub(crate) enum Contested {
     /// Nothing is changed at all.
     Refuse,
     /// They are taken from their owners.
@@ -45,7 +45,7 @@ pub(in crate::api) enum Contested {
 
 /// What an apply makes of a document.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::api) struct Applied {
+pub(crate) struct Applied {
     /// The document.
     pub value: Value,
     /// Who owns what of it.
@@ -90,7 +90,7 @@ impl Entry {
 }
 
 /// Lays a manager's wish over what is live.
-pub(in crate::api) fn apply(
+pub(crate) fn apply(
     shape: Shape<'_>,
     (live, wanted): (&Value, &Value),
     managed: &[ManagedFields],
@@ -143,7 +143,7 @@ fn unless_used(dropped: Fields, others: &Fields) -> Fields {
 }
 
 /// Who owns what after a write that is no apply: the author owns what it changed, nobody else does.
-pub(in crate::api) fn update(
+pub(crate) fn update(
     shape: Shape<'_>,
     (before, after): (&Value, &Value),
     managed: &[ManagedFields],

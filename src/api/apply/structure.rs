@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// The types of documents, and which lists are keyed.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::api) struct Structure<'a> {
+pub(crate) struct Structure<'a> {
     /// JSON Schemas by the name of the type.
     pub definitions: &'a Map<String, Value>,
     /// The type, its field, the key of an item.
@@ -13,7 +13,7 @@ pub(in crate::api) struct Structure<'a> {
 
 /// The structure at one place of a document.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::api) struct Shape<'a> {
+pub(crate) struct Shape<'a> {
     structure: Structure<'a>,
     schema: &'a Value,
     /// The key of the items, where the place is a list that has one.
@@ -32,7 +32,7 @@ pub(super) enum Form<'a> {
 
 impl<'a> Structure<'a> {
     /// The shape of a type.
-    pub(in crate::api) fn of(self, name: &str) -> Shape<'a> {
+    pub(crate) fn of(self, name: &str) -> Shape<'a> {
         Shape { structure: self, schema: &self.definitions[name], key: None }
     }
 }

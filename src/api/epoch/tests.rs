@@ -6,7 +6,7 @@ use schemas::node::Fingerprint;
 use serde_json::json;
 
 use super::*;
-use crate::api::tests::world::World;
+use crate::tests::world::World;
 
 const STORE: &str = "/apis/encamp.dev/v1/store";
 

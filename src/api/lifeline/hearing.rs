@@ -24,9 +24,9 @@ use super::admit::Refused;
 use super::heard::{Graces, Heard, Known};
 use super::holders::{Hearer, Holders};
 use super::listening::{LOOK_EVERY, Listening};
-use crate::cache::{Cache, Pulse};
-use crate::clock::Clock;
-use crate::store::{CommitError, Store, Txn};
+use cache::{Cache, Pulse};
+use clock::Clock;
+use store::{CommitError, Store, Txn};
 
 /// How often all links are compared with what is heard: a store that once answered with an older state is not
 /// believed for ever.

@@ -9,10 +9,10 @@ use schemas::node::{AgentBeat, BeatAnswer};
 use schemas::node_name;
 
 use super::{Hearing, Refused};
-use crate::api::kind::Kind;
-use crate::api::refusal::Refusal;
-use crate::cache::Cache;
-use crate::store::Store;
+use crate::kind::Kind;
+use crate::refusal::Refusal;
+use cache::Cache;
+use store::Store;
 
 /// The most that a beat may say: a few short words, and as many former sessions as are kept.
 const BEAT_BYTES: usize = 4 << 10;
@@ -76,7 +76,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::store::{Limits, Memory};
+    use store::{Limits, Memory};
 
     async fn status(hearing: &Hearing<Memory>, cache: &Cache, name: &str, body: &str) -> u16 {
         let beat = Request::post(format!("/apis/encamp.dev/v1/nodes/{name}/beat"));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn ears() -> (Hearing<Memory>, Cache) {
-        let clock = crate::clock::Clock::system();
+        let clock = clock::Clock::system();
         let store = Memory::new(Limits::default());
         (Hearing::new(store, "s1", clock.clone()), Cache::new(std::time::Duration::from_secs(600), clock))
     }
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(hearing.heard().len(), STRANGERS);
         let store = Memory::new(Limits::default());
         let found = plan::Write::put(Key::fingerprint("known"), &schemas::node::Fingerprint::default());
-        let at = store.commit(crate::store::Txn { guards: vec![], writes: vec![found] }).await.unwrap();
+        let at = store.commit(store::Txn { guards: vec![], writes: vec![found] }).await.unwrap();
         let (follower, stop) = (cache.clone(), tokio_util::sync::CancellationToken::new());
         let following = tokio::spawn(async move { follower.run(store, stop).await });
         cache.reached(at).await;

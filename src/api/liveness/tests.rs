@@ -6,7 +6,7 @@ use schemas::node::Health;
 use serde_json::json;
 
 use super::*;
-use crate::api::tests::world::{NODE, World};
+use crate::tests::world::{NODE, World};
 
 #[tokio::test]
 async fn settings_are_shown_changed_and_refused_with_reasons() {

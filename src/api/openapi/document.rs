@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::convert::{component, convert};
 use super::operations::{SCALE, STATUS, gvk, paths};
 use super::schemas::{LIST_KEYS, definitions};
-use crate::api::kind::{GROUP, Kind};
+use crate::kind::{GROUP, Kind};
 
 /// The OpenAPI 3.0 document of our group.
 pub(super) fn document() -> Value {

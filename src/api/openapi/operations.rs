@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::convert::component;
-use crate::api::kind::{GROUP, GROUP_VERSION, Kind, Subresource};
+use crate::kind::{GROUP, GROUP_VERSION, Kind, Subresource};
 
 /// The name of the type of every refusal.
 pub(super) const STATUS: &str = "Status";

@@ -11,13 +11,13 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::document::document;
-use crate::api::kind::GROUP_VERSION;
-use crate::api::server::Server;
+use crate::kind::GROUP_VERSION;
+use crate::server::Server;
 
 static TEXT: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into());
 
 /// The routes.
-pub(in crate::api) fn router() -> Router<Server> {
+pub(crate) fn router() -> Router<Server> {
     Router::new().route("/openapi/v3", get(index)).route("/openapi/v3/apis/encamp.dev/v1", get(whole))
 }
 

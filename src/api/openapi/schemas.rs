@@ -9,16 +9,16 @@ use schemas::meta::ObjectMeta;
 use schemas::node::NodeSpec;
 use serde_json::{Map, Value, json};
 
-use crate::api::kind::Kind;
-use crate::api::resources::allocations::{AllocationSpec, AllocationStatus};
-use crate::api::resources::deployments::{DeploymentSpec, DeploymentView};
-use crate::api::resources::jobs::JobStatus;
-use crate::api::resources::nodes::NodeStatus;
-use crate::api::resources::versions::JobVersionSpec;
+use crate::kind::Kind;
+use crate::resources::allocations::{AllocationSpec, AllocationStatus};
+use crate::resources::deployments::{DeploymentSpec, DeploymentView};
+use crate::resources::jobs::JobStatus;
+use crate::resources::nodes::NodeStatus;
+use crate::resources::versions::JobVersionSpec;
 
 /// Lists whose items have an identity: the type, its field, the key of an item. All other lists are replaced
 /// as a whole.
-pub(in crate::api) const LIST_KEYS: &[(&str, &str, &str)] = &[
+pub(crate) const LIST_KEYS: &[(&str, &str, &str)] = &[
     ("JobSpec", "groups", "name"),
     ("JobSpec", "secrets", "name"),
     ("Group", "tasks", "name"),
@@ -34,7 +34,7 @@ pub(in crate::api) const LIST_KEYS: &[(&str, &str, &str)] = &[
 static DEFINITIONS: LazyLock<Map<String, Value>> = LazyLock::new(make);
 
 /// Every type by name. A root document is there under the word of its kind.
-pub(in crate::api) fn definitions() -> &'static Map<String, Value> {
+pub(crate) fn definitions() -> &'static Map<String, Value> {
     &DEFINITIONS
 }
 
@@ -118,7 +118,7 @@ fn event() -> Vec<(String, Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::apply::{Structure, unclear};
+    use crate::apply::{Structure, unclear};
 
     #[test]
     fn every_keyed_list_is_a_list_of_objects_with_that_key() {

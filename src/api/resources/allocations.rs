@@ -18,15 +18,15 @@ use serde_json::{Value, json};
 use super::counts::{self, Phase};
 use super::since::ended;
 use super::unreadable_allocation;
-use crate::api::kind::Kind;
-use crate::api::scene::{Name, Scene, document, job_labels, newest, part, written};
-use crate::api::table::{AGE, Column, NAME, text};
-use crate::api::unreadable;
+use crate::kind::Kind;
+use crate::scene::{Name, Scene, document, job_labels, newest, part, written};
+use crate::table::{AGE, Column, NAME, text};
+use crate::unreadable;
 
 /// What should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct AllocationSpec {
+pub(crate) struct AllocationSpec {
     /// The job.
     pub job: String,
     /// The group.
@@ -61,7 +61,7 @@ pub(in crate::api) struct AllocationSpec {
 /// One port of an allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct AllocatedPort {
+pub(crate) struct AllocatedPort {
     /// The port's label.
     pub label: String,
     /// The address at which it is reached.
@@ -76,7 +76,7 @@ pub(in crate::api) struct AllocatedPort {
 /// What is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct AllocationStatus {
+pub(crate) struct AllocationStatus {
     /// How far it is.
     pub phase: Phase,
     /// Whether it is healthy; absent until decided, and once it does not run any more.
@@ -111,7 +111,7 @@ pub(in crate::api) struct AllocationStatus {
 }
 
 /// The columns of `get allocations`.
-pub(in crate::api) const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     NAME,
     Column::text("Job", "The job", |allocation, _| text(allocation, "/spec/job")),
     Column::text("Group", "The group", |allocation, _| text(allocation, "/spec/group")),
@@ -151,7 +151,7 @@ fn ports_cell(allocation: &Value) -> Value {
 }
 
 /// The names of all allocations: those placed, and the slots that wait for a node.
-pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+pub(crate) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
     let placed = scene.view.placements.iter().map(|(key, _)| key);
     let placed = placed.chain(unreadable::keys(scene, &["placements"]));
     let placed = placed.map(|key| Name::new(key.segment(2), key.segment(3)));
@@ -165,7 +165,7 @@ pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<N
 }
 
 /// The allocations that the numbered slots of a roster want.
-pub(in crate::api) fn wanted(key: &Key, roster: &Roster) -> impl Iterator<Item = Name> {
+pub(crate) fn wanted(key: &Key, roster: &Roster) -> impl Iterator<Item = Name> {
     roster.numbered().filter(|(_, slot)| counts::is_wanted(slot)).map(|(index, slot)| {
         let index = Index::Number(index);
         let name = allocation_name(key.segment(2), key.segment(3), &index, slot.version, slot.attempt);
@@ -174,7 +174,7 @@ pub(in crate::api) fn wanted(key: &Key, roster: &Roster) -> impl Iterator<Item =
 }
 
 /// An allocation.
-pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+pub(crate) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let view = scene.view;
     let Some(key) = placement_of(scene, name) else { return pending(scene, name) };
     match view.placements.stored(key) {
@@ -360,13 +360,13 @@ fn slot_of<'a>(scene: &Scene<'a>, name: &Name) -> Option<(&'a Key, &'a Stored<Ro
 }
 
 /// Whether there is such an allocation.
-pub(in crate::api) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
+pub(crate) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
     let mut placements = scene.view.indexes.placements_of_allocation(&name.namespace, &name.name);
     placements.next().is_some() || slot_of(scene, name).is_some()
 }
 
 /// The node of an allocation and the tasks of its group, if it is placed.
-pub(in crate::api) fn place(scene: &Scene<'_>, name: &Name) -> Option<(String, Vec<String>)> {
+pub(crate) fn place(scene: &Scene<'_>, name: &Name) -> Option<(String, Vec<String>)> {
     let view = scene.view;
     let key = placement_of(scene, name)?;
     let placement = view.placements.get(key)?;
@@ -384,7 +384,7 @@ fn placement_of<'a>(scene: &Scene<'a>, name: &Name) -> Option<&'a Key> {
 }
 
 /// The identity of an allocation.
-pub(in crate::api) fn uid(scene: &Scene<'_>, name: &Name) -> Option<String> {
+pub(crate) fn uid(scene: &Scene<'_>, name: &Name) -> Option<String> {
     if let Some(key) = placement_of(scene, name) {
         return Some(scene.uid(key, scene.view.counters(key)?.created));
     }

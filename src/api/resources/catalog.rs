@@ -4,12 +4,12 @@ use schemas::key::Key;
 use serde_json::Value;
 
 use super::{allocations, deployments, events, jobs, namespaces, nodes, versions};
-use crate::api::kind::Kind;
-use crate::api::scene::{Name, Scene};
-use crate::api::table::Column;
+use crate::kind::Kind;
+use crate::scene::{Name, Scene};
+use crate::table::Column;
 
 /// The names of all documents of a kind, sorted; of one namespace if one is given.
-pub(in crate::api) fn names(scene: &Scene<'_>, kind: Kind, namespace: Option<&str>) -> Vec<Name> {
+pub(crate) fn names(scene: &Scene<'_>, kind: Kind, namespace: Option<&str>) -> Vec<Name> {
     match kind {
         Kind::Job => jobs::names(scene, namespace),
         Kind::JobVersion => versions::names(scene, namespace),
@@ -22,7 +22,7 @@ pub(in crate::api) fn names(scene: &Scene<'_>, kind: Kind, namespace: Option<&st
 }
 
 /// One document as it is now.
-pub(in crate::api) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<Value> {
+pub(crate) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<Value> {
     match kind {
         Kind::Job => jobs::join(scene, name),
         Kind::JobVersion => versions::join(scene, name),
@@ -35,7 +35,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option
 }
 
 /// The columns of a kind's table.
-pub(in crate::api) fn columns(kind: Kind) -> &'static [Column] {
+pub(crate) fn columns(kind: Kind) -> &'static [Column] {
     match kind {
         Kind::Job => jobs::COLUMNS,
         Kind::JobVersion => versions::COLUMNS,
@@ -48,7 +48,7 @@ pub(in crate::api) fn columns(kind: Kind) -> &'static [Column] {
 }
 
 /// The fields that documents of a kind may be selected by, besides name and namespace.
-pub(in crate::api) fn selectable(kind: Kind) -> &'static [&'static str] {
+pub(crate) fn selectable(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Job => &["spec.type", "spec.nodePool", "spec.priority", "status.phase"],
         Kind::JobVersion => &["spec.job", "spec.version"],
@@ -71,7 +71,7 @@ pub(in crate::api) fn selectable(kind: Kind) -> &'static [&'static str] {
 }
 
 /// Whether a document is there.
-pub(in crate::api) fn exists(scene: &Scene<'_>, kind: Kind, name: &Name) -> bool {
+pub(crate) fn exists(scene: &Scene<'_>, kind: Kind, name: &Name) -> bool {
     let (view, namespace) = (scene.view, name.namespace.as_str());
     match kind {
         Kind::Job => view.counters(&Key::job(namespace, &name.name)).is_some(),
@@ -84,7 +84,7 @@ pub(in crate::api) fn exists(scene: &Scene<'_>, kind: Kind, name: &Name) -> bool
 }
 
 /// The identity of a document that an event may be about, without joining it.
-pub(in crate::api) fn uid(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<String> {
+pub(crate) fn uid(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<String> {
     let (view, namespace) = (scene.view, name.namespace.as_str());
     let (key, created) = match kind {
         Kind::Job => {

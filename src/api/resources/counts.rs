@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// How many allocations of a group, or of a job, are how far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct Counts {
+pub(crate) struct Counts {
     /// How many there should be.
     pub desired: u32,
     /// How many of these have no node yet.
@@ -38,7 +38,7 @@ pub(in crate::api) struct Counts {
 
 impl Counts {
     /// Both together.
-    pub(in crate::api) fn plus(self, other: Counts) -> Counts {
+    pub(crate) fn plus(self, other: Counts) -> Counts {
         Counts {
             desired: self.desired + other.desired,
             unplaced: self.unplaced + other.unplaced,
@@ -55,7 +55,7 @@ impl Counts {
 /// How far a placed allocation is, as users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::api) enum Phase {
+pub(crate) enum Phase {
     /// Not running yet.
     Pending,
     /// Its main tasks run.
@@ -69,7 +69,7 @@ pub(in crate::api) enum Phase {
 }
 
 /// How far the allocation of a placement is.
-pub(in crate::api) fn phase(view: &View, placement: &Key) -> Phase {
+pub(crate) fn phase(view: &View, placement: &Key) -> Phase {
     let state = view.indexes.report(placement).map_or(ClientState::Pending, |report| report.state);
     let is_down = || {
         let health = view.health.get(&Key::health(placement.segment(1)));
@@ -85,13 +85,13 @@ pub(in crate::api) fn phase(view: &View, placement: &Key) -> Phase {
 }
 
 /// Whether the allocation of a placement is the one its slot has now.
-pub(in crate::api) fn is_current(roster: Option<&Roster>, placement: &Placement) -> bool {
+pub(crate) fn is_current(roster: Option<&Roster>, placement: &Placement) -> bool {
     let slot = roster.and_then(|roster| roster.slot_at(&placement.index));
     slot.is_some_and(|slot| (slot.version, slot.attempt) == (placement.version, placement.attempt))
 }
 
 /// The counts of one group of a job.
-pub(in crate::api) fn of_group(view: &View, job: &Job, group: &Group) -> Counts {
+pub(crate) fn of_group(view: &View, job: &Job, group: &Group) -> Counts {
     let (namespace, name) = (&job.metadata.namespace, &job.metadata.name);
     let roster = view.rosters.get(&Key::roster(namespace, name, &group.name));
     let mut counts = of_roster(roster, job, group);
@@ -182,13 +182,13 @@ fn tally(counts: &mut Counts, phase: Phase, healthy: Option<bool>) {
 }
 
 /// Whether anything of a job takes room on a node.
-pub(in crate::api) fn is_live(view: &View, namespace: &str, job: &str) -> bool {
+pub(crate) fn is_live(view: &View, namespace: &str, job: &str) -> bool {
     let job = JobRef { namespace: namespace.to_owned(), job: job.to_owned() };
     view.indexes.placements_of_job(&job).any(|key| !view.indexes.is_gone(key))
 }
 
 /// Whether a slot should have an allocation.
-pub(in crate::api) fn is_wanted(slot: &Slot) -> bool {
+pub(crate) fn is_wanted(slot: &Slot) -> bool {
     matches!(slot.state, SlotState::Run | SlotState::Wait { .. })
 }
 

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::versions;
-use crate::api::kind::Kind;
-use crate::api::scene::{Name, Scene, document, job_labels, part};
-use crate::api::table::{AGE, Column, NAME, text};
+use crate::kind::Kind;
+use crate::scene::{Name, Scene, document, job_labels, part};
+use crate::table::{AGE, Column, NAME, text};
 
 /// What is rolled out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct DeploymentSpec {
+pub(crate) struct DeploymentSpec {
     /// The job.
     pub job: String,
     /// Its version.
@@ -26,7 +26,7 @@ pub(in crate::api) struct DeploymentSpec {
 /// How a rollout goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct DeploymentView {
+pub(crate) struct DeploymentView {
     /// The rollout as it is stored.
     #[serde(flatten)]
     pub rollout: Deployment,
@@ -35,7 +35,7 @@ pub(in crate::api) struct DeploymentView {
 }
 
 /// The columns of `get deployments`.
-pub(in crate::api) const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     NAME,
     Column::text("Job", "The job", |rollout, _| text(rollout, "/spec/job")),
     Column::integer("Version", "The version that is rolled out", |rollout, _| text(rollout, "/spec/version")),
@@ -56,7 +56,7 @@ fn sum(rollout: &Value, what: &str) -> Value {
 }
 
 /// The names of all deployments.
-pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+pub(crate) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
     let segments: Vec<&str> = ["deployments"].into_iter().chain(namespace).collect();
     let keys = scene.view.deployments.under(&segments).map(|(key, _)| key);
     let mut names: Vec<Name> = keys
@@ -67,7 +67,7 @@ pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<N
 }
 
 /// One deployment.
-pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+pub(crate) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let (job, version) = versions::parse(&name.name)?;
     let key = Key::deployment(&name.namespace, job, version);
     let stored = scene.view.deployments.stored(&key)?;
@@ -89,7 +89,7 @@ pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     Some(document(Kind::Deployment, &metadata, &[("spec", part(&spec)), ("status", part(&status))]))
 }
 
-pub(in crate::api) fn progress(deployment: &Deployment) -> String {
+pub(crate) fn progress(deployment: &Deployment) -> String {
     let (mut healthy, mut desired) = (0, 0);
     for group in deployment.groups.values() {
         healthy += group.healthy;
@@ -99,7 +99,7 @@ pub(in crate::api) fn progress(deployment: &Deployment) -> String {
 }
 
 /// Whether a rollout gets on: since it began, or not since it was over without success.
-pub(in crate::api) fn progressing(rollout: &Deployment, version: u64) -> Condition {
+pub(crate) fn progressing(rollout: &Deployment, version: u64) -> Condition {
     let (holds, reason, since) = match rollout.status {
         DeploymentStatus::Running => (true, "RollingOut", rollout.created_at),
         DeploymentStatus::Successful => (true, "RolledOut", rollout.created_at),

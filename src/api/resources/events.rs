@@ -5,12 +5,12 @@ use schemas::meta::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::catalog;
-use crate::api::kind::{GROUP_VERSION, Kind};
-use crate::api::scene::{Name, Scene, document};
-use crate::api::table::{Column, age, text};
+use crate::kind::{GROUP_VERSION, Kind};
+use crate::scene::{Name, Scene, document};
+use crate::table::{Column, age, text};
 
 /// The columns of `get events`.
-pub(in crate::api) const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     Column::text("Last Seen", "Time since it happened", |event, now| {
         json!(age(&event["lastTimestamp"], now))
     }),
@@ -25,13 +25,13 @@ pub(in crate::api) const COLUMNS: &[Column] = &[
 ];
 
 /// The names of all events.
-pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+pub(crate) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
     let is_here = |name: &&Name| namespace.is_none_or(|namespace| name.namespace == namespace);
     scene.events.names().filter(is_here).cloned().collect()
 }
 
 /// One event.
-pub(in crate::api) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<Value> {
+pub(crate) fn join(scene: &Scene<'_>, kind: Kind, name: &Name) -> Option<Value> {
     let event = scene.events.get(name)?;
     let key = Key::new(format!("/events/{}/{}", name.namespace, name.name)).ok()?;
     let metadata = ObjectMeta {

@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 use super::counts::{self, Counts};
 use super::deployments;
 use super::since::{Question, since};
-use crate::api::kind::Kind;
-use crate::api::preview;
-use crate::api::scene::{Name, Scene, document, newest, part, written};
-use crate::api::table::{AGE, Column, NAME, text};
-use crate::api::{job_edit, mask, unreadable};
+use crate::kind::Kind;
+use crate::preview;
+use crate::scene::{Name, Scene, document, newest, part, written};
+use crate::table::{AGE, Column, NAME, text};
+use crate::{job_edit, mask, unreadable};
 
 /// How far a job is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct JobStatus {
+pub(crate) struct JobStatus {
     /// `pending`, `running` or `dead`; `unreadable` if the stored document cannot be read.
     pub phase: String,
     /// The latest generation that the deployment controller has acted on.
@@ -54,7 +54,7 @@ pub(in crate::api) struct JobStatus {
 /// The rollout of a job's current version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct Rollout {
+pub(crate) struct Rollout {
     /// The deployment.
     pub name: String,
     /// The version that it rolls out.
@@ -68,7 +68,7 @@ pub(in crate::api) struct Rollout {
 }
 
 /// The columns of `get jobs`.
-pub(in crate::api) const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     NAME,
     Column::text("Type", "service, batch, system or sysbatch", |job, _| text(job, "/spec/type")),
     Column::integer("Priority", "Importance when room is short", |job, _| text(job, "/spec/priority")),
@@ -98,7 +98,7 @@ fn join_words(words: &Value) -> Value {
 }
 
 /// The names of all jobs.
-pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+pub(crate) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
     let namespace: Vec<&str> = ["jobs"].into_iter().chain(namespace).collect();
     let keys = scene.view.jobs.under(&namespace).map(|(key, _)| key);
     let keys = keys.chain(unreadable::keys(scene, &namespace));
@@ -108,7 +108,7 @@ pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<N
 }
 
 /// A job with its status.
-pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+pub(crate) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let key = Key::job(&name.namespace, &name.name);
     let Some(stored) = scene.view.jobs.stored(&key) else { return unreadable(scene, name, &key) };
     let job = &stored.value;

@@ -7,26 +7,26 @@ use schemas::key::{Key, Revision};
 use schemas::meta::ObjectMeta;
 use serde_json::{Value, json};
 
-use crate::api::kind::Kind;
-use crate::api::scene::{Name, Scene, document};
-use crate::api::table::{AGE, Column, NAME, text};
+use crate::kind::Kind;
+use crate::scene::{Name, Scene, document};
+use crate::table::{AGE, Column, NAME, text};
 
 /// The namespace that is always there.
 const DEFAULT: &str = "default";
 
 /// The columns of `get namespaces`.
-pub(in crate::api) const COLUMNS: &[Column] =
+pub(crate) const COLUMNS: &[Column] =
     &[NAME, Column::text("Status", "Active", |namespace, _| text(namespace, "/status/phase")), AGE];
 
 /// The names of all namespaces.
-pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
+pub(crate) fn names(scene: &Scene<'_>) -> Vec<Name> {
     let used = scene.view.jobs.iter().map(|(key, _)| key.segment(1));
     let names: BTreeSet<Name> = used.chain([DEFAULT]).map(|name| Name::new("", name)).collect();
     names.into_iter().collect()
 }
 
 /// A namespace.
-pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+pub(crate) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let jobs = || scene.view.jobs.under(&["jobs", &name.name]).map(|(_, stored)| stored);
     let oldest = jobs().min_by_key(|stored| stored.created);
     if oldest.is_none() && name.name != DEFAULT {

@@ -13,10 +13,10 @@ use schemas::node::{Amount, DriverHealth, Fingerprint, Health, HostVolume, NodeS
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::api::kind::Kind;
-use crate::api::scene::{Name, Scene, document, newest, part, written};
-use crate::api::table::{AGE, Column, NAME, text};
-use crate::api::unreadable;
+use crate::kind::Kind;
+use crate::scene::{Name, Scene, document, newest, part, written};
+use crate::table::{AGE, Column, NAME, text};
+use crate::unreadable;
 
 /// How many orphans a node's condition names: enough to know which jobs are meant.
 const ORPHANS_NAMED: usize = 10;
@@ -24,7 +24,7 @@ const ORPHANS_NAMED: usize = 10;
 /// What a node is and has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct NodeStatus {
+pub(crate) struct NodeStatus {
     /// Whether it is up.
     pub state: NodeState,
     /// Where the machine stands.
@@ -79,7 +79,7 @@ pub(in crate::api) struct NodeStatus {
 const HELD: &str = "HeldByBrake";
 
 /// The columns of `get nodes`.
-pub(in crate::api) const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     NAME,
     Column::text("Pool", "The pool that jobs choose", |node, _| text(node, "/status/pool")),
     Column::text("DC", "The datacenter", |node, _| text(node, "/status/datacenter")),
@@ -109,7 +109,7 @@ fn share(node: &Value, what: &str) -> Value {
 }
 
 /// The names of all nodes: of every machine that an agent, a person or a server spoke of.
-pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
+pub(crate) fn names(scene: &Scene<'_>) -> Vec<Name> {
     let found = scene.view.fingerprints.iter().map(|(key, _)| key);
     let decided = scene.view.nodes.iter().map(|(key, _)| key);
     let heard = scene.view.health.iter().map(|(key, _)| key);
@@ -121,7 +121,7 @@ pub(in crate::api) fn names(scene: &Scene<'_>) -> Vec<Name> {
 }
 
 /// A node.
-pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+pub(crate) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let (view, node) = (scene.view, name.name.as_str());
     let found = view.fingerprints.stored(&Key::fingerprint(node));
     let decided = view.nodes.stored(&Key::node(node));
@@ -326,7 +326,7 @@ fn address(found: &Fingerprint) -> Vec<Condition> {
 }
 
 /// Whether there is such a node.
-pub(in crate::api) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
+pub(crate) fn exists(scene: &Scene<'_>, name: &Name) -> bool {
     let view = scene.view;
     let keys = [Key::fingerprint(&name.name), Key::node(&name.name), Key::health(&name.name)];
     keys.iter().any(|key| view.counters(key).is_some())

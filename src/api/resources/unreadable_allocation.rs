@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::allocations::{AllocationSpec, AllocationStatus, metadata, reported};
 use super::counts;
-use crate::api::kind::Kind;
-use crate::api::scene::{Name, Scene, document, part};
-use crate::api::unreadable;
+use crate::kind::Kind;
+use crate::scene::{Name, Scene, document, part};
+use crate::unreadable;
 
 /// An allocation whose placement cannot be read: what its name and its report say.
 pub(super) fn join(scene: &Scene<'_>, name: &Name, key: &Key) -> Value {

@@ -8,15 +8,15 @@ use schemas::revert::Revert;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::api::kind::Kind;
-use crate::api::mask;
-use crate::api::scene::{Name, Scene, document, job_labels, part};
-use crate::api::table::{AGE, Column, NAME, text};
+use crate::kind::Kind;
+use crate::mask;
+use crate::scene::{Name, Scene, document, job_labels, part};
+use crate::table::{AGE, Column, NAME, text};
 
 /// A version in a job's history.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub(in crate::api) struct JobVersionSpec {
+pub(crate) struct JobVersionSpec {
     /// The job.
     pub job: String,
     /// The version's number.
@@ -37,7 +37,7 @@ pub(in crate::api) struct JobVersionSpec {
 }
 
 /// The columns of `get jobversions`.
-pub(in crate::api) const COLUMNS: &[Column] = &[
+pub(crate) const COLUMNS: &[Column] = &[
     NAME,
     Column::text("Job", "The job", |version, _| text(version, "/spec/job")),
     Column::integer("Version", "The version's number", |version, _| text(version, "/spec/version")),
@@ -62,19 +62,19 @@ fn origin(version: &Value) -> Value {
 }
 
 /// `<job>-v<number>`
-pub(in crate::api) fn name_of(job: &str, version: &str) -> String {
+pub(crate) fn name_of(job: &str, version: &str) -> String {
     format!("{job}-v{version}")
 }
 
 /// Job and number of a name made by [`name_of`].
-pub(in crate::api) fn parse(name: &str) -> Option<(&str, u64)> {
+pub(crate) fn parse(name: &str) -> Option<(&str, u64)> {
     let (job, number) = name.rsplit_once("-v")?;
     let is_plain = !number.starts_with('0') || number == "0";
     number.parse().ok().filter(|_| is_plain).map(|number| (job, number))
 }
 
 /// The names of all versions.
-pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
+pub(crate) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<Name> {
     let segments: Vec<&str> = ["versions"].into_iter().chain(namespace).collect();
     let keys = scene.view.versions.under(&segments).map(|(key, _)| key);
     let mut names: Vec<Name> =
@@ -84,7 +84,7 @@ pub(in crate::api) fn names(scene: &Scene<'_>, namespace: Option<&str>) -> Vec<N
 }
 
 /// One version.
-pub(in crate::api) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+pub(crate) fn join(scene: &Scene<'_>, name: &Name) -> Option<Value> {
     let (job, number) = parse(&name.name)?;
     let key = Key::version(&name.namespace, job, number);
     let stored = scene.view.versions.stored(&key)?;

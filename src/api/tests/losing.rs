@@ -6,7 +6,7 @@ use schemas::node::{Health, NodeState};
 use serde_json::{Value, json};
 
 use super::world::{JOBS, NODE, WEB, World, job, node};
-use crate::store::{CommitError, Listing, Memory, ReadError, Store, Txn, Watch, WatchError};
+use store::{CommitError, Listing, Memory, ReadError, Store, Txn, Watch, WatchError};
 
 #[tokio::test]
 async fn a_purged_node_leaves_a_tombstone() {

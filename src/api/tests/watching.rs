@@ -8,8 +8,8 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use super::world::{JOBS, WEB, World, job};
-use crate::api::Server;
-use crate::clock::Clock;
+use crate::Server;
+use clock::Clock;
 
 #[tokio::test]
 async fn a_watch_tells_every_change_after_its_revision() {

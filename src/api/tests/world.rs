@@ -15,20 +15,20 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::api::Server;
-use crate::cache::Cache;
-use crate::clock::Clock;
-use crate::store::{Limits, Memory, Store, Txn};
+use crate::Server;
+use cache::Cache;
+use clock::Clock;
+use store::{Limits, Memory, Store, Txn};
 
-pub(in crate::api) const JOBS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs";
-pub(in crate::api) const NODE: &str = "/apis/encamp.dev/v1/nodes/n1";
-pub(in crate::api) const WEB: &str = "/apis/encamp.dev/v1/namespaces/default/jobs/web";
+pub(crate) const JOBS: &str = "/apis/encamp.dev/v1/namespaces/default/jobs";
+pub(crate) const NODE: &str = "/apis/encamp.dev/v1/nodes/n1";
+pub(crate) const WEB: &str = "/apis/encamp.dev/v1/namespaces/default/jobs/web";
 
-pub(in crate::api) struct World {
-    pub(in crate::api) store: Memory,
-    pub(in crate::api) cache: Cache,
-    pub(in crate::api) router: Router,
-    pub(in crate::api) stop: CancellationToken,
+pub(crate) struct World {
+    pub(crate) store: Memory,
+    pub(crate) cache: Cache,
+    pub(crate) router: Router,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Drop for World {
@@ -38,13 +38,13 @@ impl Drop for World {
 }
 
 impl World {
-    pub(in crate::api) async fn new() -> World {
+    pub(crate) async fn new() -> World {
         let memory = Memory::new(Limits::default());
         World::serving(memory.clone(), memory).await
     }
 
     /// Another server over the same memory, which reaches it through `store`.
-    pub(in crate::api) async fn over(&self, store: impl Store) -> World {
+    pub(crate) async fn over(&self, store: impl Store) -> World {
         World::serving(self.store.clone(), store).await
     }
 
@@ -62,12 +62,12 @@ impl World {
         World { store: memory, cache, router, stop }
     }
 
-    pub(in crate::api) async fn write(&self, writes: Vec<Write>) {
+    pub(crate) async fn write(&self, writes: Vec<Write>) {
         let revision = self.store.commit(Txn { guards: Vec::new(), writes }).await.unwrap();
         self.cache.reached(revision).await;
     }
 
-    pub(in crate::api) async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -81,20 +81,20 @@ impl World {
         (status, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
-    pub(in crate::api) async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         self.send("GET", path, "application/json", "").await.1
     }
 
-    pub(in crate::api) async fn json(&self, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+    pub(crate) async fn json(&self, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
         self.send(method, path, "application/json", body.to_string()).await
     }
 
-    pub(in crate::api) async fn merge(&self, path: &str, patch: Value) -> (StatusCode, Value) {
+    pub(crate) async fn merge(&self, path: &str, patch: Value) -> (StatusCode, Value) {
         self.send("PATCH", path, "application/merge-patch+json", patch.to_string()).await
     }
 
     /// Opens a watch.
-    pub(in crate::api) async fn watch(&self, path: &str) -> Lines {
+    pub(crate) async fn watch(&self, path: &str) -> Lines {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
@@ -102,7 +102,7 @@ impl World {
     }
 
     /// The cells of a column, by name.
-    pub(in crate::api) async fn column(&self, path: &str, name: &str) -> Vec<String> {
+    pub(crate) async fn column(&self, path: &str, name: &str) -> Vec<String> {
         let accept = "application/json;as=Table;g=meta.k8s.io;v=v1";
         let request = Request::get(path).header("accept", accept).body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -115,14 +115,14 @@ impl World {
     }
 }
 
-pub(in crate::api) struct Lines {
+pub(crate) struct Lines {
     stream: BodyDataStream,
     waiting: Vec<Value>,
 }
 
 impl Lines {
     /// The next line as `VERB name`.
-    pub(in crate::api) async fn next(&mut self) -> String {
+    pub(crate) async fn next(&mut self) -> String {
         let line = self.line().await;
         format!(
             "{} {}",
@@ -131,7 +131,7 @@ impl Lines {
         )
     }
 
-    pub(in crate::api) async fn line(&mut self) -> Value {
+    pub(crate) async fn line(&mut self) -> Value {
         while self.waiting.is_empty() {
             let chunk = tokio::time::timeout(Duration::from_secs(10), self.stream.next()).await;
             let chunk = chunk.expect("a line within 10 s").expect("the watch goes on").unwrap();
@@ -142,7 +142,7 @@ impl Lines {
     }
 }
 
-pub(in crate::api) fn job(name: &str) -> Value {
+pub(crate) fn job(name: &str) -> Value {
     json!({
         "apiVersion": "encamp.dev/v1", "kind": "Job", "metadata": {"name": name, "labels": {"app": name}},
         "spec": {"groups": [{"name": "api", "tasks": [{
@@ -152,7 +152,7 @@ pub(in crate::api) fn job(name: &str) -> Value {
 }
 
 /// A placement of the job `web`.
-pub(in crate::api) fn placement(index: u32) -> Placement {
+pub(crate) fn placement(index: u32) -> Placement {
     Placement {
         job: "web".into(),
         group: "api".into(),
@@ -170,7 +170,7 @@ pub(in crate::api) fn placement(index: u32) -> Placement {
 }
 
 /// A node that takes what raw_exec runs.
-pub(in crate::api) fn node(name: &str) -> Vec<Write> {
+pub(crate) fn node(name: &str) -> Vec<Write> {
     let working = DriverHealth { detected: true, healthy: true, ..DriverHealth::default() };
     let fingerprint = Fingerprint {
         datacenter: "dc1".into(),

@@ -8,7 +8,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use super::world::{JOBS, NODE, WEB, World, job, node};
-use crate::store::Store;
+use store::Store;
 
 #[tokio::test]
 async fn only_what_was_seen_is_changed() {

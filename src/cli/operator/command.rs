@@ -6,12 +6,12 @@ use clap::Subcommand;
 
 use super::liveness::{self, BrakeCommand, HeartbeatArgs};
 use super::store::{self, StoreCommand};
-use crate::cli::CliError;
-use crate::cli::tree::Global;
+use crate::CliError;
+use crate::tree::Global;
 
 /// What an operator may do.
 #[derive(Debug, Subcommand)]
-pub(in crate::cli) enum OperatorCommand {
+pub(crate) enum OperatorCommand {
     /// The store: which history it holds and who follows it; look into it, check it, save what is sound of it.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -23,7 +23,7 @@ pub(in crate::cli) enum OperatorCommand {
 }
 
 /// Does it.
-pub(in crate::cli) fn operate(global: &Global, command: OperatorCommand) -> Result<ExitCode, CliError> {
+pub(crate) fn operate(global: &Global, command: OperatorCommand) -> Result<ExitCode, CliError> {
     match command {
         OperatorCommand::Store(command) => store::run(global, command),
         OperatorCommand::Brake(command) => asked(liveness::brake(global, command)),

@@ -7,14 +7,14 @@ use schemas::epoch::Epoch;
 use schemas::key::{Key, Prefix};
 use serde_json::{Value, json};
 
-use crate::cli::connection::{Ask, CliError, ROOT};
-use crate::cli::print;
-use crate::cli::tree::Global;
-use crate::store::{Embedded, Store as _, Txn};
+use crate::connection::{Ask, CliError, ROOT};
+use crate::print;
+use crate::tree::Global;
+use store::{Embedded, Store as _, Txn};
 
 /// Arguments of `accept`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct AcceptArgs {
+pub(crate) struct AcceptArgs {
     /// The one epoch to accept. Default: all that waiting nodes follow.
     #[arg(long, value_name = "EPOCH")]
     epoch: Option<String>,

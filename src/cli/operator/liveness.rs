@@ -4,13 +4,13 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::cli::connection::{Ask, CliError, ROOT};
-use crate::cli::print;
-use crate::cli::tree::Global;
+use crate::connection::{Ask, CliError, ROOT};
+use crate::print;
+use crate::tree::Global;
 
 /// What can be done with the brake.
 #[derive(Debug, Subcommand)]
-pub(in crate::cli) enum BrakeCommand {
+pub(crate) enum BrakeCommand {
     /// Whether it holds, since when, and for which nodes.
     Status(StatusArgs),
     /// Give up all silent nodes at once: their allocations are replaced elsewhere.
@@ -19,7 +19,7 @@ pub(in crate::cli) enum BrakeCommand {
 
 /// Arguments of `operator brake status`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -27,7 +27,7 @@ pub(in crate::cli) struct StatusArgs {
 
 /// Arguments of `operator brake release`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct ReleaseArgs {
+pub(crate) struct ReleaseArgs {
     /// Who says so, for the record. Default: the name of the user.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
@@ -35,7 +35,7 @@ pub(in crate::cli) struct ReleaseArgs {
 
 /// Arguments of `operator heartbeat`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct HeartbeatArgs {
+pub(crate) struct HeartbeatArgs {
     /// How long a node may be silent, from 4s to 24h.
     #[arg(long, value_name = "DURATION")]
     grace: Option<String>,

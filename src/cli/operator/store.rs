@@ -8,14 +8,14 @@ use schemas::codec;
 use schemas::key::{Key, Prefix};
 
 use super::epoch::{self, AcceptArgs};
-use crate::cli::tree::Global;
-use crate::cli::{CliError, print};
-use crate::process::StoreArgs;
-use crate::store::{self, Embedded, Inspection, OpenError, Repaired, Store as _};
+use crate::tree::Global;
+use crate::{CliError, print};
+use process::StoreArgs;
+use store::{self, Embedded, Inspection, OpenError, Repaired, Store as _};
 
 /// What can be done to a store.
 #[derive(Debug, Subcommand)]
-pub(in crate::cli) enum StoreCommand {
+pub(crate) enum StoreCommand {
     /// Look at every document of an embedded store that nobody serves; exit with 1 if anything is wrong.
     Check(PlaceArgs),
     /// Copy what is sound of a damaged embedded store into a new file beside it.
@@ -32,7 +32,7 @@ pub(in crate::cli) enum StoreCommand {
 
 /// Which store.
 #[derive(Clone, Debug, Args)]
-pub(in crate::cli) struct PlaceArgs {
+pub(crate) struct PlaceArgs {
     /// embedded:PATH, or the PATH alone: the folder that holds store.redb.
     place: String,
 }
@@ -50,7 +50,7 @@ impl PlaceArgs {
 
 /// Arguments of `restored`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct RestoredArgs {
+pub(crate) struct RestoredArgs {
     /// embedded:PATH, for a copy that was put back while no server runs. Default: the store of the server that answers.
     place: Option<PlaceArgs>,
 }
@@ -63,7 +63,7 @@ impl From<String> for PlaceArgs {
 
 /// Arguments of `get`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct GetArgs {
+pub(crate) struct GetArgs {
     /// Its key, as in `/jobs/default/web`; one that ends in `/` lists the keys below it.
     key: String,
     /// The data directory of a server that does not run.

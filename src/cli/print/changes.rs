@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::out;
 
 /// Prints how a job differs; `groups` counts what becomes of the instances of each group, where that is known.
-pub(in crate::cli) fn job_changes(name: &str, diff: &Value, groups: &Value) {
+pub(crate) fn job_changes(name: &str, diff: &Value, groups: &Value) {
     out(&format!("{}Job: {name:?}", mark(diff)));
     fields(diff, 1);
     objects(diff, 1);

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{columns, jsonpath, out, raw};
-use crate::cli::connection::CliError;
+use crate::connection::CliError;
 
 /// The forms of `-o`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Output {
+pub(crate) enum Output {
     /// A table.
     Table,
     /// A table with all its columns.
@@ -26,13 +26,13 @@ pub(in crate::cli) enum Output {
 
 impl Output {
     /// Whether the server's table is meant, not the document.
-    pub(in crate::cli) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         matches!(self, Output::Table | Output::Wide)
     }
 }
 
 /// Reads the word after `-o`.
-pub(in crate::cli) fn parse_output(word: &str) -> Result<Output, CliError> {
+pub(crate) fn parse_output(word: &str) -> Result<Output, CliError> {
     Ok(match word {
         "" => Output::Table,
         "wide" => Output::Wide,
@@ -52,7 +52,7 @@ pub(in crate::cli) fn parse_output(word: &str) -> Result<Output, CliError> {
 }
 
 /// Prints a document or a list; as JSON and YAML without the record of who owns which field, which is for programs.
-pub(in crate::cli) fn print_document(value: &Value, output: &Output) -> Result<(), CliError> {
+pub(crate) fn print_document(value: &Value, output: &Output) -> Result<(), CliError> {
     if matches!(output, Output::Json | Output::Yaml) {
         print_whole(&without_owners(value.clone()), output)
     } else {
@@ -73,7 +73,7 @@ fn without_owners(mut value: Value) -> Value {
 }
 
 /// Prints all that the server says.
-pub(in crate::cli) fn print_whole(value: &Value, output: &Output) -> Result<(), CliError> {
+pub(crate) fn print_whole(value: &Value, output: &Output) -> Result<(), CliError> {
     match output {
         Output::Json => out(&serde_json::to_string_pretty(value).unwrap_or_default()),
         Output::Yaml | Output::Table | Output::Wide => raw(&yaml(value)?),
@@ -85,7 +85,7 @@ pub(in crate::cli) fn print_whole(value: &Value, output: &Output) -> Result<(), 
 }
 
 /// A document as YAML.
-pub(in crate::cli) fn yaml(value: &Value) -> Result<String, CliError> {
+pub(crate) fn yaml(value: &Value) -> Result<String, CliError> {
     serde_saphyr::to_string(value).map_err(|error| CliError::failed(error.to_string()))
 }
 

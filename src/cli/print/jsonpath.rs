@@ -4,10 +4,10 @@
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::cli::connection::CliError;
+use crate::connection::CliError;
 
 /// Fills a template in.
-pub(in crate::cli) fn render(template: &str, value: &Value) -> Result<String, CliError> {
+pub(crate) fn render(template: &str, value: &Value) -> Result<String, CliError> {
     let template = if template.contains('{') { template.to_owned() } else { format!("{{{template}}}") };
     let pieces = pieces(&template)?;
     let mut text = String::new();

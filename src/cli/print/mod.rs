@@ -10,5 +10,5 @@ pub(super) use changes::job_changes;
 pub(super) use document::{Output, parse_output, print_document, print_whole, yaml};
 pub(super) use jsonpath::render as render_path;
 pub(super) use table::{Columns, columns, print_table};
-pub use terminal::talk;
+pub(crate) use terminal::talk;
 pub(super) use terminal::{bytes, complain, out, raw};

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::out;
 
 /// Lines up rows under a header; three spaces between columns, as kubectl does.
-pub(in crate::cli) fn columns(header: &[String], rows: &[Vec<String>], with_header: bool) -> Vec<String> {
+pub(crate) fn columns(header: &[String], rows: &[Vec<String>], with_header: bool) -> Vec<String> {
     let all = || std::iter::once(header).filter(|_| with_header).chain(rows.iter().map(Vec::as_slice));
     let widths: Vec<usize> = (0..header.len())
         .map(|column| {
@@ -23,7 +23,7 @@ pub(in crate::cli) fn columns(header: &[String], rows: &[Vec<String>], with_head
 /// Which columns a table has.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of `get`")]
-pub(in crate::cli) struct Columns {
+pub(crate) struct Columns {
     /// Those of priority above 0 too.
     pub wide: bool,
     /// With a header line.
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Columns {
 }
 
 /// Prints a `meta.k8s.io/v1` Table.
-pub(in crate::cli) fn print_table(table: &Value, asked: Columns) {
+pub(crate) fn print_table(table: &Value, asked: Columns) {
     let Columns { wide, header: with_header, namespace: with_namespace, labels: with_labels } = asked;
     let definitions = table["columnDefinitions"].as_array().cloned().unwrap_or_default();
     let shown: Vec<usize> = (0..definitions.len())

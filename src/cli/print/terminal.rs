@@ -2,15 +2,17 @@
 
 use std::io::Write;
 
-use crate::cli::connection::CliError;
+pub(crate) use process::talk;
+
+use crate::connection::CliError;
 
 /// Writes a line of the answer. A reader that has gone away ends the program quietly.
-pub(in crate::cli) fn out(text: &str) {
+pub(crate) fn out(text: &str) {
     raw(&format!("{text}\n"));
 }
 
 /// Writes to stdout as it is, and at once.
-pub(in crate::cli) fn raw(text: &str) {
+pub(crate) fn raw(text: &str) {
     let mut stdout = std::io::stdout().lock();
     if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
         std::process::exit(0);
@@ -18,20 +20,15 @@ pub(in crate::cli) fn raw(text: &str) {
 }
 
 /// Writes bytes to stdout as they are, and at once.
-pub(in crate::cli) fn bytes(bytes: &[u8]) {
+pub(crate) fn bytes(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
     if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
         std::process::exit(0);
     }
 }
 
-/// Writes a line of talk. If nobody can hear it, there is nothing better to do than go on.
-pub fn talk(text: &str) {
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
-}
-
 /// Says what went wrong, and at which fields.
-pub(in crate::cli) fn complain(error: &CliError) {
+pub(crate) fn complain(error: &CliError) {
     talk(&format!("Error: {error}"));
     if let CliError::Invalid { causes, .. } = error {
         causes.iter().for_each(|(field, text)| talk(&format!("  {field}: {text}")));

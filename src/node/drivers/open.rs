@@ -12,7 +12,7 @@ use super::process::HostOptions;
 use super::process::cgroup::Cgroups;
 use super::raw_exec::RawExec;
 use super::user::UserPolicy;
-use crate::node::AgentConfig;
+use crate::AgentConfig;
 
 /// Below this control group all tasks of all agents of the machine live.
 const CGROUP_PARENT: &str = "encamp";

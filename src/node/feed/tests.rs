@@ -3,8 +3,8 @@
 use plan::Write;
 
 use super::*;
-use crate::store::deaf::Deaf;
-use crate::store::{CommitError, Listing, Memory, ReadError, Txn};
+use store::deaf::Deaf;
+use store::{CommitError, Listing, Memory, ReadError, Txn};
 
 fn node() -> Node {
     following("", false)

@@ -175,7 +175,7 @@ impl LogChanges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::logs::{LogPlan, RotatingLog};
+    use crate::logs::{LogPlan, RotatingLog};
 
     fn log(folder: &Path) -> RotatingLog {
         let plan = LogPlan { folder: folder.to_owned(), task: "web".to_owned(), max_files: 3, max_bytes: 4 };

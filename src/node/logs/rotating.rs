@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::drivers::{contract::LogPolicy, task_id::path_component};
+use crate::drivers::{contract::LogPolicy, task_id::path_component};
 
 /// How far past the size limit a line may reach before it is cut.
 const LONGEST_LINE: usize = 32 * 1024;

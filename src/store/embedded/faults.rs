@@ -11,8 +11,8 @@ use schemas::key::{Key, Prefix, Revision};
 use super::journal::{Journal, fill};
 use super::store::Embedded;
 use super::survey::Survey;
-use crate::store::any::OpenError;
-use crate::store::{CommitError, Limits, ReadError, Store, Txn, WatchError};
+use crate::any::OpenError;
+use crate::{CommitError, Limits, ReadError, Store, Txn, WatchError};
 
 /// What the disk does when it is written to or synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use schemas::key::{Key, Prefix, Revision};
 use super::journal::{FILE_NAME, Journal, fill};
 use super::store::Embedded;
 use super::survey::{DOCUMENTS, ENTRIES, STATE, Survey};
-use crate::store::core::{Core, Limits};
-use crate::store::{Store, Txn};
+use crate::core::{Core, Limits};
+use crate::{Store, Txn};
 
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();

@@ -12,7 +12,7 @@ use super::panics::caught;
 use super::salvage;
 use super::store::Embedded;
 use super::survey::{FORMAT, Survey};
-use crate::store::any::OpenError;
+use crate::any::OpenError;
 
 /// What a repair makes, beside the damaged file.
 const REPAIRED: &str = "store.repaired.redb";

@@ -15,8 +15,8 @@ use super::mark::{self, Mark, Witness};
 use super::panics::caught;
 use super::row::{self, Standing};
 use super::survey::{DOCUMENTS, ENTRIES, FORMAT, STATE, Survey, UNCHECKED};
-use crate::store::any::OpenError;
-use crate::store::core::Staged;
+use crate::any::OpenError;
+use crate::core::Staged;
 
 /// The file inside the folder that the user names.
 pub(super) const FILE_NAME: &str = "store.redb";

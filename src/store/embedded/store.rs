@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::journal::Journal;
 use super::mark;
 use super::writer::{Opener, Request, Writer};
-use crate::store::any::OpenError;
-use crate::store::contract::{CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
-use crate::store::core::Limits;
-use crate::store::live::Live;
+use crate::any::OpenError;
+use crate::contract::{CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
+use crate::core::Limits;
+use crate::live::Live;
 
 /// Transactions that may wait for the writer before their senders have to.
 const WAITING_TXNS: usize = 1_024;

@@ -9,10 +9,10 @@ use tracing::{error, info, warn};
 
 use super::journal::{Journal, Loaded, is_full};
 use super::panics::caught;
-use crate::store::any::OpenError;
-use crate::store::contract::{CommitError, Txn};
-use crate::store::core::{Core, Limits, Staged};
-use crate::store::live::Live;
+use crate::any::OpenError;
+use crate::contract::{CommitError, Txn};
+use crate::core::{Core, Limits, Staged};
+use crate::live::Live;
 
 /// The most transactions that share one fsync: bounds the wait of the first of them.
 const GROUP_TXNS: usize = 512;

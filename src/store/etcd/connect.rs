@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use etcd_client::{Certificate, Client, ConnectOptions, Error, Identity, TlsOptions};
 
-use crate::http_client;
-use crate::store::any::Options;
+use crate::any::Options;
 
 /// HTTP/2 pings find a dead peer under an idle watch. etcd closes connections that ping more often than every
 /// 5 s, so a little less often than that.

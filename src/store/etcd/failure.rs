@@ -9,8 +9,8 @@ use etcd_client::Error;
 use tonic::{Code, ConnectError, Status};
 
 use super::members::Failure;
-use crate::store::any::{OpenError, Options};
-use crate::store::contract::CommitError;
+use crate::any::{OpenError, Options};
+use crate::contract::CommitError;
 
 /// What etcd says of a token that is not wrong but over.
 const OLD_TOKEN: [&str; 2] = ["invalid auth token", "revision of auth store is old"];

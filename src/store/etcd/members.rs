@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::{connect, failure};
-use crate::store::any::Options;
+use crate::any::Options;
 
 /// Why a call brought nothing.
 #[derive(Debug)]

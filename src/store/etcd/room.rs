@@ -14,8 +14,7 @@ use tracing::{error, info, warn};
 use super::members::Failure;
 use super::store::Etcd;
 use super::{connect, failure};
-use crate::store::room::Measure;
-use crate::telemetry;
+use crate::room::Measure;
 
 /// How long a compaction that waits for its end, or one member's defragmentation, may take.
 const WORK_TIME: Duration = Duration::from_secs(120);

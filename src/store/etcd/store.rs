@@ -9,9 +9,9 @@ use tracing::{debug, info, warn};
 use super::members::{Failure, Members};
 use super::words::{Range, Root, revision};
 use super::{failure, watching};
-use crate::store::any::{OpenError, Options};
-use crate::store::contract::{CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
-use crate::store::room::Room;
+use crate::any::{OpenError, Options};
+use crate::contract::{CommitError, Listing, ReadError, Store, Txn, Watch, WatchError};
+use crate::room::Room;
 
 /// Keys a page: measured as the fastest for 100,000 keys of 600 bytes, 470,000 keys a second.
 const PAGE_KEYS: i64 = 10_000;

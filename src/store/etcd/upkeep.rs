@@ -13,7 +13,6 @@ use super::members::Failure;
 use super::pace::{Look, Pace};
 use super::store::Etcd;
 use super::words::revision;
-use crate::telemetry;
 
 impl Etcd {
     /// Lets etcd forget what is older than `keep` until told to stop. One server of a cluster is enough; two

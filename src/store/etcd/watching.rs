@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use super::words::{Range, Root, revision};
-use crate::store::contract::{Batch, PROGRESS_EVERY, Watch, WatchError};
+use crate::contract::{Batch, PROGRESS_EVERY, Watch, WatchError};
 
 /// etcd sends up to 1,000 revisions of the past in one message, and never less than one whole.
 const MESSAGE_BYTES: usize = 2 * 1024 * 1024 * 1024 - 1;

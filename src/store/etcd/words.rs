@@ -10,7 +10,7 @@ use schemas::key::{Key, Prefix, Revision};
 #[derive(Clone, Debug)]
 pub(super) struct Root(String);
 
-/// The longest root: what [`crate::store::Txn::size`] leaves room for.
+/// The longest root: what [`crate::Txn::size`] leaves room for.
 const ROOT_BYTES: usize = 32;
 
 /// A range of etcd: from the first key to before the last, or one key.

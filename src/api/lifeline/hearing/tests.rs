@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::store::{Limits, Listing, Memory, ReadError, Watch, WatchError};
+use store::{Limits, Listing, Memory, ReadError, Watch, WatchError};
 
 async fn link(store: &Memory) -> Option<(Link, Revision)> {
     let listing = store.list(&Prefix::one(&Key::link("n1"))).await.unwrap();
@@ -93,7 +93,7 @@ impl Store for Forgetful {
 #[tokio::test(start_paused = true)]
 async fn an_older_link_is_not_believed_for_ever() {
     let (store, stop) = (Memory::new(Limits::default()), CancellationToken::new());
-    let cache = Cache::new(Duration::from_secs(600), crate::clock::Clock::system());
+    let cache = Cache::new(Duration::from_secs(600), clock::Clock::system());
     tokio::spawn({
         let (cache, store, stop) = (cache.clone(), store.clone(), stop.clone());
         async move { cache.run(store, stop).await }

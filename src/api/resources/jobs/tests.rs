@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use plan::fixture::read;
 
 use super::*;
-use crate::api::events::Events;
+use crate::events::Events;
 
 /// The phase of the only job and its conditions, as `type=status(reason): message`.
 fn told(picture: &str) -> String {

@@ -9,7 +9,7 @@ use bollard::{
 use jiff::Timestamp;
 
 use super::body::{LABEL_INCARNATION, LABEL_LOGS, LABEL_NODE, LABEL_TASK};
-use crate::node::{
+use crate::{
     drivers::{
         TaskId,
         contract::{Ending, Exit, RunningTask, StartError, TaskState, Unavailable},

@@ -12,7 +12,7 @@ use super::{
     mounts::Sources,
     shared::DockerOptions,
 };
-use crate::node::{
+use crate::{
     drivers::{
         TaskId,
         contract::{Launch, PortMap, StartError},

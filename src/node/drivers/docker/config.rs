@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::node::drivers::{
+use crate::drivers::{
     config::{self, number, texts},
     contract::StartError,
 };

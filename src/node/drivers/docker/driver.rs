@@ -24,7 +24,7 @@ use super::{
     shared::{DockerOptions, Found, Shared},
     watch::listen,
 };
-use crate::node::drivers::{
+use crate::drivers::{
     Driver, Launch, Signal, TaskId,
     contract::{
         Event, Exec, Fingerprint, RunningTask, SignalFailure, StartError, Started, Stats, Unavailable,

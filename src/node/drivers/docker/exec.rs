@@ -12,7 +12,7 @@ use super::{
     answer::{is_conflict, is_missing, unavailable},
     driver::Docker,
 };
-use crate::node::drivers::{
+use crate::drivers::{
     TaskId,
     contract::{
         Exec, ExecCommand, ExecInput, ExecOutput, ExecSession, SignalFailure, Stats, TerminalSize, Usage,

@@ -11,7 +11,7 @@ use super::{
     config::{Auth, Config},
     driver::Docker,
 };
-use crate::node::drivers::contract::StartError;
+use crate::drivers::contract::StartError;
 
 /// What a pull may take unless the job says otherwise.
 const PULL_PATIENCE: Duration = Duration::from_mins(5);

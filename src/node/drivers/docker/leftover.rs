@@ -10,7 +10,7 @@ use bollard::query_parameters::{
 use super::answer::{is_missing, unavailable};
 use super::body::LABEL_NODE_ID;
 use super::shared::{DockerOptions, Shared};
-use crate::node::drivers::contract::Unavailable;
+use crate::drivers::contract::Unavailable;
 
 /// Ends all containers of the node with this id, each with so much time to end by itself. Answers their names.
 pub async fn remove_all_of(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bollard::models::{Mount, MountTmpfsOptions, MountType};
 
 use super::config::{Config, MountConfig, fatal};
-use crate::node::drivers::contract::{StartError, TaskDirs};
+use crate::drivers::contract::{StartError, TaskDirs};
 
 /// Where a container may find what it mounts.
 pub(super) struct Sources<'a> {

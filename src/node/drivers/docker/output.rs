@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::answer::Known;
-use crate::node::{
+use crate::{
     drivers::task_id::digest,
     logs::{LogPlan, RotatingLog, Stream},
 };
@@ -57,7 +57,7 @@ impl Cursor {
         self.save()
     }
 
-    pub(super) fn remove(folder: &Path, id: &crate::node::drivers::TaskId) {
+    pub(super) fn remove(folder: &Path, id: &crate::drivers::TaskId) {
         match fs::remove_file(folder.join(format!("{}.log", digest(id.as_str())))) {
             Ok(()) | Err(_) => {}
         }
@@ -179,7 +179,7 @@ fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::drivers::TaskId;
+    use crate::drivers::TaskId;
 
     fn line(time: u32, text: &str) -> LogOutput {
         LogOutput::StdOut { message: format!("2026-11-21T01:02:03.{time:09}Z {text}").into() }

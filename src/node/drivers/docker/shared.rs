@@ -14,7 +14,7 @@ use super::{
     answer::{Known, Life, is_missing, life, unavailable},
     body,
 };
-use crate::node::drivers::{TaskId, contract::SignalFailure, events::Events, turns::Turns, user::UserPolicy};
+use crate::drivers::{TaskId, contract::SignalFailure, events::Events, turns::Turns, user::UserPolicy};
 
 /// What one answer of the daemon may take: long enough for a busy disk, short enough to call it gone.
 const ANSWER_SECONDS: u64 = 60;

@@ -19,7 +19,7 @@ use super::{
     output::{self, Copied, Cursor, Reading},
     shared::Shared,
 };
-use crate::node::drivers::contract::Event;
+use crate::drivers::contract::Event;
 
 /// Between attempts to reach a daemon that is away.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);

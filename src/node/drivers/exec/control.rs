@@ -11,7 +11,7 @@ use std::{
 use nix::sched::{CloneFlags, unshare};
 
 use super::jail::{FromInit, Inmate, Jail, ToInit};
-use crate::node::drivers::{
+use crate::drivers::{
     contract::Ending,
     process::wire::{Failure, ProcessLaunch},
     signal::Signal,

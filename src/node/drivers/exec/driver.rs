@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 use super::jail::{Bind, Jail};
-use crate::node::{
+use crate::{
     drivers::{
         Launch, config,
         contract::{Fingerprint, StartError},

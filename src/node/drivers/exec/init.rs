@@ -22,7 +22,7 @@ use super::{
     jail::{FromInit, Inmate, ToInit},
     privileges, root,
 };
-use crate::node::drivers::{contract::Ending, process::wire::Failure};
+use crate::drivers::{contract::Ending, process::wire::Failure};
 
 /// Runs the first process; everything it needs comes over its standard input, a socket.
 pub fn main() -> ExitCode {

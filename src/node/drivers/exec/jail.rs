@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::drivers::{contract::TaskDirs, process::wire::Failure};
+use crate::drivers::{contract::TaskDirs, process::wire::Failure};
 
 /// What a jailed task sees and may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub(super) enum FromInit {
     /// It does not; the first process leaves.
     Failed(Failure),
     /// The task's main process ended; the first process leaves, and the kernel ends all others with it.
-    Ended(crate::node::drivers::contract::Ending),
+    Ended(crate::drivers::contract::Ending),
 }
 
 /// The task as its first process needs it.
@@ -100,7 +100,7 @@ pub(super) struct Inmate {
     pub(super) env: std::collections::BTreeMap<String, String>,
     /// Inside.
     pub(super) work_dir: PathBuf,
-    pub(super) user: crate::node::drivers::user::TaskUser,
+    pub(super) user: crate::drivers::user::TaskUser,
     pub(super) jail: Jail,
 }
 

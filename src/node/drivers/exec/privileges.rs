@@ -10,7 +10,7 @@ use rustix::{
 };
 
 use super::system_calls::forbid_user_namespaces;
-use crate::node::drivers::{process::wire::Failure, user::TaskUser};
+use crate::drivers::{process::wire::Failure, user::TaskUser};
 
 /// Becomes the user with only the named capabilities left.
 pub(super) fn give_up(user: &TaskUser, kept: &[String]) -> Result<(), Failure> {

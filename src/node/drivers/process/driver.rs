@@ -9,7 +9,7 @@ use super::{
     host::{HostOptions, ProcessHost},
     wire::ProcessLaunch,
 };
-use crate::node::drivers::{
+use crate::drivers::{
     Driver, Launch, Signal, TaskId,
     contract::{
         Event, Exec, ExecCommand, ExecSession, Fingerprint, RunningTask, SignalFailure, StartError, Started,

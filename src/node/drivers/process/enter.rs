@@ -28,7 +28,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use super::{cgroup::Cgroup, procfs::ProcessRef, signals::Signals};
-use crate::node::drivers::{exec, user::TaskUser};
+use crate::drivers::{exec, user::TaskUser};
 
 /// Shells say so when a command cannot be run.
 const CANNOT_RUN: u8 = 126;

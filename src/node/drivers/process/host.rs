@@ -23,7 +23,7 @@ use super::{
     survey,
     wire::{Notice, Order, ProcessLaunch},
 };
-use crate::node::drivers::{
+use crate::drivers::{
     TaskId,
     contract::{Event, RunningTask, StartError, Started, Unavailable},
     events::Events,
@@ -107,7 +107,7 @@ impl ProcessHost {
         digest(&format!("{}/{id}", self.inner.options.state_root.display()))
     }
 
-    /// See [`crate::node::drivers::Driver::running`]. A task whose folder was removed by somebody else lives on; its
+    /// See [`crate::drivers::Driver::running`]. A task whose folder was removed by somebody else lives on; its
     /// supervisor tells.
     pub async fn running(&self) -> Result<Vec<RunningTask>, Unavailable> {
         let root = self.inner.options.state_root.clone();
@@ -135,7 +135,7 @@ impl ProcessHost {
         Ok(tasks)
     }
 
-    /// See [`crate::node::drivers::Driver::start`].
+    /// See [`crate::drivers::Driver::start`].
     pub async fn start(&self, launch: ProcessLaunch) -> Result<Started, StartError> {
         let _mine = self.inner.turns.take(&launch.id).await;
         let folder = StateFolder::of(&self.inner.options.state_root, &launch.id);
@@ -365,7 +365,7 @@ impl ProcessHost {
         self.inner.events.tell(Event::Exited { id, incarnation, exit });
     }
 
-    /// See [`crate::node::drivers::Driver::events`].
+    /// See [`crate::drivers::Driver::events`].
     pub fn events(&self) -> BoxStream<'static, Event> {
         self.inner.events.listen()
     }

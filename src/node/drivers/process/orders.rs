@@ -9,7 +9,7 @@ use super::{
     record::{Found, Record, StateFolder},
     wire::Order,
 };
-use crate::node::drivers::{
+use crate::drivers::{
     Signal, TaskId,
     contract::{SignalFailure, Unavailable, Usage},
 };
@@ -44,12 +44,12 @@ impl ProcessHost {
         self.link(id).ok_or(SignalFailure::NotRunning)
     }
 
-    /// See [`crate::node::drivers::Driver::signal`].
+    /// See [`crate::drivers::Driver::signal`].
     pub async fn signal(&self, id: &TaskId, signal: Signal) -> Result<(), SignalFailure> {
         self.order(id, Order::Signal(signal.number())).await
     }
 
-    /// See [`crate::node::drivers::Driver::stop`].
+    /// See [`crate::drivers::Driver::stop`].
     pub async fn stop(&self, id: &TaskId, signal: Signal, grace: Duration) -> Result<(), Unavailable> {
         let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         match self.order(id, Order::Stop { signal: signal.number(), grace_ms }).await {
@@ -59,7 +59,7 @@ impl ProcessHost {
         }
     }
 
-    /// See [`crate::node::drivers::Driver::forget`].
+    /// See [`crate::drivers::Driver::forget`].
     pub async fn forget(&self, id: &TaskId) -> Result<(), Unavailable> {
         let _mine = self.inner.turns.take(id).await;
         let (host, folder) = (self.clone(), StateFolder::of(&self.inner.options.state_root, id));
@@ -77,7 +77,7 @@ impl ProcessHost {
         forgotten.map_err(|error| Unavailable(format!("state folder: {error}")))
     }
 
-    /// See [`crate::node::drivers::contract::Stats::stats`].
+    /// See [`crate::drivers::contract::Stats::stats`].
     pub fn stats(&self, id: &TaskId) -> Result<Usage, SignalFailure> {
         let record = self.record(id)?;
         let cgroup = record.cgroup.ok_or_else(|| SignalFailure::Refused("no control groups here".into()))?;

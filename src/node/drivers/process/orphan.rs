@@ -8,7 +8,7 @@ use super::{
     procfs::{self, ProcessRef},
     record::{ExitRecord, Found, Record, StateFolder},
 };
-use crate::node::drivers::{
+use crate::drivers::{
     contract::{Ending, Exit},
     signal::Signal,
 };

@@ -5,7 +5,7 @@ use std::{fs, io};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
-use crate::node::drivers::Signal;
+use crate::drivers::Signal;
 
 /// One process of this boot, for ever distinct from later ones with its pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

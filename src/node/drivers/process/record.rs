@@ -17,7 +17,7 @@ use super::{
     cgroup::Cgroup,
     procfs::{self, ProcessRef},
 };
-use crate::node::drivers::{TaskId, contract::Exit};
+use crate::drivers::{TaskId, contract::Exit};
 
 /// What is known of a start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,7 +211,7 @@ fn replace<T: Serialize>(folder: &Path, name: &str, value: &T, durability: Durab
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::drivers::contract::Ending;
+    use crate::drivers::contract::Ending;
 
     fn record(incarnation: u32) -> Record {
         let own = ProcessRef::of(i32::try_from(std::process::id()).unwrap()).unwrap();

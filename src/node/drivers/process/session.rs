@@ -22,7 +22,7 @@ use super::{
     host::ProcessHost,
     procfs::ProcessRef,
 };
-use crate::node::drivers::{
+use crate::drivers::{
     Signal, TaskId,
     contract::{ExecCommand, ExecInput, ExecOutput, ExecSession, SignalFailure, TerminalSize},
 };
@@ -35,7 +35,7 @@ const PIECE: usize = 16 * 1024;
 type Pieces = mpsc::Sender<ExecOutput>;
 
 impl ProcessHost {
-    /// See [`crate::node::drivers::contract::Exec::exec`].
+    /// See [`crate::drivers::contract::Exec::exec`].
     pub fn exec(
         &self,
         id: &TaskId,

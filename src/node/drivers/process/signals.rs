@@ -13,18 +13,18 @@ use std::{
     },
 };
 
-use crate::node::drivers::signal::Signal;
+use crate::drivers::signal::Signal;
 
 /// Wakes whoever polls it when a signal has come.
 #[derive(Debug)]
-pub(in crate::node::drivers) struct Signals {
+pub(in crate::drivers) struct Signals {
     woken: UnixStream,
     is_asked_to_end: Arc<AtomicBool>,
 }
 
 impl Signals {
     /// Catches these from now on, and SIGTERM and SIGCHLD.
-    pub(in crate::node::drivers) fn catch(others: &[Signal]) -> io::Result<Self> {
+    pub(in crate::drivers) fn catch(others: &[Signal]) -> io::Result<Self> {
         let (woken, waker) = UnixStream::pair()?;
         woken.set_nonblocking(true)?;
         let is_asked_to_end = Arc::new(AtomicBool::new(false));
@@ -36,7 +36,7 @@ impl Signals {
     }
 
     /// Sleeps again; tells whether a SIGTERM has come since the last time.
-    pub(in crate::node::drivers) fn heed(&mut self) -> bool {
+    pub(in crate::drivers) fn heed(&mut self) -> bool {
         let mut bytes = [0; 64];
         while matches!(self.woken.read(&mut bytes), Ok(count) if count > 0) {}
         self.is_asked_to_end.swap(false, Ordering::SeqCst)

@@ -6,7 +6,7 @@ use super::{
     orphan,
     record::{ExitRecord, Found, Record, StateFolder},
 };
-use crate::node::drivers::contract::{RunningTask, TaskState};
+use crate::drivers::contract::{RunningTask, TaskState};
 
 /// A task that is on record.
 pub(super) enum Seen {

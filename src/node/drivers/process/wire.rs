@@ -8,7 +8,7 @@ use super::{
     cgroup::{Cgroup, CgroupLimits},
     record::{ExitRecord, Record},
 };
-use crate::node::{
+use crate::{
     drivers::{TaskId, exec::Jail, user::TaskUser},
     logs::LogPlan,
 };

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use crate::node::{
+use crate::{
     drivers::{
         Launch, config,
         contract::{Fingerprint, StartError},

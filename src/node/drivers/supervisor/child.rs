@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::output::{self, Output};
-use crate::node::drivers::{
+use crate::drivers::{
     contract::Ending,
     exec,
     process::{

@@ -15,7 +15,7 @@ use super::{
     peer::Peer,
     watch::Watch,
 };
-use crate::node::drivers::{
+use crate::drivers::{
     process::{
         procfs::{self, ProcessRef},
         record::{Found, Record, StateFolder},

@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use crate::node::logs::{LogPlan, RotatingLog, Stream};
+use crate::logs::{LogPlan, RotatingLog, Stream};
 
 /// What a pipe holds at most.
 const CHUNK: usize = 64 * 1024;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::node::drivers::process::wire::{Notice, Order};
+use crate::drivers::process::wire::{Notice, Order};
 
 /// More than any order has; a peer that sends longer lines is dropped.
 const LONGEST_ORDER: usize = 64 * 1024;

@@ -20,7 +20,7 @@ use super::{
     output::Output,
     peer::Peer,
 };
-use crate::node::drivers::{
+use crate::drivers::{
     contract::{Ending, Exit},
     process::{
         cgroup::Cgroup,

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{v1, v2};
-use crate::node::drivers::{contract::Usage, process::procfs::ProcessRef, signal::Signal};
+use crate::drivers::{contract::Usage, process::procfs::ProcessRef, signal::Signal};
 
 /// Which of the kernel's two layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::handle::{CgroupLimits, number_in, write_each};
-use crate::node::drivers::contract::Usage;
+use crate::drivers::contract::Usage;
 
 /// The trees a task stands in: `freezer` lists and stops it, two measure, the others only if they limit.
 pub(super) fn controllers(root: &Path, limits: &CgroupLimits) -> Vec<String> {

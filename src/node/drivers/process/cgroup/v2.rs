@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::handle::{CgroupLimits, counter, number_in, write_each};
-use crate::node::drivers::contract::Usage;
+use crate::drivers::contract::Usage;
 
 /// Makes the group above all tasks and hands it the controllers, each alone: one that is missing stops no other.
 pub(super) fn make_parent(root: &Path, parent: &str) -> io::Result<()> {
@@ -85,7 +85,7 @@ pub(super) fn usage(folder: &Path) -> Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::drivers::process::cgroup::Cgroups;
+    use crate::drivers::process::cgroup::Cgroups;
 
     /// A folder that looks like the kernel's, as far as files can.
     fn kernel() -> tempfile::TempDir {

@@ -32,6 +32,5 @@ mod wait;
 mod why;
 mod words;
 
-pub use connection::{CliError, DEFAULT_ADDRESS};
-pub use print::talk;
+pub use connection::CliError;
 pub use tree::main;

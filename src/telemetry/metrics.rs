@@ -7,8 +7,6 @@ use prometheus::{
     register_int_counter, register_int_counter_vec, register_int_gauge, register_int_gauge_vec,
 };
 
-use crate::store::CommitError;
-
 /// Seconds from 50 µs to 5 s: a plan takes microseconds, a commit through a busy etcd a second.
 const SECONDS: &[f64] = &[0.000_05, 0.000_2, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 0.3, 1.0, 5.0];
 
@@ -134,17 +132,6 @@ pub static NODES_ABROAD: LazyLock<IntGauge> = LazyLock::new(|| {
     register_int_gauge!("encamp_nodes_abroad", "Nodes that follow another store than this one")
         .expect("registered once")
 });
-
-/// The `reason` of a failed commit.
-pub fn failure(error: CommitError) -> &'static str {
-    match error {
-        CommitError::Conflict => "conflict",
-        CommitError::NotApplied => "not_applied",
-        CommitError::Unknown => "unknown",
-        CommitError::TooLarge => "too_large",
-        CommitError::Full => "full",
-    }
-}
 
 /// All metrics in Prometheus' text format.
 pub fn render() -> String {

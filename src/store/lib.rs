@@ -7,8 +7,8 @@
 mod any;
 mod contract;
 mod core;
-#[cfg(test)]
-pub(crate) mod deaf;
+#[cfg(feature = "fixture")]
+pub mod deaf;
 mod embedded;
 #[cfg(feature = "etcd")]
 mod etcd;

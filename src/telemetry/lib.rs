@@ -1,0 +1,5 @@
+//! What a process tells about itself.
+
+mod metrics;
+
+pub use metrics::*;
