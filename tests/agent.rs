@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use encamp::api::lifeline::Hearing;
 use encamp::clock::Clock;
+use encamp::drivers::process::HostOptions;
+use encamp::drivers::process::record::StateFolder;
+use encamp::drivers::raw_exec::RawExec;
+use encamp::drivers::{Driver, Signal};
 use encamp::node::alloc_dir::AllocDir;
 use encamp::node::disk::DataDir;
-use encamp::node::drivers::process::HostOptions;
-use encamp::node::drivers::process::record::StateFolder;
-use encamp::node::drivers::raw_exec::RawExec;
-use encamp::node::drivers::{Driver, Signal};
 use encamp::node::identity::Identity;
 use encamp::node::lifeline::{Heard, Lifeline, Unheard};
 use encamp::node::machine::{FixedMachine, MachineFacts};

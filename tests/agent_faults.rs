@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use encamp::clock::Clock;
-use encamp::node::disk::NoDisk;
-use encamp::node::drivers::contract::{
+use encamp::drivers::contract::{
     Ending, Event, Exit, Fingerprint, RunningTask, SignalFailure, StartError, Started, TaskState, Unavailable,
 };
-use encamp::node::drivers::{Driver, Launch, Signal, TaskId};
+use encamp::drivers::{Driver, Launch, Signal, TaskId};
+use encamp::node::disk::NoDisk;
 use encamp::node::identity::Identity;
 use encamp::node::lifeline::{Heard, Lifeline, Unheard};
 use encamp::node::machine::{FixedMachine, MachineFacts};

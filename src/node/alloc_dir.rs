@@ -12,7 +12,7 @@ use std::{
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use super::drivers::{contract::TaskDirs, task_id::path_component};
+use drivers::{contract::TaskDirs, task_id::path_component};
 
 /// Anybody may come through, nobody may look around.
 const PASSAGE: u32 = 0o711;

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::drivers::TaskId;
 use super::probe::{Probe, Prober};
 use super::run::Agent;
+use drivers::TaskId;
 use store::Store;
 
 /// Results on their way to the loop.

@@ -8,8 +8,8 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::alloc_dir::{AllocDir, take_off};
 use super::disk_use;
-use super::drivers::TaskId;
-use super::drivers::contract::TaskDirs;
+use drivers::TaskId;
+use drivers::contract::TaskDirs;
 
 /// What the agent asks of a disk.
 pub trait Disk: Send + Sync + 'static {

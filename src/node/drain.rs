@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
-use super::drivers::contract::{TaskState, Unavailable};
-use super::drivers::{Driver, Signal, TaskId};
+use drivers::contract::{TaskState, Unavailable};
+use drivers::{Driver, Signal, TaskId};
 
 /// How long tasks have to end by themselves.
 const GRACE: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
-use super::drivers::contract::{Limits, PortMap, TaskDirs};
+use drivers::contract::{Limits, PortMap, TaskDirs};
 
 /// Which allocation and task it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

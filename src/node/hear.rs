@@ -10,12 +10,12 @@ use schemas::placement::Placement;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use super::drivers::contract::{Event, RunningTask, StartError, Unavailable};
 use super::feed::{News, Whole};
 use super::reality::{allocation_of, asked_to_stop};
 use super::reports::Flight;
 use super::run::{Agent, Pace, Saving};
 use super::works::{self, Done, Pause};
+use drivers::contract::{Event, RunningTask, StartError, Unavailable};
 use store::{CommitError, Store};
 
 /// How long to wait before asking again what was not answered.

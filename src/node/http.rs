@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::alloc_dir::AllocDir;
-use super::logs::{LogChanges, LogFiles, LogReader, Origin, Stream};
+use drivers::logs::{LogChanges, LogFiles, LogReader, Origin, Stream};
 use http_server::{self, Limits};
 
 /// How far back the beginning of the last lines is looked for.
@@ -206,7 +206,7 @@ fn begin_of_last(bytes: &[u8], lines: u64) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::{LogPlan, RotatingLog};
+    use drivers::logs::{LogPlan, RotatingLog};
 
     #[test]
     fn last_lines_are_whole_and_what_comes_later_follows_them() {

@@ -9,11 +9,11 @@ use schemas::placement::Placement;
 use schemas::task::{Task, hard_limit_mb};
 
 use super::config::AgentConfig;
-use super::drivers::contract::{Limits, LogPolicy, PortMap, TaskDirs};
-use super::drivers::{Launch, TaskId};
 use super::environment::{self, SeenDirs, TaskFacts, TaskNames};
 use super::interpolate::Scope;
 use super::ports::{self, PortAsk};
+use drivers::contract::{Limits, LogPolicy, PortMap, TaskDirs};
+use drivers::{Launch, TaskId};
 
 /// One task that is to be started, with all that its launch is made of.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //! Everything here waits, blocks or fails; what to do is decided in `controllers/agent`.
 
 pub mod alloc_dir;
+mod allowed_drivers;
 mod checks;
 pub mod config;
 pub mod data_lock;
@@ -9,7 +10,6 @@ mod details;
 pub mod disk;
 mod disk_use;
 mod drain;
-pub mod drivers;
 pub mod environment;
 mod feed;
 mod fingerprint;
@@ -19,7 +19,6 @@ pub mod identity;
 pub mod interpolate;
 mod launch;
 pub mod lifeline;
-pub mod logs;
 pub mod machine;
 pub mod ports;
 pub mod probe;
@@ -34,6 +33,7 @@ mod timers;
 mod versions;
 mod works;
 
+pub use allowed_drivers::{docker_options, open_all, open_process_drivers};
 pub use config::AgentConfig;
 pub use drain::drain_all;
 pub use run::{World, run};

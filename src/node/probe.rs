@@ -10,8 +10,8 @@ use futures::future::{BoxFuture, FutureExt};
 use schemas::placement::Placement;
 use schemas::service::{Check, CheckType, Service};
 
-use super::drivers::contract::{ExecCommand, ExecOutput};
-use super::drivers::{Driver, TaskId};
+use drivers::contract::{ExecCommand, ExecOutput};
+use drivers::{Driver, TaskId};
 
 /// The most of an answer that is kept.
 const OUTPUT_BYTES: usize = 500;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use agent::{AllocationId, Exit, Fact, Observed, Refusal};
 use jiff::Timestamp;
 
-use super::drivers::TaskId;
-use super::drivers::contract::{self, Ending, RunningTask, StartError, Started, TaskState};
+use drivers::TaskId;
+use drivers::contract::{self, Ending, RunningTask, StartError, Started, TaskState};
 
 /// Tasks by allocation, as decisions see them.
 pub(crate) type Tasks = BTreeMap<AllocationId, BTreeMap<String, Observed>>;

@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::AgentConfig;
-use super::drivers::Driver;
 use super::identity::Identity;
 use super::machine::{Machine, MachineFacts};
 use super::standing::Standing;
+use drivers::Driver;
 use store::{CommitError, Store, Txn};
 
 /// How often the machine and its runtimes are looked at.

@@ -20,8 +20,6 @@ use super::checks::{Checks, Tested};
 use super::config::AgentConfig;
 use super::details::DetailsWriter;
 use super::disk::Disk;
-use super::drivers::Driver;
-use super::drivers::contract::Event;
 use super::feed::{self, News, Node};
 use super::identity::Identity;
 use super::launch::Here;
@@ -37,6 +35,8 @@ use super::timers::Timers;
 use super::versions::ReadVersion;
 use super::works::{self, Done, Pause, Probe};
 use clock::Clock;
+use drivers::Driver;
+use drivers::contract::Event;
 use store::Store;
 
 /// Drivers are asked what they hold this often, in case an event was lost.

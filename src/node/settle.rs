@@ -4,13 +4,13 @@ use agent::{Act, AllocationId, Local, decide};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::drivers::TaskId;
 use super::launch::Ask;
 use super::reality::asked_to_stop;
 use super::run::{Agent, Pace, Saving};
 use super::standing::Standing;
 use super::works::Probe;
 use super::{saved, works};
+use drivers::TaskId;
 use store::Store;
 
 impl<S: Store> Agent<S> {
@@ -115,7 +115,7 @@ impl<S: Store> Agent<S> {
         self.probes.get(&ask.allocation).filter(|_| !is_ending).cloned()
     }
 
-    fn driver_of(&self, id: &TaskId) -> Option<std::sync::Arc<dyn super::drivers::Driver>> {
+    fn driver_of(&self, id: &TaskId) -> Option<std::sync::Arc<dyn drivers::Driver>> {
         self.reality.driver_of(id).and_then(|name| self.world.drivers.get(name)).cloned()
     }
 

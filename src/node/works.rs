@@ -13,14 +13,14 @@ use schemas::key::{Key, Prefix, Revision};
 
 use super::details;
 use super::disk::Disk;
-use super::drivers::contract::{RunningTask, StartError, Started, Unavailable};
-use super::drivers::{Driver, Signal, TaskId};
 use super::environment::SeenDirs;
 use super::feed::reports_of;
 use super::launch::{Ask, Here};
 use super::machine::Machine;
 use super::ports::{PortAsk, Taken};
 use super::reports::Flight;
+use drivers::contract::{RunningTask, StartError, Started, Unavailable};
+use drivers::{Driver, Signal, TaskId};
 use tokio::time::Instant;
 
 use super::versions::VersionAnswer;

@@ -19,8 +19,8 @@ use super::storage::StoreArgs;
 use crate::error::StartError;
 use api::exposure::Listening;
 use clock::Clock;
+use drivers::{self, Driver};
 use node::disk::DataDir;
-use node::drivers::{self, Driver};
 use node::lifeline::HttpLifeline;
 use node::machine::{Machine as _, ThisMachine};
 use node::probe::NetworkProber;
@@ -170,7 +170,7 @@ pub(super) async fn run<S: Store>(
     config.bind = listener.local_addr().map_err(|error| failed(&error))?;
     config.advertise = Some(advertised(&config)?);
     host::warn_if_open(Listening::Agent(config.bind));
-    let drivers = drivers::open_all(&config, &owned.identity.id).await;
+    let drivers = node::open_all(&config, &owned.identity.id).await;
     let disk = DataDir::new(config.data_dir.clone());
     let mut answering = JoinSet::new();
     answering.spawn(node::http::serve(listener, disk.allocations(), stop.clone()));

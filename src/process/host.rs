@@ -13,8 +13,19 @@ use crate::error::StartError;
 use api::exposure::{self, Listening};
 
 /// The rooms that log, by which logs are filtered.
-const ROOMS: [&str; 10] =
-    ["api", "cache", "cli", "clock", "control", "http_client", "http_server", "node", "process", "store"];
+const ROOMS: [&str; 11] = [
+    "api",
+    "cache",
+    "cli",
+    "clock",
+    "control",
+    "drivers",
+    "http_client",
+    "http_server",
+    "node",
+    "process",
+    "store",
+];
 
 /// Runs a process until it ends; SIGINT and SIGTERM cancel its token, a second one ends it at once.
 pub(super) fn run<F, W>(log_level: &str, work: F) -> Result<ExitCode, StartError>

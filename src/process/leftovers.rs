@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::throwaway::{self, Found};
 use crate::host::talk;
+use drivers::process::record::{Record, StateFolder};
+use drivers::{self, docker};
 use node::data_lock::DataLock;
 use node::disk::DataDir;
-use node::drivers::process::record::{Record, StateFolder};
-use node::drivers::{self, docker};
 use node::identity::Identity;
 use node::{self, AgentConfig};
 
@@ -45,9 +45,9 @@ async fn end(folder: PathBuf, lock: DataLock) {
     name(&folder, "is of a `dev` that was killed: ending what it left");
     let (id, node) = Identity::last_of(&data);
     let config = AgentConfig { raw_exec: true, ..AgentConfig::new(node.unwrap_or_default(), &data) };
-    let mut left = node::drain_all(&drivers::open_process_drivers(&config).await).await;
+    let mut left = node::drain_all(&node::open_process_drivers(&config).await).await;
     if let Some(id) = id {
-        let options = drivers::docker_options(&config);
+        let options = node::docker_options(&config);
         // No daemon, no containers.
         if options.socket.exists()
             && let Err(error) = docker::remove_all_of(options, &id, GRACE).await

@@ -9,20 +9,16 @@ use std::{
 };
 
 use crate::common::docker::{Dockerd, IMAGE};
-use encamp::node::{
-    alloc_dir::AllocDir,
-    drivers::{
-        Driver, Launch, Signal, TaskId,
-        contract::{
-            Event, ExecCommand, ExecSession, Exit, Limits, LogPolicy, Started, TaskState, TerminalSize,
-        },
-        docker::{Docker, DockerOptions},
-        exec::{Exec, ExecOptions},
-        process::{HostOptions, cgroup::Cgroups, record::StateFolder},
-        raw_exec::RawExec,
-        user::UserPolicy,
-    },
+use encamp::drivers::{
+    Driver, Launch, Signal, TaskId,
+    contract::{Event, ExecCommand, ExecSession, Exit, Limits, LogPolicy, Started, TaskState, TerminalSize},
+    docker::{Docker, DockerOptions},
+    exec::{Exec, ExecOptions},
+    process::{HostOptions, cgroup::Cgroups, record::StateFolder},
+    raw_exec::RawExec,
+    user::UserPolicy,
 };
+use encamp::node::alloc_dir::AllocDir;
 use futures::{StreamExt as _, stream::BoxStream};
 
 /// Nothing here takes longer unless it hangs.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use encamp::node::drivers::{
+use encamp::drivers::{
     Signal,
     contract::{
         Ending, ExecInput, ExecOutput, ExecSession, SignalFailure, StartError, TaskState, TerminalSize,

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use encamp::node::drivers::{
+use encamp::drivers::{
     Launch, TaskId,
     contract::{Ending, PortMap, StartError, TaskState},
 };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use encamp::node::drivers::{
+use encamp::drivers::{
     Driver as _, Signal,
     contract::{Ending, StartError, TaskState},
     process::procfs::ProcessRef,
@@ -188,7 +188,7 @@ async fn daemons_cannot_slip_away() {
         bed.start("sneaky", "setsid sh -c 'echo $$; exec sleep 600' & wait_for=$!; sleep 0.05; exit 0").await;
     assert!(bed.exit_of(&id).await.is_success());
     let pid: i32 = bed.log(&id, "stdout").trim().parse().unwrap();
-    assert!(encamp::node::drivers::process::procfs::ProcessRef::of(pid).is_none(), "the daemon lives");
+    assert!(encamp::drivers::process::procfs::ProcessRef::of(pid).is_none(), "the daemon lives");
 }
 
 /// The numbers of this machine, for people; the bound only catches a step of another order.

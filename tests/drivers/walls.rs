@@ -1,6 +1,6 @@
 //! What a jailed task cannot see or do. Each probe is first shown to work without the walls.
 
-use encamp::node::drivers::{Signal, contract::StartError};
+use encamp::drivers::{Signal, contract::StartError};
 use serde_json::json;
 
 use crate::bed::{Bed, Kind};

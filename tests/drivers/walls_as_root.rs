@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
-use encamp::node::drivers::{TaskId, contract::ExecOutput};
+use encamp::drivers::{TaskId, contract::ExecOutput};
 
 use crate::bed::{Bed, Kind};
 
@@ -192,7 +192,7 @@ async fn who_froze_a_part_of_itself_and_lost_its_supervisor_is_ended() {
     let Some(mut bed) = Bed::new(Kind::RawExec).await else { return };
     let id = frozen(&bed).await;
     let record = bed.state(&id).record().unwrap();
-    record.supervisor.signal(encamp::node::drivers::Signal::KILL).unwrap();
+    record.supervisor.signal(encamp::drivers::Signal::KILL).unwrap();
     bed.exit_of(&id).await;
     assert_eq!(record.cgroup.unwrap().processes(), Vec::<i32>::new());
 }

@@ -15,7 +15,6 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("schemas/src", WORLDLY, "words do no I/O"),
     ("controllers/", WORLDLY, "decisions do no I/O"),
     ("controllers/", "std::fs", "decisions do no I/O"),
-    ("src/node/drivers", "store", "drivers know runtimes only"),
     ("src/forecast", WORLDLY, "a forecast is pure"),
     ("src/store", KINDS, "the store knows no document kind"),
     ("src/control", KINDS, "control knows no document kind"),
@@ -31,11 +30,12 @@ const ARROWS: &[(&str, &str)] = &[
     ("control", "plan schemas cache clock store telemetry"),
     ("forecast", "plan schemas deployment scheduler"),
     ("api", "plan schemas deployment scheduler cache clock forecast http_client http_server store telemetry"),
-    ("node", "plan schemas agent clock http_client http_server store"),
+    ("drivers", "schemas"),
+    ("node", "plan schemas agent clock drivers http_client http_server store"),
     (
         "process",
-        "plan schemas agent deployment heartbeat scheduler api cache clock control http_client http_server node \
-         store telemetry",
+        "plan schemas agent deployment heartbeat scheduler api cache clock control drivers \
+         http_client http_server node store telemetry",
     ),
     ("cli", "plan schemas http_client process store"),
 ];

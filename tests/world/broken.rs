@@ -1,6 +1,6 @@
 //! Histories made by hand in which a rule is broken: the checker must see each of them.
 
-use encamp::node::drivers::TaskId;
+use encamp::drivers::TaskId;
 use encamp::store::{Batch, Store as _, Txn};
 use futures::FutureExt as _;
 use insta::assert_snapshot;

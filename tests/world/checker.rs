@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use encamp::node::drivers::TaskId;
+use encamp::drivers::TaskId;
 use encamp::store::Batch;
 use plan::View;
 use schemas::deployment::DeploymentStatus;

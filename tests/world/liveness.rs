@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use encamp::node::drivers::TaskId;
+use encamp::drivers::TaskId;
 use rand::Rng;
 use schemas::key::Key;
 use schemas::node::NodeState;

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use encamp::clock::Clock;
-use encamp::node::drivers::contract::{
+use encamp::drivers::contract::{
     Driver, Ending, Event, Exit, Fingerprint, Launch, RunningTask, SignalFailure, StartError, Started,
     TaskState, Unavailable,
 };
-use encamp::node::drivers::{Signal, TaskId};
+use encamp::drivers::{Signal, TaskId};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
